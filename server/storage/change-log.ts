@@ -1,0 +1,123 @@
+/**
+ * Port: the durable log of all contexts. One contract suite binds every implementation (test/contract/change-log.ts).
+ *
+ * Invariants (LOG):
+ *  1. When `append`, `create`, `writeCheckpoint` or `remove` resolves, its effect survives a crash of process and machine.
+ *  2. Entries of one context get seq 1, 2, 3, … without a gap; a `change` entry takes the next version, others none.
+ *  3. Appends to one context take effect in call order; a rejected append has no successor that succeeded
+ *     (STOP rule: after one failed write every call is refused with STORE_UNAVAILABLE until close() and open()).
+ *  4. The entries of one append, and its idempotency record, become durable together or not at all.
+ *  5. A rejected append has an unknown outcome: the caller forgets what it holds of that context and loads it again.
+ *
+ * Not here: caching, retries and reopening (storage-manager.ts).
+ */
+import type { ChangeOrigin } from "../../shared/change.ts";
+import type { ContextHead, ContextMeta } from "../../shared/context.ts";
+import type { Actor, ContextId } from "../../shared/ids.ts";
+
+interface EntryBase {
+  readonly actor: Actor;
+  readonly atMs: number;
+  readonly origin: ChangeOrigin;
+  readonly message?: string;
+  readonly paths: readonly string[];
+  /** Yjs update, V1 encoding. For a void: GC structs of the same clocks (DESIGN §4). */
+  readonly update: Uint8Array;
+}
+
+/** An entry before the log gave it a position. Lock and meta entries join this union with the features that write them. */
+export interface NewEntry extends EntryBase {
+  readonly kind: "change" | "void";
+}
+
+/** An entry of the log. `version` is the context's version after it. */
+export interface LogEntry extends NewEntry {
+  readonly seq: number;
+  readonly version: number;
+}
+
+/** Full state at a position, so that older log need not be read. */
+export interface Checkpoint {
+  readonly seq: number;
+  readonly version: number;
+  /** Y.encodeStateAsUpdateV2 of the document. */
+  readonly state: Uint8Array;
+  /** Who owns each Yjs client id that has written so far. */
+  readonly owners: readonly (readonly [yjsClientId: number, actor: Actor])[];
+}
+
+export interface StoredContext {
+  readonly meta: ContextMeta;
+  readonly head: ContextHead;
+  readonly checkpoint: Checkpoint;
+  /** Entries after the checkpoint, in order. */
+  readonly tail: readonly LogEntry[];
+}
+
+/** A context in a listing: no document. */
+export interface StoredSummary {
+  readonly meta: ContextMeta;
+  readonly head: ContextHead;
+}
+
+/** What must still be true when an append is decided. */
+export type Guard = { readonly seq: number } | { readonly lockSeq: number };
+
+export interface Idempotency {
+  readonly key: string;
+  /** Digest of the request; a second request under the key must have the same. */
+  readonly fingerprint: string;
+}
+
+export interface IdempotencyRecord extends Idempotency {
+  /** The version that the first request made. */
+  readonly version: number;
+  readonly atMs: number;
+}
+
+export interface AppendOptions {
+  readonly idempotency?: Idempotency;
+}
+
+export type AppendResult =
+  | { readonly kind: "appended"; readonly entries: readonly LogEntry[] }
+  | { readonly kind: "conflict"; readonly head: ContextHead };
+
+export interface ChangeLog {
+  /** @throws {ServiceError} DATA_DIR_LOCKED, DATA_DAMAGED, DATA_FORMAT_NEWER, STORE_UNAVAILABLE */
+  open(): Promise<void>;
+  /** Waits for what was accepted, then releases everything. Safe to call in any state, also after a failure. */
+  close(): Promise<void>;
+  /** The Yjs client id under which this node authors, the same for the life of the data. Known after open(). */
+  readonly nodeClientId: number;
+
+  /**
+   * Makes a context at version 0 with `checkpoint` (its seq and version are 0) as its content. `meta.epoch` is ignored:
+   * the log sets it to 1, or to one more than a deleted context of the same id had.
+   * @throws {ServiceError} ALREADY_EXISTS, STORE_UNAVAILABLE
+   */
+  create(meta: ContextMeta, checkpoint: Checkpoint): Promise<StoredSummary>;
+  /**
+   * Appends in one atomic, fsynced step. `conflict` when the guard does not hold; nothing is written then.
+   * @throws {ServiceError} CONTEXT_NOT_FOUND, STORE_UNAVAILABLE
+   */
+  append(contextId: ContextId, guard: Guard, entries: readonly NewEntry[], options?: AppendOptions): Promise<AppendResult>;
+  /** Newest checkpoint and the tail after it; undefined when there is no such context. */
+  load(contextId: ContextId): Promise<StoredContext | undefined>;
+  /** Without the document. */
+  summary(contextId: ContextId): Promise<StoredSummary | undefined>;
+  /** Entries with seq > afterSeq in order, at most `limit` of them. */
+  read(contextId: ContextId, afterSeq: number, limit: number): Promise<readonly LogEntry[]>;
+  /** Entries with seq < beforeSeq, newest first, at most `limit` of them. */
+  readBackwards(contextId: ContextId, beforeSeq: number, limit: number): Promise<readonly LogEntry[]>;
+  /** A checkpoint older than the newest one is ignored. The log before it stays: it is the history. */
+  writeCheckpoint(contextId: ContextId, checkpoint: Checkpoint): Promise<void>;
+  /** Records older than `notBeforeMs` do not count. */
+  findIdempotent(contextId: ContextId, key: string, notBeforeMs: number): Promise<IdempotencyRecord | undefined>;
+  /** Contexts in order of id (code points), beginning after `after`. */
+  list(after: ContextId | undefined, limit: number): Promise<readonly StoredSummary[]>;
+  /** Deletes the context with its history; keeps its epoch. False when there was none. */
+  remove(contextId: ContextId): Promise<boolean>;
+  /** Bytes the context takes on disk, approximately. */
+  bytesOnDisk(contextId: ContextId): Promise<number>;
+}

@@ -1,0 +1,30 @@
+/**
+ * The words for a context as a whole: what is known of it beside its data.
+ *
+ * Not here: data and changes (change.ts), the wire shapes with their checks (protocol/rest.ts).
+ */
+import type { Actor, ContextId } from "./ids.ts";
+
+/** Set by people and programs; never derived. */
+export interface ContextMeta {
+  readonly id: ContextId;
+  readonly type?: string;
+  readonly name?: string;
+  readonly description?: string;
+  readonly tags: readonly string[];
+  readonly createdAtMs: number;
+  readonly createdBy: Actor;
+  /** Generation of the document: grows when its Yjs history is recreated, or the context deleted and made again. */
+  readonly epoch: number;
+}
+
+/** Where a context's log ends. Version 0 at seq 0 is the context as it was created. */
+export interface ContextHead {
+  /** Position of the last entry. */
+  readonly seq: number;
+  /** Number of changes so far. */
+  readonly version: number;
+  /** Seq of the last entry that can alter admission (lock or meta). */
+  readonly lockSeq: number;
+  readonly updatedAtMs: number;
+}

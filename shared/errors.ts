@@ -1,0 +1,100 @@
+/**
+ * The one table of errors: every refusal on every surface (WebSocket, REST, MCP, CLI, SDK) is a row of it.
+ *
+ * Invariants (ERR):
+ *  1. A code means the same everywhere; its HTTP status and WebSocket close code are fixed here and nowhere else.
+ *  2. `retry` tells a program what to do: "never" (the same request fails again), "changed" (after looking at the
+ *     current state and changing the request), "later" (the same request, after a pause).
+ *  3. A message says what happened and what to do next; it never holds content of a context or a token.
+ *
+ * Close codes: 44xx are terminal for y-websocket clients, 45xx make them reconnect (DESIGN §8).
+ */
+
+export type Retry = "never" | "changed" | "later";
+
+interface ErrorRow {
+  /** HTTP status (RFC 9110). */
+  readonly status: number;
+  /** WebSocket close code used when the error ends a session. */
+  readonly closeCode: number;
+  readonly retry: Retry;
+  /** One sentence for the reference page. */
+  readonly meaning: string;
+}
+
+export const ERRORS = {
+  INVALID_REQUEST: { status: 400, closeCode: 4400, retry: "never", meaning: "The request is not of the documented form." },
+  MALFORMED_FRAME: { status: 400, closeCode: 4400, retry: "never", meaning: "A WebSocket message is not of the documented grammar." },
+  MALFORMED_UPDATE: { status: 400, closeCode: 4400, retry: "never", meaning: "A Yjs update is damaged, refers to unknown content, or breaks a structural limit." },
+  UNAUTHENTICATED: { status: 401, closeCode: 4401, retry: "changed", meaning: "No valid identity came with the request." },
+  FORBIDDEN: { status: 403, closeCode: 4403, retry: "never", meaning: "The actor may not do this here." },
+  CLIENT_ID_TAKEN: { status: 403, closeCode: 4403, retry: "never", meaning: "An update writes under a Yjs client id that belongs to another actor." },
+  NOT_FOUND: { status: 404, closeCode: 4404, retry: "never", meaning: "There is no such address on this server." },
+  CONTEXT_NOT_FOUND: { status: 404, closeCode: 4404, retry: "never", meaning: "The context does not exist, or the actor may not read it." },
+  METHOD_NOT_ALLOWED: { status: 405, closeCode: 4400, retry: "never", meaning: "The address exists but not for this method." },
+  ALREADY_EXISTS: { status: 409, closeCode: 4400, retry: "changed", meaning: "A context with this id exists." },
+  EPOCH_CHANGED: { status: 409, closeCode: 4409, retry: "changed", meaning: "The context was recreated; the replica belongs to an older epoch." },
+  FENCE_STALE: { status: 409, closeCode: 4403, retry: "changed", meaning: "The lock token of the write is older than the newest lease." },
+  IDEMPOTENCY_KEY_REUSED: { status: 409, closeCode: 4400, retry: "changed", meaning: "The idempotency key was used for a different request." },
+  VERSION_CONFLICT: { status: 412, closeCode: 4400, retry: "changed", meaning: "The context moved on since the version that the write names." },
+  TOO_LARGE: { status: 413, closeCode: 4413, retry: "changed", meaning: "The request, frame or value is larger than its limit." },
+  UNSUPPORTED_MEDIA_TYPE: { status: 415, closeCode: 4400, retry: "changed", meaning: "The body's media type is not one the operation reads." },
+  INVALID_CHANGE: { status: 422, closeCode: 4400, retry: "changed", meaning: "A JSON change does not fit the data it is applied to." },
+  PATH_NOT_FOUND: { status: 422, closeCode: 4400, retry: "changed", meaning: "A path names nothing in the context." },
+  TEST_FAILED: { status: 422, closeCode: 4400, retry: "changed", meaning: "A test operation found another value." },
+  TEXT_NOT_FOUND: { status: 422, closeCode: 4400, retry: "changed", meaning: "The passage to edit does not occur in the text." },
+  TEXT_AMBIGUOUS: { status: 422, closeCode: 4400, retry: "changed", meaning: "The passage to edit occurs more than once." },
+  SCHEMA_VIOLATION: { status: 422, closeCode: 4403, retry: "changed", meaning: "The result would break the schema of the context's type." },
+  LOCKED: { status: 423, closeCode: 4403, retry: "later", meaning: "Somebody holds a lock that covers the path." },
+  RATE_LIMITED: { status: 429, closeCode: 4429, retry: "later", meaning: "Too many requests in a short time." },
+  INTERNAL: { status: 500, closeCode: 4503, retry: "later", meaning: "The server failed; nothing was changed." },
+  STORE_UNAVAILABLE: { status: 503, closeCode: 4503, retry: "later", meaning: "The log cannot be written or read now; nothing was acknowledged." },
+  SHUTTING_DOWN: { status: 503, closeCode: 4503, retry: "later", meaning: "The server is stopping." },
+  SLOW_CONSUMER: { status: 503, closeCode: 4504, retry: "later", meaning: "The session did not read what it was sent." },
+  LIMIT_EXCEEDED: { status: 507, closeCode: 4413, retry: "changed", meaning: "A limit of the context or the server would be passed." },
+  DATA_DIR_LOCKED: { status: 503, closeCode: 4503, retry: "later", meaning: "Another server has the data folder open." },
+  DATA_DAMAGED: { status: 503, closeCode: 4503, retry: "never", meaning: "The data folder cannot be read; see the file it names." },
+  DATA_FORMAT_NEWER: { status: 503, closeCode: 4503, retry: "never", meaning: "The data folder was written by a newer release." },
+  UNREACHABLE: { status: 503, closeCode: 4503, retry: "later", meaning: "The SDK or CLI could not reach the server." },
+  CLOSED: { status: 503, closeCode: 4503, retry: "never", meaning: "The SDK object was closed by its owner." },
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** Machine-readable facts that go with an error, such as `currentVersion` or `limitBytes`. Never content, never tokens. */
+export type ErrorDetails = Readonly<Record<string, unknown>>;
+
+/** The only error that crosses a module boundary on purpose. */
+export class ServiceError extends Error {
+  readonly code: ErrorCode;
+  readonly details: ErrorDetails;
+
+  constructor(code: ErrorCode, message: string, options: { details?: ErrorDetails; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? {} : { cause: options.cause });
+    this.name = "ServiceError";
+    this.code = code;
+    this.details = options.details ?? {};
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status;
+  }
+
+  get closeCode(): number {
+    return ERRORS[this.code].closeCode;
+  }
+
+  get retry(): Retry {
+    return ERRORS[this.code].retry;
+  }
+}
+
+export function isErrorCode(text: unknown): text is ErrorCode {
+  return typeof text === "string" && Object.hasOwn(ERRORS, text);
+}
+
+/** Our own failures must not look like the caller's: anything unexpected becomes INTERNAL with the cause kept. */
+export function toServiceError(error: unknown): ServiceError {
+  if (error instanceof ServiceError) return error;
+  return new ServiceError("INTERNAL", "The server failed on this request and changed nothing. Try again; if it stays, look at the server's log.", { cause: error });
+}

@@ -1,0 +1,100 @@
+/**
+ * Every limit of the product: name, unit (in the name), value, and the reason for it.
+ *
+ * Not here: what may be configured (server/config.ts takes these as its defaults).
+ */
+
+export const LIMITS = {
+  // --- wire -----------------------------------------------------------------------------------------------------
+  /** One WebSocket message. A 1 MB document plus its deletes fits; ws would allow 100 MiB, one allocation a frame. */
+  frameBytesMax: 4 * 1024 * 1024,
+  /** One REST body. The same content must be possible through both doors. */
+  bodyBytesMax: 4 * 1024 * 1024,
+  /** Bytes the kernel and we hold for one receiver before it counts as slow; then it is resynced by state vector. */
+  outboundBytesMax: 4 * 1024 * 1024,
+  /** How long a receiver may stay slow before its session is closed with 4504. */
+  slowConsumerMsMax: 30_000,
+  /** A stock client reconnects after 30 s without a message; ws pings do not count for it (notes/yjs.md §3). */
+  keepAliveMs: 20_000,
+  /** Time from TCP accept to a finished upgrade. */
+  upgradeMsMax: 10_000,
+  /** One session may have this many requests (type 104) under way. */
+  requestsInFlightMax: 64,
+  /** Data frames of one session that wait for admission; beyond it the socket is not read (TCP pushes back). */
+  inboundQueueMax: 4096,
+  inboundQueueBytesMax: 16 * 1024 * 1024,
+  connectionsMax: 20_000,
+
+  // --- names ----------------------------------------------------------------------------------------------------
+  contextIdCharsMax: 128,
+  pathCharsMax: 1024,
+  pathStepsMax: 64,
+  /** A key of an object, and a name of a root type. */
+  keyCharsMax: 256,
+  actorCharsMax: 128,
+  nameCharsMax: 200,
+  descriptionCharsMax: 2000,
+  messageCharsMax: 500,
+  tagsMax: 32,
+  tagCharsMax: 64,
+  idempotencyKeyCharsMax: 128,
+
+  // --- one change -----------------------------------------------------------------------------------------------
+  /** Operations of one JSON change. */
+  opsMax: 1000,
+  /** Nesting of JSON in and out, and of Yjs types: deeper trees overflow the stack inside Yjs (notes/yjs.md §4). */
+  depthMax: 64,
+  /** Touched paths kept in the log for one change; beyond it they are folded into their parents. */
+  touchedPathsMax: 64,
+  /** Structs and deletes of one update: caps the quadratic cases of Yjs. */
+  updateStructsMax: 100_000,
+  updateDeletesMax: 100_000,
+  /** Yjs client ids that one update writes under; an honest client writes under one, a first sync under many. */
+  updateClientsMax: 2000,
+  /** Root types one update may name. */
+  updateRootsMax: 64,
+  stringCharsMax: 1024 * 1024,
+
+  // --- one context ----------------------------------------------------------------------------------------------
+  /** Encoded state of a context. The spec's bound on memory is 10 MB; a Y.Doc is a few times its encoding. */
+  contextBytesMax: 10 * 1024 * 1024,
+  /** Every applied update costs O(client ids ever seen): 5 ms at 10,000 (notes/yjs.md §8). */
+  clientIdsMax: 10_000,
+  rootTypesMax: 64,
+
+  // --- presence -------------------------------------------------------------------------------------------------
+  presenceBytesMax: 16 * 1024,
+  /** y-protocols' own timeout: a state not renewed for 30 s is gone. */
+  presenceTtlMs: 30_000,
+  /** Awareness entries of one frame: a client may only speak for itself. */
+  presenceEntriesMax: 64,
+
+  // --- storage --------------------------------------------------------------------------------------------------
+  /** A checkpoint is due after this much tail, whichever comes first: bounds cold load and replay after a crash. */
+  checkpointTailEntries: 2000,
+  checkpointTailBytes: 1024 * 1024,
+  /** One group commit. Larger ones raise latency without raising throughput. */
+  commitEntriesMax: 5000,
+  commitBytesMax: 8 * 1024 * 1024,
+  /** Appends that wait for the disk before new writes are refused with STORE_UNAVAILABLE. */
+  appendQueueBytesMax: 64 * 1024 * 1024,
+  /** The spec's cache: lifetime of a loaded context's encoding, and the bound of all of them. */
+  cacheTtlMs: 3_600_000,
+  cacheBytesMax: 256 * 1024 * 1024,
+  idempotencyTtlMs: 24 * 60 * 60 * 1000,
+  /** First and longest pause between attempts to reopen a store that failed. */
+  reopenDelayMsMin: 100,
+  reopenDelayMsMax: 5000,
+
+  // --- server ---------------------------------------------------------------------------------------------------
+  /** A context without sessions stays in memory this long after its last use. */
+  idleUnloadMs: 60_000,
+  /** Encoded bytes of all live contexts in memory; the least recently used idle ones go first. */
+  liveBytesMax: 512 * 1024 * 1024,
+  listLimitDefault: 50,
+  listLimitMax: 500,
+  /** A stopping server waits this long for its log and its clients. */
+  shutdownMsMax: 10_000,
+} as const;
+
+export type Limits = { readonly [K in keyof typeof LIMITS]: number };

@@ -1,0 +1,10 @@
+/**
+ * The version of our WebSocket extension and its history.
+ *
+ * A change to the bytes of any frame ≥ 100 that an older peer can't read needs a new subprotocol name here, a line below,
+ * and a server that still speaks the former one. test/compat pins the frames.
+ *
+ *  - mcm.v1 (0.1.0): hello, ack, rejected, commit, request, response, event, token.
+ */
+export const SUBPROTOCOL = "mcm.v1";
+export const PROTOCOL_VERSION = 1;
