@@ -1,0 +1,208 @@
+/**
+ * The layer table: which part of the system may import which, and which npm packages and node: modules it may use.
+ *
+ *   main, server → cli, transport → context-manager → sync, storage, security, monitor → state → shared
+ *   client → shared                                    managers do not import each other; nobody imports a test
+ *
+ * 1. A file belongs to the first layer whose pattern matches; a file that belongs to none is a violation.
+ * 2. "types" allows what the compiler erases: the arrow is knowledge of a shape, not of code.
+ * 3. Widening a row is an architectural decision: say why in the commit, or in docs/decisions/ if it is a new arrow.
+ */
+import { importsOf, resolve } from "./source.ts";
+import type { Import, Source } from "./source.ts";
+
+interface Layer {
+  readonly files: RegExp;
+  readonly imports: Readonly<Record<string, "all" | "types">>;
+  readonly npm: readonly string[];
+  readonly node: readonly string[];
+}
+
+const MANAGER_IMPORTS = { shared: "all", state: "all", clock: "all" } as const;
+const FILES = ["fs", "fs/promises", "path", "url", "os"];
+
+export const LAYERS: Readonly<Record<string, Layer>> = {
+  shared: { files: /^shared\//, imports: {}, npm: ["zod", "lib0"], node: [] },
+  clock: { files: /^server\/clock\.ts$/, imports: { shared: "all" }, npm: [], node: ["crypto"] },
+  "change-log": { files: /^server\/storage\/change-log\.ts$/, imports: { shared: "all" }, npm: [], node: [] },
+  state: {
+    files: /^server\/state\//,
+    imports: { shared: "all", clock: "types", "change-log": "types" },
+    npm: ["yjs", "lib0"],
+    node: [],
+  },
+  sync: {
+    files: /^server\/sync\//,
+    imports: { ...MANAGER_IMPORTS, "change-log": "types" },
+    npm: ["yjs", "lib0", "y-protocols"],
+    node: [],
+  },
+  storage: {
+    files: /^server\/storage\//,
+    imports: { ...MANAGER_IMPORTS, "change-log": "all" },
+    npm: ["yjs", "lib0", "classic-level", "lru-cache", "piscina"],
+    node: [...FILES, "crypto", "worker_threads"],
+  },
+  security: {
+    files: /^server\/security\//,
+    imports: MANAGER_IMPORTS,
+    npm: ["lru-cache", "zod"],
+    node: ["crypto", "net"],
+  },
+  monitor: {
+    files: /^server\/monitor\//,
+    imports: MANAGER_IMPORTS,
+    npm: ["pino", "pino-pretty"],
+    node: ["os", "perf_hooks", "v8"],
+  },
+  "context-manager": {
+    files: /^server\/context-manager\.ts$/,
+    imports: {
+      ...MANAGER_IMPORTS,
+      "change-log": "types",
+      sync: "all",
+      storage: "all",
+      security: "all",
+      monitor: "all",
+    },
+    npm: ["yjs"],
+    node: [],
+  },
+  transport: {
+    files: /^server\/transport\//,
+    // A rule is enforced once, behind the facade (promise P3): the managers' shapes may be named here, not called.
+    imports: {
+      shared: "all",
+      clock: "all",
+      "context-manager": "all",
+      sync: "types",
+      storage: "types",
+      security: "types",
+      monitor: "types",
+    },
+    npm: ["hono", "@hono/node-server", "ws", "zod", "zod-openapi", "yjs", "lib0", "y-protocols"],
+    node: [...FILES, "http", "net", "stream", "crypto"],
+  },
+  config: { files: /^server\/config\.ts$/, imports: { shared: "all" }, npm: ["zod"], node: FILES },
+  server: {
+    files: /^server\/server\.ts$/,
+    imports: {
+      ...MANAGER_IMPORTS,
+      "change-log": "all",
+      sync: "all",
+      storage: "all",
+      security: "all",
+      monitor: "all",
+      "context-manager": "all",
+      transport: "all",
+      config: "all",
+    },
+    npm: [],
+    node: [...FILES, "http", "net", "crypto"],
+  },
+  cli: {
+    files: /^server\/cli\//,
+    imports: {
+      shared: "all",
+      clock: "all",
+      client: "all",
+      config: "all",
+      server: "all",
+      storage: "all",
+      transport: "all",
+    },
+    npm: ["commander", "picocolors", "cli-progress", "yjs"],
+    node: [...FILES, "readline", "stream", "process"],
+  },
+  main: {
+    files: /^server\/main\.ts$/,
+    imports: { cli: "all", server: "all", config: "all" },
+    npm: [],
+    node: ["process"],
+  },
+  panel: {
+    files: /^client\/panel\//,
+    imports: { client: "all", shared: "all" },
+    npm: ["yjs", "@codemirror/state", "@codemirror/view", "y-codemirror.next", "vite"],
+    node: [],
+  },
+  client: {
+    files: /^client\//,
+    imports: { shared: "all" },
+    npm: ["yjs", "lib0", "y-protocols", "y-websocket", "y-indexeddb"],
+    node: [],
+  },
+  // They run before anything is installed.
+  scripts: { files: /^scripts\//, imports: {}, npm: [], node: [...FILES, "child_process", "crypto", "process"] },
+};
+
+export function layerOf(path: string): string | undefined {
+  return Object.keys(LAYERS).find((name) => LAYERS[name]?.files.test(path));
+}
+
+/** One sentence per import that the table forbids. */
+export function layerViolations(sources: readonly Source[]): string[] {
+  const known = new Set(sources.map(({ path }) => path));
+  return sources.flatMap((source) => {
+    const name = layerOf(source.path);
+    const layer = name === undefined ? undefined : LAYERS[name];
+    if (name === undefined || layer === undefined) return [`${source.path} belongs to no layer of test/arch/layers.ts`];
+    return importsOf(source)
+      .map((found) => ({ found, why: objection({ path: source.path, name, layer, known }, found) }))
+      .filter(({ why }) => why !== undefined)
+      .map(({ found, why }) => `${source.path} -> ${found.specifier ?? "(computed)"}: ${why}`);
+  });
+}
+
+interface Importer {
+  readonly path: string;
+  readonly name: string;
+  readonly layer: Layer;
+  readonly known: ReadonlySet<string>;
+}
+
+function objection({ path, name, layer, known }: Importer, { specifier, typesOnly }: Import): string | undefined {
+  if (specifier === undefined) return "a computed import escapes every check";
+  if (specifier.startsWith("node:")) {
+    return layer.node.includes(specifier.slice(5)) ? undefined : `${name} may not use this Node module`;
+  }
+  if (!specifier.startsWith(".")) {
+    return layer.npm.includes(packageOf(specifier)) ? undefined : `${name} may not use this package`;
+  }
+  const target = resolve(path, specifier);
+  const to = layerOf(target);
+  if (to === undefined) return "not a part of the system (a test, or no layer)";
+  if (!known.has(target)) return "no such file";
+  if (to === name) return undefined;
+  const allowed = layer.imports[to];
+  if (allowed === undefined) return `${name} may not import ${to}`;
+  return allowed === "types" && !typesOnly ? `${name} may import only types of ${to}` : undefined;
+}
+
+function packageOf(specifier: string): string {
+  const [first = "", second = ""] = specifier.split("/");
+  return first.startsWith("@") ? `${first}/${second}` : first;
+}
+
+/** Every import cycle, types included: two files that need each other's shapes are one file, or lack a third. */
+export function importCycles(sources: readonly Source[]): string[] {
+  const edges = new Map(sources.map((source) => [source.path, targetsOf(source)]));
+  const cycles: string[] = [];
+  const done = new Set<string>();
+  const walk = (path: string, trail: readonly string[]): void => {
+    const at = trail.indexOf(path);
+    if (at >= 0) cycles.push([...trail.slice(at), path].join(" -> "));
+    if (at >= 0 || done.has(path)) return;
+    for (const target of edges.get(path) ?? []) walk(target, [...trail, path]);
+    done.add(path);
+  };
+  for (const path of edges.keys()) walk(path, []);
+  return cycles;
+}
+
+/** The files of ours that a file imports. */
+export function targetsOf(source: Source): string[] {
+  return importsOf(source).flatMap(({ specifier }) =>
+    specifier?.startsWith(".") === true ? [resolve(source.path, specifier)] : [],
+  );
+}

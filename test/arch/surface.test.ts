@@ -1,0 +1,36 @@
+/**
+ * The public surface, as literals: a change here is a change for everybody who installed the package.
+ *
+ * To change it on purpose: edit the list, say it in CHANGELOG.md, and in UPGRADING.md if something went away.
+ */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { parse, read, ROOT } from "./source.ts";
+
+const CLIENT = "client/index.ts";
+const CLIENT_VALUES: readonly string[] = [];
+const CLIENT_TYPES: readonly string[] = [];
+
+describe.skipIf(!existsSync(join(ROOT, CLIENT)))("mcp-context-manager/client", () => {
+  const exported = (types: boolean) =>
+    parse(read(CLIENT))
+      .module.staticExports.flatMap(({ entries }) => entries)
+      .filter(({ isType }) => isType === types)
+      .map(({ exportName }) => exportName.name ?? "*")
+      .sort();
+
+  test("exports these values", () => {
+    expect(exported(false)).toEqual(CLIENT_VALUES);
+  });
+
+  test("exports these types", () => {
+    expect(exported(true)).toEqual(CLIENT_TYPES);
+  });
+});
+
+test("the package offers these entry points and programs", () => {
+  const manifest = JSON.parse(read("package.json").text) as Record<"exports" | "bin", Record<string, unknown>>;
+  expect(Object.keys(manifest.exports)).toEqual(["./client", "./package.json"]);
+  expect(manifest.bin).toEqual({ "mcp-context-manager": "dist/server/main.js", mcm: "dist/server/main.js" });
+});

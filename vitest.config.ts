@@ -1,0 +1,43 @@
+/**
+ * The test layers (CONTRIBUTING.md says what belongs in which): one vitest project each, named after its folder in test/.
+ *
+ * 1. A layer's timeout is its promise: a unit test that needs more than 5 s is not a unit test.
+ * 2. Layers that start servers and processes run few files at a time, after the quick ones: two cores are the reference machine.
+ *
+ * Not here: bench, demo and sim programs (run by tsx), e2e (Playwright).
+ */
+import { defineConfig } from "vitest/config";
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+
+const layer = (name: string, order: number, limits: { timeoutMs: number; maxWorkers?: number }) => ({
+  test: {
+    name,
+    include: [`test/${name}/**/*.test.ts`],
+    environment: "node",
+    testTimeout: limits.timeoutMs,
+    hookTimeout: Math.max(limits.timeoutMs, 10 * SECOND),
+    maxWorkers: limits.maxWorkers ?? 2,
+    sequence: { groupOrder: order },
+  },
+});
+
+export default defineConfig({
+  test: {
+    projects: [
+      layer("arch", 0, { timeoutMs: MINUTE }),
+      layer("unit", 0, { timeoutMs: 5 * SECOND }),
+      layer("contract", 0, { timeoutMs: 20 * SECOND }),
+      layer("compat", 0, { timeoutMs: 20 * SECOND }),
+      layer("property", 0, { timeoutMs: 2 * MINUTE }),
+      layer("sim", 0, { timeoutMs: 2 * MINUTE }),
+      layer("integration", 1, { timeoutMs: MINUTE, maxWorkers: 2 }),
+      layer("chaos", 2, { timeoutMs: 10 * MINUTE, maxWorkers: 1 }),
+    ],
+    exclude: ["dist/**", "node_modules/**"],
+    passWithNoTests: true,
+    allowOnly: process.env["CI"] === undefined,
+    coverage: { include: ["shared/**", "server/**", "client/**"], reportsDirectory: "coverage" },
+  },
+});
