@@ -35,7 +35,6 @@ export default defineConfig({
       layer("integration", 1, { timeoutMs: MINUTE, maxWorkers: 2 }),
       layer("chaos", 2, { timeoutMs: 10 * MINUTE, maxWorkers: 1 }),
     ],
-    exclude: ["dist/**", "node_modules/**"],
     passWithNoTests: true,
     allowOnly: process.env["CI"] === undefined,
     coverage: { include: ["shared/**", "server/**", "client/**"], reportsDirectory: "coverage" },
