@@ -1,5 +1,5 @@
 /**
- * Port: the durable log of all contexts. One contract suite binds every implementation (test/contract/change-log.ts).
+ * Port: the durable log of all contexts. One contract suite binds every implementation (test/contract/change-log-suite.ts).
  *
  * Invariants (LOG):
  *  1. When `append`, `create`, `writeCheckpoint` or `remove` resolves, its effect survives a crash of process and machine.
@@ -8,6 +8,8 @@
  *     (STOP rule: after one failed write every call is refused with STORE_UNAVAILABLE until close() and open()).
  *  4. The entries of one append, and its idempotency record, become durable together or not at all.
  *  5. A rejected append has an unknown outcome: the caller forgets what it holds of that context and loads it again.
+ *     Until that `load` every further append to the context is refused, so nothing can be built on the rejected one.
+ *  6. A read, or the head in a `conflict`, shows durable entries only, and all that were accepted before it was asked.
  *
  * Not here: caching, retries and reopening (storage-manager.ts).
  */
@@ -79,17 +81,31 @@ export interface AppendOptions {
   readonly idempotency?: Idempotency;
 }
 
+/** How much a cold load would read: what decides that a checkpoint is due. */
+export interface TailSize {
+  /** Entries after the newest checkpoint. */
+  readonly entries: number;
+  readonly bytes: number;
+  /** Bytes of the newest checkpoint itself. */
+  readonly checkpointBytes: number;
+}
+
 export type AppendResult =
-  | { readonly kind: "appended"; readonly entries: readonly LogEntry[] }
+  | { readonly kind: "appended"; readonly entries: readonly LogEntry[]; readonly tail: TailSize }
   | { readonly kind: "conflict"; readonly head: ContextHead };
 
 export interface ChangeLog {
-  /** @throws {ServiceError} DATA_DIR_LOCKED, DATA_DAMAGED, DATA_FORMAT_NEWER, STORE_UNAVAILABLE */
+  /**
+   * Ends with a synced write of its own: a log that opened can be written.
+   * @throws {ServiceError} DATA_DIR_LOCKED, DATA_DAMAGED, DATA_FORMAT_NEWER, STORE_UNAVAILABLE
+   */
   open(): Promise<void>;
   /** Waits for what was accepted, then releases everything. Safe to call in any state, also after a failure. */
   close(): Promise<void>;
   /** The Yjs client id under which this node authors, the same for the life of the data. Known after open(). */
   readonly nodeClientId: number;
+  /** True from the first failed write until close(): nothing but close() and open() helps. */
+  readonly hasFailed: boolean;
 
   /**
    * Makes a context at version 0 with `checkpoint` (its seq and version are 0) as its content. `meta.epoch` is ignored:
@@ -101,10 +117,15 @@ export interface ChangeLog {
    * Appends in one atomic, fsynced step. `conflict` when the guard does not hold; nothing is written then.
    * @throws {ServiceError} CONTEXT_NOT_FOUND, STORE_UNAVAILABLE
    */
-  append(contextId: ContextId, guard: Guard, entries: readonly NewEntry[], options?: AppendOptions): Promise<AppendResult>;
+  append(
+    contextId: ContextId,
+    guard: Guard,
+    entries: readonly NewEntry[],
+    options?: AppendOptions,
+  ): Promise<AppendResult>;
   /** Newest checkpoint and the tail after it; undefined when there is no such context. */
   load(contextId: ContextId): Promise<StoredContext | undefined>;
-  /** Without the document. */
+  /** Meta and head, without the document. */
   summary(contextId: ContextId): Promise<StoredSummary | undefined>;
   /** Entries with seq > afterSeq in order, at most `limit` of them. */
   read(contextId: ContextId, afterSeq: number, limit: number): Promise<readonly LogEntry[]>;
@@ -114,6 +135,8 @@ export interface ChangeLog {
   writeCheckpoint(contextId: ContextId, checkpoint: Checkpoint): Promise<void>;
   /** Records older than `notBeforeMs` do not count. */
   findIdempotent(contextId: ContextId, key: string, notBeforeMs: number): Promise<IdempotencyRecord | undefined>;
+  /** Deletes idempotency records older than `notBeforeMs`, a bounded number of them; how many it deleted. */
+  forgetIdempotent(notBeforeMs: number): Promise<number>;
   /** Contexts in order of id (code points), beginning after `after`. */
   list(after: ContextId | undefined, limit: number): Promise<readonly StoredSummary[]>;
   /** Deletes the context with its history; keeps its epoch. False when there was none. */

@@ -1,0 +1,3 @@
+export async function checkLevelFolder(folder: string): Promise<void> {
+  await Promise.resolve(folder);
+}
