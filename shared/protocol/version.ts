@@ -8,3 +8,6 @@
  */
 export const SUBPROTOCOL = "mcm.v1";
 export const PROTOCOL_VERSION = 1;
+
+/** The release; a test compares it with package.json. */
+export const PRODUCT_VERSION = "0.1.0";

@@ -1,0 +1,22 @@
+/**
+ * What the CLI's exit codes mean; docs/reference/cli.md tells users.
+ *
+ * Not here: messages (program.ts).
+ */
+import type { ServiceError } from "../../shared/errors.ts";
+
+export const EXIT = {
+  ok: 0,
+  /** Something failed that is nobody's request: a file, a port, a bug. */
+  failed: 1,
+  /** The command line or the configuration is wrong. */
+  usage: 2,
+  /** The server refused the request; the same one will be refused again. */
+  refused: 3,
+  /** The server can't be reached or can't do it now; the same request may succeed later. */
+  unavailable: 4,
+} as const;
+
+export function exitCodeOf(error: ServiceError): number {
+  return error.retry === "later" || error.code === "UNREACHABLE" ? EXIT.unavailable : EXIT.refused;
+}

@@ -1,0 +1,44 @@
+/**
+ * How results look to people: safe text, tables, lines of changes.
+ *
+ * What other people wrote (names, messages, actors) is stripped of control characters: a terminal obeys some of them.
+ *
+ * Not here: JSON output, which is what the server said.
+ */
+import type picocolors from "picocolors";
+import type { ChangeView, ContextInfo } from "../../shared/protocol/rest.ts";
+
+export type Colors = ReturnType<typeof picocolors.createColors>;
+
+export function safe(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, "\u{fffd}");
+}
+
+/** Columns as wide as their widest cell; the first row is the heading. */
+export function table(rows: readonly (readonly string[])[], color: Colors): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)));
+  const lines = rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd(),
+  );
+  return lines.map((line, index) => (index === 0 ? color.dim(line) : line)).join("\n");
+}
+
+export function contextTable(contexts: readonly ContextInfo[], color: Colors): string {
+  const rows = contexts.map(({ id, version, updatedAt, name = "", tags }) => [
+    id,
+    String(version),
+    updatedAt,
+    safe(name),
+    safe(tags.join(",")),
+  ]);
+  return table([["ID", "VERSION", "UPDATED", "NAME", "TAGS"], ...rows], color);
+}
+
+export function changeLine({ version, at, actor, origin, paths, message }: ChangeView, color: Colors): string {
+  const where = paths.map((path) => (path === "" ? '""' : safe(path))).join(" ");
+  const why = message === undefined ? "" : `  ${safe(message)}`;
+  return `${color.bold(String(version))}  ${color.dim(at)}  ${color.cyan(safe(actor))} ${color.dim(origin)}  ${where}${why}`;
+}

@@ -1,0 +1,130 @@
+/**
+ * The CLI's side of the REST interface: requests out, checked answers or ServiceErrors back.
+ *
+ * Not here: what is printed.
+ */
+import type { z } from "zod";
+import { isErrorCode, ServiceError } from "../../shared/errors.ts";
+import { changeResultSchema, contextListSchema, contextSchema, problemSchema } from "../../shared/protocol/rest.ts";
+import type {
+  ChangeRequest,
+  ChangeResult,
+  ContextList,
+  ContextView,
+  CreateRequest,
+} from "../../shared/protocol/rest.ts";
+import type { CliIo } from "./io.ts";
+
+export interface RestTarget {
+  readonly url: string;
+  readonly actor?: string | undefined;
+}
+
+type Query = Readonly<Record<string, string | number | undefined>>;
+
+interface RequestOptions {
+  readonly query?: Query;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+}
+
+/** All methods reject with ServiceError: the server's own refusals, or UNREACHABLE. */
+export class RestClient {
+  readonly #target: RestTarget;
+  readonly #fetch: CliIo["fetch"];
+
+  constructor(target: RestTarget, fetch: CliIo["fetch"]) {
+    this.#target = target;
+    this.#fetch = fetch;
+  }
+
+  list(query: Query): Promise<ContextList> {
+    return this.#json(contextListSchema, "GET", "/v1/contexts", { query });
+  }
+
+  create(body: { readonly [Key in keyof CreateRequest]: CreateRequest[Key] | undefined }): Promise<ContextView> {
+    return this.#json(contextSchema, "POST", "/v1/contexts", { body });
+  }
+
+  read(id: string, query: Query): Promise<ContextView> {
+    return this.#json(contextSchema, "GET", contextPath(id), { query });
+  }
+
+  change(id: string, body: ChangeRequest, idempotencyKey?: string): Promise<ChangeResult> {
+    const headers = idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey };
+    return this.#json(changeResultSchema, "PATCH", contextPath(id), { body, headers });
+  }
+
+  /** The live feed's body; an empty `lastEventId` begins at `query.since`, or now. */
+  async follow(
+    id: string,
+    query: Query,
+    { lastEventId, signal }: { lastEventId: string; signal: AbortSignal },
+  ): Promise<AsyncIterable<Uint8Array>> {
+    const resume: Record<string, string> = lastEventId === "" ? {} : { "last-event-id": lastEventId };
+    const headers = { accept: "text/event-stream", ...resume };
+    const response = await this.#request("GET", `${contextPath(id)}/changes`, { query, headers, signal });
+    if (response.body === null) throw this.#stranger(response);
+    return response.body;
+  }
+
+  async #json<Schema extends z.ZodType>(
+    schema: Schema,
+    method: string,
+    path: string,
+    options: RequestOptions,
+  ): Promise<z.output<Schema>> {
+    const response = await this.#request(method, path, options);
+    const parsed = schema.safeParse(await response.json().catch(() => undefined));
+    if (!parsed.success) throw this.#stranger(response);
+    return parsed.data;
+  }
+
+  async #request(
+    method: string,
+    path: string,
+    { query = {}, body, headers, signal }: RequestOptions,
+  ): Promise<Response> {
+    const given = Object.entries(query).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, String(value)]],
+    );
+    const search = given.length === 0 ? "" : `?${new URLSearchParams(given).toString()}`;
+    const response = await this.#fetch(`${this.#target.url}${path}${search}`, {
+      method,
+      headers: {
+        "mcm-client": "cli",
+        ...(this.#target.actor === undefined ? {} : { "mcm-actor": encodeURIComponent(this.#target.actor) }),
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(signal === undefined ? {} : { signal }),
+    }).catch((error: unknown) => {
+      throw new ServiceError(
+        "UNREACHABLE",
+        `No server answers at ${this.#target.url}. Start one with 'mcm serve', or name another with --url.`,
+        { cause: error },
+      );
+    });
+    if (!response.ok) throw await this.#refusal(response);
+    return response;
+  }
+
+  async #refusal(response: Response): Promise<ServiceError> {
+    const parsed = problemSchema.safeParse(await response.json().catch(() => undefined));
+    if (!parsed.success || !isErrorCode(parsed.data.code)) return this.#stranger(response);
+    return new ServiceError(parsed.data.code, parsed.data.detail, { details: parsed.data.details ?? {} });
+  }
+
+  #stranger(response: Response): ServiceError {
+    return new ServiceError(
+      "UNREACHABLE",
+      `${this.#target.url} answered (status ${response.status}), but not like an mcp-context-manager server. Check --url.`,
+    );
+  }
+}
+
+function contextPath(id: string): string {
+  return `/v1/contexts/${encodeURIComponent(id)}`;
+}

@@ -1,0 +1,51 @@
+/**
+ * The log: a small port, and pino behind it.
+ *
+ * Invariants (LOGGER):
+ *  1. Nothing secret is written: fields that hold tokens are replaced, wherever they are one or two levels deep.
+ *  2. One JSON line per entry on stderr, so that stdout stays for results; readable text only on a terminal.
+ *
+ * Not here: the audit log (who did what), metrics.
+ */
+import { pino } from "pino";
+import type { DestinationStream } from "pino";
+import pretty from "pino-pretty";
+
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** `fields.error`, if given, is logged with its stack and causes. */
+export interface Logger {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+}
+
+interface LoggerOptions {
+  readonly level: "debug" | "info" | "warn" | "error" | "silent";
+  /** Where lines go; stderr unless given. */
+  readonly destination?: DestinationStream;
+  /** Text for people instead of JSON. */
+  readonly isPretty?: boolean;
+}
+
+const SECRETS = ["token", "authorization", "cookie", "secret", "password", "access_token"];
+
+export function createLogger({ level, destination, isPretty = process.stderr.isTTY }: LoggerOptions): Logger {
+  const target = destination ?? (isPretty ? pretty({ destination: 2, sync: true }) : pino.destination(2));
+  const log = pino(
+    {
+      level,
+      base: null,
+      errorKey: "error",
+      redact: { paths: SECRETS.flatMap((name) => [name, `*.${name}`]), censor: "[secret]" },
+    },
+    target,
+  );
+  return {
+    debug: (message, fields) => log.debug(fields ?? {}, message),
+    info: (message, fields) => log.info(fields ?? {}, message),
+    warn: (message, fields) => log.warn(fields ?? {}, message),
+    error: (message, fields) => log.error(fields ?? {}, message),
+  };
+}

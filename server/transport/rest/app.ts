@@ -1,0 +1,142 @@
+/**
+ * The REST application: which address is answered by whom, and what holds for every request.
+ *
+ * Invariants (REST-10 … REST-16):
+ *  1. Every request is checked in one order: host, address, method, identity, then its handler.
+ *  2. Every answer carries X-Request-Id; every refusal is a problem of the error table; nothing internal leaks.
+ *
+ * Not here: the socket (http-server.ts), browsers of other origins (no CORS header is sent).
+ */
+import { Hono } from "hono";
+import type { Context } from "hono";
+import { ServiceError, toServiceError } from "../../../shared/errors.ts";
+import { isHostAllowed } from "../../../shared/host.ts";
+import type { Clock } from "../../clock.ts";
+import type { ContextService } from "../../context-service.ts";
+import type { Logger } from "../../monitor/logger.ts";
+import type { Authenticate } from "../../security/authenticate.ts";
+import { contextHandlers } from "./contexts.ts";
+import type { Call, ContextHandler, ContextParts } from "./contexts.ts";
+import { openApiText } from "./openapi.ts";
+import { problemResponse } from "./problem.ts";
+
+interface RestOptions {
+  readonly service: ContextService;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly authenticate: Authenticate;
+  /** Names besides loopback ones that the Host header may have. */
+  readonly allowedHosts: readonly string[];
+}
+
+type RestEnv = { Variables: { requestId: string } };
+type RestContext = Context<RestEnv>;
+type Handler = (context: RestContext) => Response | Promise<Response>;
+type Method = "GET" | "POST" | "PATCH" | "DELETE";
+
+export type RestApp = Hono<RestEnv>;
+
+export function createRestApp(options: RestOptions): RestApp {
+  const app: RestApp = new Hono<RestEnv>();
+  app.use(async (context, next) => {
+    context.set("requestId", options.clock.newId());
+    const startedAtMs = options.clock.monotonicMs();
+    await next();
+    context.header("x-request-id", context.get("requestId"));
+    context.header("x-content-type-options", "nosniff");
+    options.logger.debug("request", {
+      requestId: context.get("requestId"),
+      method: context.req.method,
+      path: context.req.path,
+      status: context.res.status,
+      durationMs: options.clock.monotonicMs() - startedAtMs,
+    });
+  });
+  app.use(async (context, next) => {
+    assertHost(context, options.allowedHosts);
+    await next();
+  });
+  for (const [path, methods] of Object.entries(routesOf(options))) addRoute(app, path, methods);
+  app.notFound((context) => {
+    const error = new ServiceError(
+      "NOT_FOUND",
+      "There is nothing at this address. See /openapi.json for what there is.",
+    );
+    return problemResponse(error, context.get("requestId"));
+  });
+  app.onError((error, context) => {
+    const requestId = context.get("requestId");
+    const { status, code } = toServiceError(error);
+    if (status >= 500) options.logger[status === 500 ? "error" : "warn"]("request failed", { requestId, code, error });
+    return problemResponse(error, requestId);
+  });
+  return app;
+}
+
+type Routes = Readonly<Record<string, Readonly<Partial<Record<Method, Handler>>>>>;
+
+function routesOf({ service, clock, logger, authenticate }: RestOptions): Routes {
+  const parts: ContextParts = {
+    service,
+    clock,
+    onFeedError: (error) => {
+      if (toServiceError(error).code === "INTERNAL") logger.error("live feed failed", { error });
+    },
+  };
+  const identified =
+    (handler: ContextHandler): Handler =>
+    (context) =>
+      handler(parts, callOf(context, authenticate));
+  return {
+    "/v1/contexts": { POST: identified(contextHandlers.create), GET: identified(contextHandlers.find) },
+    "/v1/contexts/:id": {
+      GET: identified(contextHandlers.read),
+      PATCH: identified(contextHandlers.change),
+      DELETE: identified(contextHandlers.remove),
+    },
+    "/v1/contexts/:id/changes": { GET: identified(contextHandlers.changes) },
+    "/healthz": { GET: (context) => context.json({ status: "ok", reasons: [] }) },
+    "/readyz": {
+      GET: (context) => {
+        const reasons = service.readiness();
+        return reasons.length === 0
+          ? context.json({ status: "ok", reasons })
+          : context.json({ status: "degraded", reasons }, 503);
+      },
+    },
+    "/openapi.json": {
+      GET: (context) => context.body(openApiText(), { headers: { "content-type": "application/json" } }),
+    },
+  };
+}
+
+/** Any other method on the address is refused with the list of those there are (RFC 9110 §15.5.6). */
+function addRoute(app: RestApp, path: string, methods: Routes[string]): void {
+  for (const [method, handler] of Object.entries(methods)) app.on(method, path, handler);
+  const allowed = Object.keys(methods).flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method]));
+  app.all(path, (context) => {
+    const error = new ServiceError("METHOD_NOT_ALLOWED", `This address takes ${allowed.join(", ")}.`, {
+      details: { allowed },
+    });
+    const response = problemResponse(error, context.get("requestId"));
+    response.headers.set("allow", allowed.join(", "));
+    return response;
+  });
+}
+
+/** `Mcm-Client: cli` is how our own CLI says that it is the door; anything else is "rest". */
+function callOf(context: RestContext, authenticate: Authenticate): Call {
+  const headers = context.req.header();
+  const { actor } = authenticate({ headers, query: new URLSearchParams() });
+  const origin = headers["mcm-client"] === "cli" ? "cli" : "rest";
+  return { request: context.req.raw, caller: { actor, origin }, id: context.req.param("id") ?? "" };
+}
+
+function assertHost(context: RestContext, allowedHosts: readonly string[]): void {
+  const host = context.req.header("host") ?? new URL(context.req.url).host;
+  if (isHostAllowed(host, allowedHosts)) return;
+  throw new ServiceError(
+    "FORBIDDEN",
+    "This server does not answer under the name in the Host header. Use localhost or 127.0.0.1, or add the name to MCM_ALLOWED_HOSTS.",
+  );
+}

@@ -1,0 +1,42 @@
+/**
+ * Errors as RFC 9457 problem+json: our code, what it means for a retry, its facts, and the id under which the log has it.
+ *
+ * Invariants (REST-14, REST-15):
+ *  1. Only a ServiceError's own message and details go out; anything else is INTERNAL with a fixed sentence.
+ *
+ * Not here: which error when.
+ */
+import { STATUS_CODES } from "node:http";
+import { toServiceError } from "../../../shared/errors.ts";
+import type { Problem } from "../../../shared/protocol/rest.ts";
+
+/** Seconds after which a client that was told "later" may ask again. */
+const RETRY_AFTER_S = 1;
+
+/** The type is about:blank (RFC 9457 §4.2.1): `code` says more than an address could. */
+export function problemOf(error: unknown, requestId?: string): Problem {
+  const { code, status, message, retry, details } = toServiceError(error);
+  return {
+    type: "about:blank",
+    title: STATUS_CODES[status] ?? "Error",
+    status,
+    detail: message,
+    code,
+    retry,
+    ...(Object.keys(details).length === 0 ? {} : { details: { ...details } }),
+    ...(requestId === undefined ? {} : { requestId }),
+  };
+}
+
+export function problemResponse(error: unknown, requestId?: string): Response {
+  const problem = problemOf(error, requestId);
+  const isRetryable = problem.status === 429 || problem.status === 503;
+  return new Response(JSON.stringify(problem), {
+    status: problem.status,
+    headers: {
+      "content-type": "application/problem+json",
+      "cache-control": "no-store",
+      ...(isRetryable && problem.retry === "later" ? { "retry-after": String(RETRY_AFTER_S) } : {}),
+    },
+  });
+}

@@ -1,0 +1,57 @@
+/**
+ * From the facade's words to the REST shapes of shared/protocol/rest.ts: flat objects, times as ISO 8601 in UTC.
+ *
+ * Not here: checks of what comes in (request.ts).
+ */
+import type { ChangeRecord } from "../../../shared/change.ts";
+import type { ContextId } from "../../../shared/ids.ts";
+import type {
+  ChangeList,
+  ChangeResult,
+  ChangeView,
+  ContextInfo,
+  ContextList,
+  ContextView,
+} from "../../../shared/protocol/rest.ts";
+import type { ChangeOutcome, ContextSummary, Page, ReadContext } from "../../context-service.ts";
+
+export function contextInfo({ meta, head }: ContextSummary): ContextInfo {
+  return {
+    id: meta.id,
+    ...(meta.type === undefined ? {} : { type: meta.type }),
+    ...(meta.name === undefined ? {} : { name: meta.name }),
+    ...(meta.description === undefined ? {} : { description: meta.description }),
+    tags: [...meta.tags],
+    createdAt: isoTime(meta.createdAtMs),
+    createdBy: meta.createdBy,
+    updatedAt: isoTime(head.updatedAtMs),
+    version: head.version,
+    epoch: meta.epoch,
+  };
+}
+
+export function contextView(context: ReadContext): ContextView {
+  return { ...contextInfo(context), data: context.data };
+}
+
+export function contextList({ items, next }: Page<ContextSummary>): ContextList {
+  return { contexts: items.map(contextInfo), ...(next === undefined ? {} : { next }) };
+}
+
+export function changeView({ version, seq, actor, atMs, origin, message, paths }: ChangeRecord): ChangeView {
+  const text = message === undefined ? {} : { message };
+  return { version, seq, actor, at: isoTime(atMs), origin, ...text, paths: [...paths] };
+}
+
+/** A page of changes goes on after the version it ends with. */
+export function changeList({ items, next }: Page<ChangeRecord>): ChangeList {
+  return { changes: items.map(changeView), ...(next === undefined ? {} : { next: Number(next) }) };
+}
+
+export function changeResult(id: ContextId, { version, seq, paths, replayed }: ChangeOutcome): ChangeResult {
+  return { id, version, seq, paths: [...paths], replayed };
+}
+
+function isoTime(ms: number): string {
+  return new Date(ms).toISOString();
+}

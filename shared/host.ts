@@ -1,0 +1,19 @@
+/**
+ * Host names: which mean this machine, and which a server answers for.
+ *
+ * A web page can point a name of its own at 127.0.0.1 (DNS rebinding) and then talk to a local server as same origin;
+ * the Host header still says that name. So a server without authentication answers only to names it knows.
+ *
+ * Not here: name resolution.
+ */
+
+/** A name or address that only this machine can reach: localhost, 127.0.0.0/8, ::1. */
+export function isLoopback(host: string): boolean {
+  return /^(?:localhost|127(?:\.\d{1,3}){3}|::1|\[::1\])$/i.test(host);
+}
+
+/** True when `hostHeader` (with or without port) is loopback or one of `allowed` (names without port). */
+export function isHostAllowed(hostHeader: string, allowed: readonly string[]): boolean {
+  const name = hostHeader.replace(/:\d+$/, "").toLowerCase();
+  return isLoopback(name) || allowed.some((it) => it.toLowerCase() === name);
+}
