@@ -3,90 +3,456 @@
  *
  * Invariants (CTX):
  *  1. Nothing leaves here that is not durable: replies, broadcasts, reads and versions wait for the log (P1).
- *  2. Every write of every transport is admitted by `#admit…` in turn order of its context (P3).
+ *  2. Every write of every transport passes `#turn`, in the order of its context's queue (P3).
+ *  3. When an append fails, or a document breaks, everything in memory of that context is forgotten, its sessions are ended
+ *     with 4503, and the next use loads what the log holds.
+ *  4. Answers to the writes of a turn are given in their order, after all of the turn is durable.
  *
- * Not here: rules (state/), bytes on disk (storage/), sockets (transport/).
+ * Not here: rules (state/), bytes on disk (storage/), sockets (transport/), idempotency (idempotency.ts).
  */
-import type { ChangeOrigin, ChangeRecord, JsonOp } from "../shared/change.ts";
-import type { ContextHead, ContextMeta } from "../shared/context.ts";
-import type { Actor, ContextId } from "../shared/ids.ts";
-import type { Json, JsonObject } from "../shared/json.ts";
+import * as Y from "yjs";
+import type { Change, ChangeRecord } from "../shared/change.ts";
+import type { ContextMeta } from "../shared/context.ts";
+import { ServiceError, toServiceError } from "../shared/errors.ts";
+import { parseContextId } from "../shared/ids.ts";
+import type { ContextId } from "../shared/ids.ts";
+import type { Json } from "../shared/json.ts";
+import { LIMITS } from "../shared/limits.ts";
+import { overlaps, parsePath } from "../shared/path.ts";
+import type { Clock } from "./clock.ts";
+import type {
+  Caller,
+  ChangeOutcome,
+  ChangeRequest,
+  ContextService,
+  ContextSummary,
+  FindRequest,
+  NewContext,
+  Page,
+  ReadContext,
+  SessionOpener,
+  SessionOptions,
+} from "./context-service.ts";
+import { IdempotentCalls } from "./idempotency.ts";
+import type { Logger } from "./monitor/logger.ts";
+import { DocumentBroken } from "./state/context-state.ts";
+import type { Verdict } from "./state/context-state.ts";
+import { readData, writeInitialData } from "./state/json-data.ts";
+import { StateManager, notFound } from "./state/state-manager.ts";
+import type { LiveContext, QueuedWrite, WriteResult } from "./state/state-manager.ts";
+import type { Guard, Idempotency, LogEntry, NewEntry } from "./storage/change-log.ts";
+import type { StorageManager } from "./storage/storage-manager.ts";
+import type { Batch } from "./sync/connection.ts";
+import { parseSessionRequest } from "./sync/requests.ts";
+import { Session } from "./sync/session.ts";
+import type { SessionPort } from "./sync/session.ts";
+import { StateEncodings } from "./sync/state-encodings.ts";
+import type { SyncManager } from "./sync/sync-manager.ts";
+import type { Publication } from "./sync/topic.ts";
 
-/** Who asks, and through which door. */
-export interface Caller {
-  readonly actor: Actor;
-  readonly origin: ChangeOrigin;
+/** A queued write and where it came from. */
+interface PendingWrite extends QueuedWrite {
+  readonly author?: Session;
+  readonly idempotency?: Idempotency;
 }
 
-export interface NewContext {
-  readonly id?: ContextId;
-  readonly type?: string;
-  readonly name?: string;
-  readonly description?: string;
-  readonly tags?: readonly string[];
-  readonly data?: JsonObject;
+type Live = LiveContext<PendingWrite>;
+
+interface ContextManagerOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly storage: StorageManager;
+  readonly sync: SyncManager;
 }
 
-export interface ContextState {
-  readonly meta: ContextMeta;
-  readonly head: ContextHead;
+/** Contexts that one `find` call looks at before it hands back a cursor. */
+const FIND_SCAN_MAX = 10_000;
+
+export class ContextManager implements ContextService, SessionOpener {
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #storage: StorageManager;
+  readonly #sync: SyncManager;
+  readonly #state: StateManager<PendingWrite>;
+  readonly #encodings = new WeakMap<Live, StateEncodings>();
+  readonly #idempotent: IdempotentCalls;
+  #isClosing = false;
+  #cancelUnload: (() => void) | undefined;
+
+  constructor(options: ContextManagerOptions) {
+    const { clock, storage } = options;
+    this.#clock = clock;
+    this.#logger = options.logger;
+    this.#storage = storage;
+    this.#sync = options.sync;
+    this.#idempotent = new IdempotentCalls(storage, clock);
+    this.#state = new StateManager({
+      load: (id) => storage.load(id),
+      turns: clock,
+      limits: LIMITS,
+      nodeClientId: () => storage.nodeClientId,
+      onTurn: (live, writes) => this.#turn(live, writes),
+    });
+  }
+
+  start(): void {
+    this.#cancelUnload = this.#clock.setTimer(LIMITS.idleUnloadMs / 4, () => {
+      this.#state.unloadIdle();
+      this.start();
+    });
+  }
+
+  /** Refuses new work, ends all sessions, and waits until everything admitted is durable or known to be lost. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    this.#cancelUnload?.();
+    const durable = [...this.#state.live()].map((live) => live.durable);
+    await Promise.allSettled(durable);
+    this.#sync.endEverything(shuttingDown());
+  }
+
+  readiness(): readonly string[] {
+    const reasons: string[] = [];
+    if (this.#isClosing) reasons.push("The server is stopping.");
+    const { available, lastError } = this.#storage.status();
+    if (!available) reasons.push(`The log cannot be written: ${lastError ?? "not open yet"}`);
+    return reasons;
+  }
+
+  /** Figures for monitoring. */
+  counts(): { readonly liveContexts: number; readonly sessions: number } {
+    return { liveContexts: this.#state.liveCount, sessions: this.#sync.sessionCount };
+  }
+
+  async create(caller: Caller, context: NewContext): Promise<ReadContext> {
+    this.#assertOpen();
+    const { data = {}, id = parseContextId(this.#clock.newId()), tags = [], ...described } = context;
+    const doc = new Y.Doc();
+    doc.clientID = this.#storage.nodeClientId;
+    writeInitialData(doc, data);
+    const state = Y.encodeStateAsUpdateV2(doc);
+    if (state.byteLength > LIMITS.contextBytesMax) {
+      throw new ServiceError("TOO_LARGE", `A context may have ${LIMITS.contextBytesMax} bytes. Create it with less and split the rest.`);
+    }
+    const meta: ContextMeta = { ...described, id, tags, createdAtMs: this.#clock.nowMs(), createdBy: caller.actor, epoch: 1 };
+    const summary = await this.#storage.create(meta, { seq: 0, version: 0, state, owners: [] });
+    return { ...summary, data: readData(doc, "") };
+  }
+
+  async find(_caller: Caller, request: FindRequest): Promise<Page<ContextSummary>> {
+    this.#assertOpen();
+    const items: ContextSummary[] = [];
+    let { after } = request;
+    for (let scanned = 0; scanned < FIND_SCAN_MAX; ) {
+      const page = await this.#storage.list(after, LIMITS.listLimitMax);
+      for (const summary of page) {
+        after = summary.meta.id;
+        if (matches(summary.meta, request)) items.push(summary);
+        if (items.length === request.limit) return { items, next: after };
+      }
+      if (page.length < LIMITS.listLimitMax) return { items };
+      scanned += page.length;
+    }
+    return { items, ...(after === undefined ? {} : { next: after }) };
+  }
+
+  async read(_caller: Caller, id: ContextId, options: { readonly path: string; readonly depth?: number }): Promise<ReadContext> {
+    return this.#using(id, async (live) => {
+      const { state, meta, lockSeq } = live;
+      const data = readData(state.doc, options.path, options.depth);
+      const head = { seq: state.seq, version: state.version, lockSeq, updatedAtMs: state.updatedAtMs };
+      await live.durable;
+      return { meta, head, data };
+    });
+  }
+
+  async change(caller: Caller, id: ContextId, request: ChangeRequest): Promise<ChangeOutcome> {
+    this.#assertOpen();
+    return this.#idempotent.once(id, caller.actor, request, async (idempotency) => this.#using(id, (live) => this.#write(live, caller, request, idempotency)));
+  }
+
+  async delete(_caller: Caller, id: ContextId): Promise<void> {
+    this.#assertOpen();
+    const live = this.#state.get(id);
+    // what is under way ends first, so that nothing is appended after the end
+    if (live !== undefined) await live.durable.catch(() => undefined);
+    if (!(await this.#storage.remove(id))) throw notFound();
+    const now = this.#state.get(id);
+    if (now !== undefined) this.#state.drop(now, notFound());
+    this.#sync.endAll(id, new ServiceError("CONTEXT_NOT_FOUND", "The context was deleted."));
+  }
+
+  async changes(
+    _caller: Caller,
+    id: ContextId,
+    request: { readonly since: number; readonly path?: string; readonly limit: number },
+  ): Promise<Page<ChangeRecord>> {
+    this.#assertOpen();
+    if ((await this.#storage.summary(id)) === undefined) throw notFound();
+    const wanted = request.path === undefined ? undefined : parsePath(request.path);
+    const items: ChangeRecord[] = [];
+    // a change's seq is at least its version, so nothing before this position can be meant
+    let afterSeq = request.since;
+    for (;;) {
+      const entries = await this.#storage.read(id, afterSeq, LIMITS.listLimitMax);
+      for (const entry of entries) {
+        afterSeq = entry.seq;
+        if (entry.kind !== "change" || entry.version <= request.since) continue;
+        if (wanted !== undefined && !entry.paths.some((path) => overlaps(parsePath(path), wanted))) continue;
+        items.push(toRecord(entry));
+        if (items.length === request.limit) return { items, next: String(entry.version) };
+      }
+      if (entries.length < LIMITS.listLimitMax) return { items };
+    }
+  }
+
+  async *follow(
+    caller: Caller,
+    id: ContextId,
+    request: { readonly since: number; readonly path?: string; readonly signal: AbortSignal },
+  ): AsyncGenerator<ChangeRecord> {
+    const { signal, ...rest } = request;
+    let news = new Signal();
+    const wake = (): void => news.raise();
+    const unwatch = this.#sync.watch(id, wake);
+    signal.addEventListener("abort", wake);
+    try {
+      for (let since = rest.since; !signal.aborted; ) {
+        news = new Signal();
+        // the log is the feed: whatever was missed while the receiver was busy is read from it
+        const page = await this.changes(caller, id, { ...rest, since, limit: LIMITS.listLimitMax });
+        for (const record of page.items) {
+          if (signal.aborted) return;
+          since = record.version;
+          yield record;
+        }
+        if (page.next === undefined) await news.raised;
+      }
+    } finally {
+      unwatch();
+      signal.removeEventListener("abort", wake);
+    }
+  }
+
+  async openSession(caller: Caller, id: ContextId, options: SessionOptions): Promise<Session> {
+    this.#assertOpen();
+    const live = await this.#acquireOrCreate(caller, id, options.create);
+    const topic = this.#sync.topic(id, () => ({
+      version: live.state.version,
+      vector: Y.decodeStateVector(Y.encodeStateVector(live.state.doc)),
+    }));
+    const info = { id: this.#clock.newId(), contextId: id, epoch: live.meta.epoch, actor: caller.actor, isExtended: options.isExtended };
+    const port: SessionPort = {
+      applyUpdate: (update, done) =>
+        this.#state.enqueue(live, {
+          write: { kind: "update", actor: caller.actor, update },
+          author: session,
+          settle: done,
+          refuse: done,
+        }),
+      encodeSince: (stateVector) => this.#encodeSince(live, stateVector),
+      request: (method, params) => this.#request(caller, id, method, params),
+      flushSoon: () => this.#sync.due(topic, session),
+      ended: () => {
+        this.#sync.leave(topic, session);
+        this.#state.release(live);
+      },
+      nowMs: () => this.#clock.monotonicMs(),
+    };
+    const session = new Session(info, topic, options.connection, port);
+    this.#sync.join(topic, session);
+    try {
+      // the topic may have begun at a state with appends under way, and hello names its version
+      await live.durable;
+      if (live.isDropped) throw new ServiceError("STORE_UNAVAILABLE", "The context is being loaded again. Connect again in a moment.");
+    } catch (error) {
+      session.closed();
+      throw error;
+    }
+    session.start();
+    return session;
+  }
+
+  async #request(caller: Caller, id: ContextId, method: string, params: Json): Promise<Json> {
+    const request = parseSessionRequest(method, params);
+    if (request.method === "ping") return {};
+    const { version, seq, paths, replayed } = await this.change(caller, id, request.change);
+    return { version, seq, paths, replayed };
+  }
+
+  #write(live: Live, caller: Caller, request: ChangeRequest, idempotency: Idempotency | undefined): Promise<WriteResult> {
+    const { ops, ifVersion, message } = request;
+    return new Promise((resolve, reject) => {
+      this.#state.enqueue(live, {
+        write: {
+          kind: "ops",
+          actor: caller.actor,
+          origin: caller.origin,
+          ops,
+          ...(ifVersion === undefined ? {} : { ifVersion }),
+          ...(message === undefined ? {} : { message }),
+        },
+        ...(idempotency === undefined ? {} : { idempotency }),
+        settle: resolve,
+        refuse: reject,
+      });
+    });
+  }
+
+  /** One turn of a context: admit → append → publish → answer (DESIGN §4). */
+  #turn(live: Live, writes: readonly PendingWrite[]): void {
+    const { seq, version } = live.state;
+    let verdicts: readonly Verdict[];
+    try {
+      verdicts = live.state.admit(
+        writes.map((write) => write.write),
+        this.#clock.nowMs(),
+      );
+    } catch (error) {
+      this.#forget(live, writes, error);
+      return;
+    }
+    const appends = this.#append(live, seq, writes, verdicts);
+    if (appends.length > 0) live.durable = Promise.all(appends).then(() => undefined);
+    live.appending++;
+    // an append fails together with all that follow it, so the last one's durability is that of all before
+    live.durable
+      .then(() => Promise.all(appends))
+      .then((appended) => this.#settle(live, version, writes, verdicts, appended.flat()))
+      .catch((error: unknown) => this.#forget(live, writes, error))
+      .finally(() => live.appending--);
+  }
+
+  /** Hands what was admitted to the log, in order. A write with a key or a precondition is decided by the log alone. */
+  #append(live: Live, seq: number, writes: readonly PendingWrite[], verdicts: readonly Verdict[]): Promise<readonly LogEntry[]>[] {
+    const appends: Promise<readonly LogEntry[]>[] = [];
+    let together: NewEntry[] = [];
+    let at = seq;
+    const flush = (): void => {
+      if (together.length > 0) appends.push(this.#appended(live, { lockSeq: live.lockSeq }, together));
+      together = [];
+    };
+    verdicts.forEach((verdict, index) => {
+      if (verdict.kind !== "admitted") return;
+      const { write, idempotency } = writes[index] ?? {};
+      if (idempotency === undefined && !(write?.kind === "ops" && write.ifVersion !== undefined)) {
+        together.push(verdict.change);
+      } else {
+        flush();
+        appends.push(this.#appended(live, { seq: at }, [verdict.change], idempotency));
+      }
+      at++;
+    });
+    flush();
+    return appends;
+  }
+
+  async #appended(live: Live, guard: Guard, changes: readonly NewEntry[], idempotency?: Idempotency): Promise<readonly LogEntry[]> {
+    const result = await this.#storage.append(live.id, guard, changes, idempotency === undefined ? {} : { idempotency });
+    if (result.kind === "appended") return result.entries;
+    throw new ServiceError("STORE_UNAVAILABLE", "Another writer moved the context on. Send the change once more in a moment.");
+  }
+
+  #settle(live: Live, versionBefore: number, writes: readonly PendingWrite[], verdicts: readonly Verdict[], entries: readonly LogEntry[]): void {
+    const publications: Publication[] = [];
+    const answers: (() => void)[] = [];
+    let version = versionBefore;
+    verdicts.forEach((verdict, index) => {
+      const write = writes[index];
+      if (write === undefined) return;
+      if (verdict.kind === "refused") {
+        answers.push(() => write.refuse(verdict.error));
+        return;
+      }
+      if (verdict.kind === "unchanged") {
+        const result = { version, seq: 0, paths: [] };
+        answers.push(() => write.settle(result));
+        return;
+      }
+      const entry = entries[publications.length];
+      if (entry === undefined) throw new Error("the log returned fewer entries than were appended");
+      version = entry.version;
+      publications.push({ change: toChange(entry), advances: verdict.change.advances, author: write.author });
+      answers.push(() => write.settle({ version: entry.version, seq: entry.seq, paths: entry.paths }));
+    });
+    if (publications.length > 0) this.#sync.publish(live.id, publications);
+    for (const answer of answers) answer();
+  }
+
+  /** What is in memory of a context may differ from its log: nobody may build on it (CTX 3). */
+  #forget(live: Live, writes: readonly PendingWrite[], cause: unknown): void {
+    const error =
+      cause instanceof DocumentBroken
+        ? new ServiceError("STORE_UNAVAILABLE", "The context is being loaded again. Send the change once more in a moment.", { cause })
+        : toServiceError(cause);
+    const culprit = cause instanceof DocumentBroken ? writes[cause.culprit] : undefined;
+    this.#logger.error("context dropped from memory", { contextId: live.id, actor: culprit?.write.actor, error: cause });
+    culprit?.refuse(new ServiceError("MALFORMED_UPDATE", "The update broke the document and was not taken. Open the context in a new Y.Doc."));
+    this.#state.drop(live, error);
+    for (const write of writes) if (write !== culprit) write.refuse(error);
+    this.#sync.endAll(live.id, error);
+  }
+
+  async #encodeSince(live: Live, stateVector: Uint8Array): Promise<Batch> {
+    let encodings = this.#encodings.get(live);
+    if (encodings === undefined) this.#encodings.set(live, (encodings = new StateEncodings()));
+    const batch = encodings.since(live.state.doc, live.state.seq, stateVector);
+    await live.durable;
+    return batch;
+  }
+
+  async #using<Result>(id: ContextId, task: (live: Live) => Promise<Result>): Promise<Result> {
+    this.#assertOpen();
+    const live = await this.#state.acquire(id);
+    try {
+      return await task(live);
+    } finally {
+      this.#state.release(live);
+    }
+  }
+
+  async #acquireOrCreate(caller: Caller, id: ContextId, create: boolean): Promise<Live> {
+    try {
+      return await this.#state.acquire(id);
+    } catch (error) {
+      if (!create || toServiceError(error).code !== "CONTEXT_NOT_FOUND") throw error;
+    }
+    await this.create(caller, { id }).catch((error: unknown) => {
+      // somebody else made it meanwhile: just as good
+      if (toServiceError(error).code !== "ALREADY_EXISTS") throw error;
+    });
+    return this.#state.acquire(id);
+  }
+
+  #assertOpen(): void {
+    if (this.#isClosing) throw shuttingDown();
+  }
 }
 
-export interface ReadContext extends ContextState {
-  readonly data: Json;
+function shuttingDown(): ServiceError {
+  return new ServiceError("SHUTTING_DOWN", "The server is stopping. Connect again in a moment.");
 }
 
-export interface ChangeRequest {
-  readonly ops: readonly JsonOp[];
-  /** Refuse with VERSION_CONFLICT unless this is the context's version. */
-  readonly ifVersion?: number;
-  readonly message?: string;
-  readonly idempotencyKey?: string;
+function matches(meta: ContextMeta, { query, tag, type }: FindRequest): boolean {
+  if (type !== undefined && meta.type !== type) return false;
+  if (tag !== undefined && !meta.tags.includes(tag)) return false;
+  if (query === undefined) return true;
+  const needle = query.toLowerCase();
+  return [meta.id, meta.name, meta.description].some((text) => text?.toLowerCase().includes(needle));
 }
 
-export interface ChangeOutcome {
-  /** The context's version with this change in it; unchanged when the change did nothing. */
-  readonly version: number;
-  readonly seq: number;
-  readonly paths: readonly string[];
-  /** True when the idempotency key had been used before: this is the first outcome again. */
-  readonly replayed: boolean;
+function toRecord({ version, seq, actor, origin, atMs, message, paths }: LogEntry): ChangeRecord {
+  return { version, seq, actor, origin, atMs, paths, ...(message === undefined ? {} : { message }) };
 }
 
-export interface FindRequest {
-  /** Occurs in id, name or description, case-insensitively. */
-  readonly query?: string;
-  readonly tag?: string;
-  readonly type?: string;
-  readonly limit: number;
-  /** Return contexts with ids after this one. */
-  readonly after?: ContextId;
+function toChange(entry: LogEntry): Change {
+  return { ...toRecord(entry), update: entry.update };
 }
 
-export interface Page<Item> {
-  readonly items: readonly Item[];
-  /** More may follow: ask again from here. */
-  readonly next?: string;
-}
-
-/** What REST, CLI and MCP need of the facade. All methods reject with ServiceError. */
-export interface ContextService {
-  /** @throws {ServiceError} ALREADY_EXISTS, INVALID_CHANGE, TOO_LARGE, STORE_UNAVAILABLE */
-  create(caller: Caller, context: NewContext): Promise<ReadContext>;
-  find(caller: Caller, request: FindRequest): Promise<Page<ContextState>>;
-  /** @throws {ServiceError} CONTEXT_NOT_FOUND, PATH_NOT_FOUND, STORE_UNAVAILABLE */
-  read(caller: Caller, id: ContextId, options: { readonly path: string; readonly depth?: number }): Promise<ReadContext>;
-  /** @throws {ServiceError} CONTEXT_NOT_FOUND, VERSION_CONFLICT, the codes of applyJsonOps, IDEMPOTENCY_KEY_REUSED, LIMIT_EXCEEDED, STORE_UNAVAILABLE */
-  change(caller: Caller, id: ContextId, request: ChangeRequest): Promise<ChangeOutcome>;
-  /** Deletes the context with its history and ends its sessions with 4404. @throws {ServiceError} CONTEXT_NOT_FOUND */
-  delete(caller: Caller, id: ContextId): Promise<void>;
-  /** Changes with version > since in order, those that overlap `path` only. @throws {ServiceError} CONTEXT_NOT_FOUND */
-  changes(caller: Caller, id: ContextId, request: { readonly since: number; readonly path?: string; readonly limit: number }): Promise<Page<ChangeRecord>>;
-  /**
-   * A gap-free feed of changes after `since`: first those of the log, then live ones, in version order, until `signal` aborts.
-   * Ends by itself (throws CONTEXT_NOT_FOUND, STORE_UNAVAILABLE, SHUTTING_DOWN) when the context or the server goes.
-   */
-  follow(caller: Caller, id: ContextId, request: { readonly since: number; readonly path?: string; readonly signal: AbortSignal }): AsyncIterable<ChangeRecord>;
-  /** Readiness: reasons why the service cannot do its work now, none when it can. */
-  readiness(): readonly string[];
+/** Something that happens once, and can be awaited. */
+class Signal {
+  raise: () => void = () => undefined;
+  readonly raised: Promise<void> = new Promise((resolve) => {
+    this.raise = resolve;
+  });
 }

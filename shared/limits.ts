@@ -16,14 +16,22 @@ export const LIMITS = {
   slowConsumerMsMax: 30_000,
   /** A stock client reconnects after 30 s without a message; ws pings do not count for it (notes/yjs.md §3). */
   keepAliveMs: 20_000,
+  /** Between two pings; a peer that answered none since the last one is cut, so a dead one is noticed within two. */
+  pingMs: 30_000,
   /** Time from TCP accept to a finished upgrade. */
   upgradeMsMax: 10_000,
+  /** An HTTP request has arrived whole after this long, or its connection is closed. */
+  requestMsMax: 60_000,
+  /** A live feed (SSE) says something at least this often: proxies drop silent connections after 30 to 60 s. */
+  eventStreamHeartbeatMs: 15_000,
   /** One session may have this many requests (type 104) under way. */
   requestsInFlightMax: 64,
   /** Data frames of one session that wait for admission; beyond it the socket is not read (TCP pushes back). */
   inboundQueueMax: 4096,
   inboundQueueBytesMax: 16 * 1024 * 1024,
   connectionsMax: 20_000,
+  /** Connections that the kernel holds until we accept them: a wave of reconnects after a restart. */
+  acceptBacklog: 4096,
 
   // --- names ----------------------------------------------------------------------------------------------------
   contextIdCharsMax: 128,
@@ -53,6 +61,14 @@ export const LIMITS = {
   updateClientsMax: 2000,
   /** Root types one update may name. */
   updateRootsMax: 64,
+  /** Values in one update's lists, maps and formats: an empty object takes 2 bytes on the wire and 90 in memory. */
+  updateValuesMax: 500_000,
+  /** Different rich text formats of one update: Yjs copies the map of open formats at each item of a changed text. */
+  updateFormatKeysMax: 64,
+  /** A Yjs clock counts what one client ever wrote, a character each; higher ones are an attempt to use clocks up. */
+  clockMax: 2 ** 31,
+  /** Estimated steps of Yjs to integrate one update (server/state/integration-work.ts has the unit and figures). */
+  updateWorkMax: 1_000_000,
   stringCharsMax: 1024 * 1024,
 
   // --- one context ----------------------------------------------------------------------------------------------

@@ -1,0 +1,91 @@
+/**
+ * Idempotency keys: a request that is sent again under its key is carried out once and answered alike.
+ *
+ * Invariants (IDEM):
+ *  1. The key's record and the change it stands for become durable together (LOG 4), so a crash cannot part them.
+ *  2. Under one key at most one request runs at a time; a second one waits for the first's outcome.
+ *  3. A different request, or another actor, under a used key is refused and changes nothing.
+ */
+import { createHash } from "node:crypto";
+import { ServiceError } from "../shared/errors.ts";
+import type { Actor, ContextId } from "../shared/ids.ts";
+import { LIMITS } from "../shared/limits.ts";
+import type { Clock } from "./clock.ts";
+import type { ChangeOutcome, ChangeRequest } from "./context-service.ts";
+import type { WriteResult } from "./state/state-manager.ts";
+import type { Idempotency, IdempotencyRecord, LogEntry } from "./storage/change-log.ts";
+
+/** The part of the log that this needs. */
+interface Records {
+  findIdempotent(id: ContextId, key: string, notBeforeMs: number): Promise<IdempotencyRecord | undefined>;
+  read(id: ContextId, afterSeq: number, limit: number): Promise<readonly LogEntry[]>;
+}
+
+interface Call {
+  readonly fingerprint: string;
+  readonly outcome: Promise<ChangeOutcome>;
+}
+
+export class IdempotentCalls {
+  readonly #records: Records;
+  readonly #clock: Clock;
+  readonly #underWay = new Map<string, Call>();
+
+  constructor(records: Records, clock: Clock) {
+    this.#records = records;
+    this.#clock = clock;
+  }
+
+  /**
+   * Runs the request, or answers as the first one under its key was answered. Without a key it just runs.
+   * @throws {ServiceError} IDEMPOTENCY_KEY_REUSED
+   */
+  async once(
+    id: ContextId,
+    actor: Actor,
+    request: ChangeRequest,
+    run: (idempotency: Idempotency | undefined) => Promise<WriteResult>,
+  ): Promise<ChangeOutcome> {
+    const { idempotencyKey: key, ...asked } = request;
+    if (key === undefined) return { ...(await run(undefined)), replayed: false };
+    const fingerprint = createHash("sha256").update(JSON.stringify([actor, asked])).digest("base64url");
+    // an id holds no space, so the two parts cannot run into each other
+    const slot = `${id} ${key}`;
+    const known = this.#underWay.get(slot);
+    if (known !== undefined) {
+      assertSame(known.fingerprint, fingerprint);
+      return { ...(await known.outcome), replayed: true };
+    }
+    const outcome = this.#first(id, { key, fingerprint }, run);
+    this.#underWay.set(slot, { fingerprint, outcome });
+    try {
+      return await outcome;
+    } finally {
+      this.#underWay.delete(slot);
+    }
+  }
+
+  async #first(id: ContextId, idempotency: Idempotency, run: (idempotency: Idempotency) => Promise<WriteResult>): Promise<ChangeOutcome> {
+    const record = await this.#records.findIdempotent(id, idempotency.key, this.#clock.nowMs() - LIMITS.idempotencyTtlMs);
+    if (record === undefined) return { ...(await run(idempotency)), replayed: false };
+    assertSame(record.fingerprint, idempotency.fingerprint);
+    return { ...(await this.#recall(id, record.version)), replayed: true };
+  }
+
+  async #recall(id: ContextId, version: number): Promise<WriteResult> {
+    // the change with this version lies at or after the position of the same number
+    for (let afterSeq = version - 1; ; ) {
+      const entries = await this.#records.read(id, afterSeq, LIMITS.listLimitMax);
+      const found = entries.find((entry) => entry.kind === "change" && entry.version === version);
+      if (found !== undefined) return { version, seq: found.seq, paths: found.paths };
+      const last = entries.at(-1);
+      if (last === undefined || last.version > version) return { version, seq: version, paths: [] };
+      afterSeq = last.seq;
+    }
+  }
+}
+
+function assertSame(first: string, second: string): void {
+  if (first === second) return;
+  throw new ServiceError("IDEMPOTENCY_KEY_REUSED", "This idempotency key was used for a different request. Use a new key for a new request.");
+}

@@ -1,0 +1,79 @@
+/**
+ * The composition root: builds the server from its parts, starts and stops it in order.
+ *
+ * Start: log → managers → HTTP and WebSocket. Stop: the reverse, and only after everything admitted is durable.
+ * Nothing but server/main.ts, tests and benchmarks imports this.
+ */
+import { once } from "node:events";
+import type { Server } from "node:http";
+import { LIMITS } from "../shared/limits.ts";
+import { systemClock } from "./clock.ts";
+import type { Clock } from "./clock.ts";
+import type { Config } from "./config.ts";
+import { ContextManager } from "./context-manager.ts";
+import { createLogger } from "./monitor/logger.ts";
+import type { Logger } from "./monitor/logger.ts";
+import { authenticateOpen } from "./security/authenticate.ts";
+import { openChangeLog } from "./storage/open-change-log.ts";
+import { StorageManager } from "./storage/storage-manager.ts";
+import { SyncManager } from "./sync/sync-manager.ts";
+import { createRestApp } from "./transport/rest/app.ts";
+import { createHttpServer } from "./transport/rest/http-server.ts";
+import { WebSocketEndpoint } from "./transport/websocket/websocket-server.ts";
+
+export interface RunningServer {
+  /** Base address, such as http://127.0.0.1:4400. */
+  readonly url: string;
+  /** Stops in order; resolves when everything admitted is durable and the data folder is released. */
+  close(): Promise<void>;
+}
+
+interface Parts {
+  readonly clock?: Clock;
+  readonly logger?: Logger;
+}
+
+/** @throws {ServiceError} DATA_DIR_LOCKED, DATA_DAMAGED, DATA_FORMAT_NEWER; Node's error when the port is taken */
+export async function startServer(config: Config, parts: Parts = {}): Promise<RunningServer> {
+  const { clock = systemClock, logger = createLogger({ level: config.logLevel }) } = parts;
+  const storage = new StorageManager({ log: openChangeLog(config, clock), clock, logger });
+  await storage.start();
+  const sync = new SyncManager(clock);
+  const service = new ContextManager({ clock, logger, storage, sync });
+  const { allowedHosts } = config;
+  const edge = { service, clock, logger, authenticate: authenticateOpen, allowedHosts };
+  const http = createHttpServer(createRestApp(edge));
+  const webSockets = new WebSocketEndpoint(edge);
+  webSockets.attach(http);
+  sync.start();
+  service.start();
+
+  const close = async (): Promise<void> => {
+    http.close();
+    await service.close();
+    sync.stop();
+    webSockets.close();
+    http.closeAllConnections();
+    await storage.close();
+  };
+  try {
+    return { url: await listen(http, config), close: onlyOnce(close) };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function listen(http: Server, { host, port }: Config): Promise<string> {
+  http.listen({ host, port, backlog: LIMITS.acceptBacklog });
+  await once(http, "listening");
+  const address = http.address();
+  if (address === null || typeof address === "string") throw new Error("the server listens on no TCP port");
+  const name = address.family === "IPv6" ? `[${address.address}]` : address.address;
+  return `http://${name}:${address.port}`;
+}
+
+function onlyOnce(task: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined;
+  return () => (done ??= task());
+}

@@ -1,0 +1,224 @@
+/**
+ * Which contexts are in memory, and whose turn it is: loads and unloads them, and gives each one serial queue of writes.
+ *
+ * Invariants (LIVE):
+ *  1. A context is loaded at most once at a time; everybody who asks meanwhile gets the same object.
+ *  2. A context in use, with queued writes, or with appends under way is never unloaded.
+ *  3. Writes of a context take their turns in the order they came; a turn is bounded in count and bytes, so that one
+ *     context cannot hold the event loop.
+ *  4. After `drop` the object is dead: its queued writes are handed back, and the next use loads from the log.
+ *
+ * Not here: what a turn does (context-manager.ts), reading the log (the `load` that is passed in).
+ */
+import type { ContextHead, ContextMeta } from "../../shared/context.ts";
+import { ServiceError } from "../../shared/errors.ts";
+import type { ContextId } from "../../shared/ids.ts";
+import type { Limits } from "../../shared/limits.ts";
+import { ContextState } from "./context-state.ts";
+import type { StoredState, Write } from "./context-state.ts";
+
+/** A write together with what is to happen to it; exactly one of the two is called, once. */
+export interface QueuedWrite {
+  readonly write: Write;
+  /** The write is durable, or changes nothing: `version` holds it. `seq` is its own position when it was appended. */
+  settle(result: WriteResult): void;
+  refuse(error: ServiceError): void;
+}
+
+export interface WriteResult {
+  readonly version: number;
+  readonly seq: number;
+  readonly paths: readonly string[];
+}
+
+type LoadContext = (id: ContextId) => Promise<(StoredState & { readonly meta: ContextMeta; readonly head: ContextHead }) | undefined>;
+
+/** The pieces of time that this manager needs; server/clock.ts has them. */
+interface Turns {
+  monotonicMs(): number;
+  defer(task: () => void): void;
+}
+
+interface StateManagerOptions<W extends QueuedWrite> {
+  readonly load: LoadContext;
+  readonly turns: Turns;
+  readonly limits: Limits;
+  /** Known once the log is open. */
+  readonly nodeClientId: () => number;
+  /** Called with the writes of one turn, never twice at once for one context. */
+  readonly onTurn: (context: LiveContext<W>, writes: readonly W[]) => void;
+}
+
+/** Writes of one turn: about 5 ms of work. */
+const TURN_WRITES_MAX = 512;
+const TURN_BYTES_MAX = 1024 * 1024;
+
+export class LiveContext<W extends QueuedWrite = QueuedWrite> {
+  readonly meta: ContextMeta;
+  readonly state: ContextState;
+  /** Resolves when everything admitted so far is durable; rejects when it may be lost. */
+  durable: Promise<void> = Promise.resolve();
+  /** Appends under way. */
+  appending = 0;
+  isDropped = false;
+  readonly #queue: W[] = [];
+  #uses = 0;
+  lastUseMs = 0;
+
+  /** What plain changes guard on: nobody changed the rules that they were admitted under. */
+  readonly lockSeq: number;
+
+  constructor(meta: ContextMeta, state: ContextState, lockSeq: number) {
+    this.meta = meta;
+    this.state = state;
+    this.lockSeq = lockSeq;
+  }
+
+  get id(): ContextId {
+    return this.meta.id;
+  }
+
+  get isIdle(): boolean {
+    return this.#uses === 0 && this.#queue.length === 0 && this.appending === 0;
+  }
+
+  get queued(): number {
+    return this.#queue.length;
+  }
+
+  retain(): void {
+    this.#uses++;
+  }
+
+  release(nowMs: number): void {
+    this.#uses--;
+    this.lastUseMs = nowMs;
+  }
+
+  push(write: W): void {
+    this.#queue.push(write);
+  }
+
+  takeTurn(): W[] {
+    let count = 0;
+    let bytes = 0;
+    for (const { write } of this.#queue) {
+      if (count === TURN_WRITES_MAX || (count > 0 && bytes >= TURN_BYTES_MAX)) break;
+      count++;
+      bytes += write.kind === "update" ? write.update.byteLength : 0;
+    }
+    return this.#queue.splice(0, count);
+  }
+}
+
+export class StateManager<W extends QueuedWrite> {
+  readonly #options: StateManagerOptions<W>;
+  readonly #live = new Map<ContextId, LiveContext<W>>();
+  readonly #loading = new Map<ContextId, Promise<LiveContext<W>>>();
+
+  constructor(options: StateManagerOptions<W>) {
+    this.#options = options;
+  }
+
+  /** Number of contexts in memory. */
+  get liveCount(): number {
+    return this.#live.size;
+  }
+
+  /** The context if it is in memory now. */
+  get(id: ContextId): LiveContext<W> | undefined {
+    return this.#live.get(id);
+  }
+
+  live(): Iterable<LiveContext<W>> {
+    return this.#live.values();
+  }
+
+  /**
+   * The context, loaded if need be, kept in memory until `release`.
+   * @throws {ServiceError} CONTEXT_NOT_FOUND, STORE_UNAVAILABLE
+   */
+  async acquire(id: ContextId): Promise<LiveContext<W>> {
+    for (;;) {
+      const context = this.#live.get(id) ?? (await this.#loadOnce(id));
+      // it may have been dropped while we waited our turn in the microtask queue
+      if (context.isDropped) continue;
+      context.retain();
+      return context;
+    }
+  }
+
+  release(context: LiveContext<W>): void {
+    context.release(this.#options.turns.monotonicMs());
+  }
+
+  /** Queues a write for the context's next turn. */
+  enqueue(context: LiveContext<W>, write: W): void {
+    if (context.isDropped) {
+      write.refuse(dropped());
+      return;
+    }
+    context.push(write);
+    if (context.queued === 1) this.#options.turns.defer(() => this.#turn(context));
+  }
+
+  /** Forgets a context: what it holds may differ from the log. Its queued writes are refused with `error`. */
+  drop(context: LiveContext<W>, error: ServiceError): void {
+    if (context.isDropped) return;
+    context.isDropped = true;
+    if (this.#live.get(context.id) === context) this.#live.delete(context.id);
+    for (let turn = context.takeTurn(); turn.length > 0; turn = context.takeTurn()) {
+      for (const write of turn) write.refuse(error);
+    }
+    // the document goes with the object: Y.Doc.destroy only detaches observers, and nothing here observes
+  }
+
+  /** Unloads what nobody has used for `idleUnloadMs`, and the least recently used idle ones beyond `liveBytesMax`. */
+  unloadIdle(): void {
+    const { limits, turns } = this.#options;
+    const nowMs = turns.monotonicMs();
+    const idle = [...this.#live.values()].filter((context) => context.isIdle).sort((a, b) => a.lastUseMs - b.lastUseMs);
+    let bytes = 0;
+    for (const context of this.#live.values()) bytes += context.state.bytes;
+    for (const context of idle) {
+      const isOld = nowMs - context.lastUseMs >= limits.idleUnloadMs;
+      if (!isOld && bytes <= limits.liveBytesMax) continue;
+      bytes -= context.state.bytes;
+      this.drop(context, dropped());
+    }
+  }
+
+  #turn(context: LiveContext<W>): void {
+    if (context.isDropped) return;
+    const writes = context.takeTurn();
+    if (writes.length === 0) return;
+    this.#options.onTurn(context, writes);
+    if (context.queued > 0 && !context.isDropped) this.#options.turns.defer(() => this.#turn(context));
+  }
+
+  #loadOnce(id: ContextId): Promise<LiveContext<W>> {
+    const underWay = this.#loading.get(id);
+    if (underWay !== undefined) return underWay;
+    const loading = this.#load(id).finally(() => this.#loading.delete(id));
+    this.#loading.set(id, loading);
+    return loading;
+  }
+
+  async #load(id: ContextId): Promise<LiveContext<W>> {
+    const stored = await this.#options.load(id);
+    if (stored === undefined) throw notFound();
+    const context = new LiveContext<W>(stored.meta, new ContextState(stored, this.#options.nodeClientId()), stored.head.lockSeq);
+    context.lastUseMs = this.#options.turns.monotonicMs();
+    this.#live.set(id, context);
+    return context;
+  }
+}
+
+/** The one wording for a context that is not there or may not be seen. */
+export function notFound(): ServiceError {
+  return new ServiceError("CONTEXT_NOT_FOUND", "There is no such context, or you may not read it. Check the id, or create it first.");
+}
+
+function dropped(): ServiceError {
+  return new ServiceError("STORE_UNAVAILABLE", "The context is being loaded again. Send the change once more in a moment.");
+}

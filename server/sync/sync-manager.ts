@@ -1,0 +1,143 @@
+/**
+ * Who follows which context: topics and their sessions, what is due to be sent, and the tick that keeps lines alive.
+ *
+ * Invariants (SYNC):
+ *  1. What is published in one event-loop turn is sent together, changes before the acks that name their versions.
+ *  2. A topic exists exactly while it has sessions.
+ *  3. One failing session never stops another from being served.
+ *
+ * Not here: admission, the log, loading (context-manager.ts orders them).
+ */
+import type { Clock } from "../clock.ts";
+import type { ServiceError } from "../../shared/errors.ts";
+import type { ContextId } from "../../shared/ids.ts";
+import { LIMITS } from "../../shared/limits.ts";
+import type { Session } from "./session.ts";
+import { Topic } from "./topic.ts";
+import type { Publication } from "./topic.ts";
+
+export class SyncManager {
+  readonly #clock: Clock;
+  readonly #topics = new Map<ContextId, Topic>();
+  readonly #watchers = new Map<ContextId, Set<() => void>>();
+  readonly #dueTopics = new Set<Topic>();
+  readonly #dueSessions = new Set<Session>();
+  #isFlushScheduled = false;
+  #cancelTick: (() => void) | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get sessionCount(): number {
+    let count = 0;
+    for (const topic of this.#topics.values()) count += topic.sessions.size;
+    return count;
+  }
+
+  start(): void {
+    this.#cancelTick = this.#clock.setTimer(LIMITS.keepAliveMs / 4, () => {
+      this.#tick();
+      this.start();
+    });
+  }
+
+  stop(): void {
+    this.#cancelTick?.();
+    this.#cancelTick = undefined;
+  }
+
+  /** The context's topic; a new one begins at the given version and state vector. */
+  topic(id: ContextId, begin: () => { readonly version: number; readonly vector: ReadonlyMap<number, number> }): Topic {
+    const known = this.#topics.get(id);
+    if (known !== undefined) return known;
+    const { version, vector } = begin();
+    const topic = new Topic(id, version, vector);
+    this.#topics.set(id, topic);
+    return topic;
+  }
+
+  join(topic: Topic, session: Session): void {
+    topic.sessions.add(session);
+  }
+
+  leave(topic: Topic, session: Session): void {
+    topic.sessions.delete(session);
+    topic.presence.leave(session, this.#clock.monotonicMs());
+    this.#dueSessions.delete(session);
+    if (topic.sessions.size > 0) {
+      this.#flushSoon(topic);
+      return;
+    }
+    if (this.#topics.get(topic.contextId) === topic) this.#topics.delete(topic.contextId);
+    this.#dueTopics.delete(topic);
+  }
+
+  /** Durable changes of one context, in log order. */
+  publish(id: ContextId, publications: readonly Publication[]): void {
+    const topic = this.#topics.get(id);
+    if (topic !== undefined) {
+      topic.publish(publications);
+      this.#flushSoon(topic);
+    }
+    this.#wake(id);
+  }
+
+  /** Something of this session is due at the end of the turn. */
+  due(topic: Topic, session: Session): void {
+    this.#dueSessions.add(session);
+    this.#flushSoon(topic);
+  }
+
+  /** Ends all sessions of a context, and wakes its watchers so that they see for themselves. */
+  endAll(id: ContextId, error: ServiceError): void {
+    const topic = this.#topics.get(id);
+    if (topic !== undefined) for (const session of [...topic.sessions]) session.end(error);
+    this.#wake(id);
+  }
+
+  endEverything(error: ServiceError): void {
+    for (const id of [...this.#topics.keys(), ...this.#watchers.keys()]) this.endAll(id, error);
+  }
+
+  /** Calls `task` after each publication and end of the context until the returned function is called. */
+  watch(id: ContextId, task: () => void): () => void {
+    const watchers = this.#watchers.get(id) ?? new Set();
+    watchers.add(task);
+    this.#watchers.set(id, watchers);
+    return () => {
+      watchers.delete(task);
+      if (watchers.size === 0 && this.#watchers.get(id) === watchers) this.#watchers.delete(id);
+    };
+  }
+
+  #wake(id: ContextId): void {
+    for (const task of this.#watchers.get(id) ?? []) task();
+  }
+
+  #flushSoon(topic: Topic): void {
+    this.#dueTopics.add(topic);
+    if (this.#isFlushScheduled) return;
+    this.#isFlushScheduled = true;
+    this.#clock.defer(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#isFlushScheduled = false;
+    const topics = [...this.#dueTopics];
+    const sessions = [...this.#dueSessions];
+    this.#dueTopics.clear();
+    this.#dueSessions.clear();
+    for (const topic of topics) topic.flush();
+    for (const session of sessions) session.flushAck();
+  }
+
+  #tick(): void {
+    const nowMs = this.#clock.monotonicMs();
+    for (const topic of this.#topics.values()) {
+      topic.presence.expire(nowMs);
+      for (const session of topic.sessions) session.tick(nowMs);
+      if (topic.presence.hasChanges) this.#flushSoon(topic);
+    }
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * One context's audience: the sessions that follow it, what was published to them, and who is present.
+ *
+ * Invariants (TOPIC):
+ *  1. Only what is durable is published, in log order; `vector` is the state vector of exactly what was published.
+ *  2. What one turn publishes goes out as one batch for each kind of session, encoded once, however many receive it.
+ *  3. A change is not sent back to the session that made all the changes of its batch; acks do not depend on echoes.
+ *
+ * Not here: admission and the log (context-manager.ts), what a session does with a batch (session.ts).
+ */
+import type { Change } from "../../shared/change.ts";
+import type { ContextId } from "../../shared/ids.ts";
+import { encodeAwareness, encodeCommit, encodeUpdate } from "../../shared/protocol/frames.ts";
+import { batchOf } from "./connection.ts";
+import type { Batch } from "./connection.ts";
+import { Presence } from "./presence.ts";
+import type { Session } from "./session.ts";
+
+/** A durable change on its way out. */
+export interface Publication {
+  readonly change: Change;
+  readonly advances: readonly { readonly client: number; readonly to: number }[];
+  /** The session that made it, if it was a session. */
+  readonly author: Session | undefined;
+}
+
+export class Topic {
+  readonly contextId: ContextId;
+  readonly sessions = new Set<Session>();
+  readonly presence = new Presence();
+  readonly #vector: Map<number, number>;
+  #version: number;
+  #pending: Publication[] = [];
+
+  constructor(contextId: ContextId, version: number, vector: ReadonlyMap<number, number>) {
+    this.contextId = contextId;
+    this.#version = version;
+    this.#vector = new Map(vector);
+  }
+
+  /** Version of the last change that was published. */
+  get version(): number {
+    return this.#version;
+  }
+
+  get vector(): ReadonlyMap<number, number> {
+    return this.#vector;
+  }
+
+  publish(publications: readonly Publication[]): void {
+    for (const publication of publications) this.#pending.push(publication);
+  }
+
+  /** Sends what was published since the last flush, and presence that changed. */
+  flush(): void {
+    this.#flushChanges();
+    if (this.presence.hasChanges) {
+      const batch = batchOf([encodeAwareness(this.presence.takeChanges())]);
+      for (const session of this.sessions) session.deliver(batch);
+    }
+  }
+
+  #flushChanges(): void {
+    const pending = this.#pending;
+    if (pending.length === 0) return;
+    this.#pending = [];
+    const author = soleAuthor(pending);
+    const batches = new Batches(pending.map((publication) => publication.change));
+    for (const session of this.sessions) {
+      if (session.isExtended) session.deliver(session === author ? batches.receipts() : batches.commit());
+      else if (session !== author) session.deliver(batches.updates());
+    }
+    // after the deliveries: a session that falls behind now is behind from the vector before this batch
+    for (const { advances, change } of pending) {
+      // a topic may have begun at a state with appends under way: what they say is not news to it
+      for (const { client, to } of advances) this.#vector.set(client, Math.max(to, this.#vector.get(client) ?? 0));
+      this.#version = Math.max(this.#version, change.version);
+    }
+  }
+}
+
+/** The forms in which the changes of one flush go out; each is made at most once. */
+class Batches {
+  readonly #changes: readonly Change[];
+  #updates: Batch | undefined;
+  #commit: Batch | undefined;
+  #receipts: Batch | undefined;
+
+  constructor(changes: readonly Change[]) {
+    this.#changes = changes;
+  }
+
+  /** For stock clients, which read one message from each frame. */
+  updates(): Batch {
+    this.#updates ??= batchOf(this.#changes.map((change) => encodeUpdate(change.update)));
+    return this.#updates;
+  }
+
+  commit(): Batch {
+    this.#commit ??= batchOf([encodeCommit(this.#changes, { withUpdates: true })]);
+    return this.#commit;
+  }
+
+  receipts(): Batch {
+    this.#receipts ??= batchOf([encodeCommit(this.#changes, { withUpdates: false })]);
+    return this.#receipts;
+  }
+}
+
+function soleAuthor(publications: readonly Publication[]): Session | undefined {
+  const [first] = publications;
+  return publications.every((publication) => publication.author === first?.author) ? first?.author : undefined;
+}
