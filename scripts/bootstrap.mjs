@@ -59,7 +59,7 @@ function install() {
     run(
       "npm",
       ["ci", "--include=dev", "--no-audit", "--no-fund", "--loglevel=error"],
-      "npm ci failed. Check that npm reaches its registry (npm ping), then run the command again.",
+      "npm ci failed. See npm's message above: if it could not download, check `npm ping`; if it calls the lockfile out of sync, restore package-lock.json. Then run the command again.",
     );
   }
   write(INSTALLED, hash);
