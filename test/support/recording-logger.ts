@@ -1,0 +1,31 @@
+/**
+ * A Logger that keeps what it was told.
+ */
+import type { LogFields, Logger } from "../../server/monitor/logger.ts";
+
+interface LogEntry {
+  readonly level: "debug" | "info" | "warn" | "error";
+  readonly message: string;
+  readonly fields: LogFields;
+}
+
+export class RecordingLogger implements Logger {
+  readonly entries: LogEntry[] = [];
+
+  debug(message: string, fields: LogFields = {}): void {
+    this.entries.push({ level: "debug", message, fields });
+  }
+  info(message: string, fields: LogFields = {}): void {
+    this.entries.push({ level: "info", message, fields });
+  }
+  warn(message: string, fields: LogFields = {}): void {
+    this.entries.push({ level: "warn", message, fields });
+  }
+  error(message: string, fields: LogFields = {}): void {
+    this.entries.push({ level: "error", message, fields });
+  }
+
+  at(level: LogEntry["level"]): readonly LogEntry[] {
+    return this.entries.filter((entry) => entry.level === level);
+  }
+}
