@@ -1,0 +1,133 @@
+/**
+ * Contexts as they would be loaded: checkpoint and tail in memory, so that one that is opened again needs no disk.
+ *
+ * Invariants (CACHE):
+ *  1. An entry in the cache equals what the log would answer; whatever cannot be fitted on is dropped instead.
+ *  2. No more than cacheBytesMax, and nothing that was not used for cacheTtlMs.
+ *
+ * Not here: reading and writing the log (storage-manager.ts).
+ */
+import { LRUCache } from "lru-cache";
+import type { ContextId } from "../../shared/ids.ts";
+import type { Limits } from "../../shared/limits.ts";
+import type { Clock } from "../clock.ts";
+import type { Checkpoint, LogEntry, StoredContext } from "./change-log.ts";
+
+/** Beside its update, roughly: the object, its paths, the actor's share. */
+const ENTRY_BYTES = 200;
+const CONTEXT_BYTES = 500;
+const OWNER_BYTES = 50;
+
+interface Cached {
+  readonly context: StoredContext;
+  /** The tail of `context`, which only this file extends: a reader gets a copy. */
+  readonly tail: LogEntry[];
+  readonly bytes: number;
+}
+
+/** A context on its way into the cache. */
+interface Fill {
+  /** What was appended meanwhile; undefined when the context was dropped meanwhile. */
+  missed: LogEntry[] | undefined;
+}
+
+export class ContextCache {
+  readonly #entries: LRUCache<ContextId, Cached>;
+  readonly #fills = new Map<ContextId, Set<Fill>>();
+
+  constructor(clock: Clock, limits: Pick<Limits, "cacheTtlMs" | "cacheBytesMax">) {
+    this.#entries = new LRUCache<ContextId, Cached>({
+      maxSize: limits.cacheBytesMax,
+      sizeCalculation: ({ bytes }) => bytes,
+      ttl: limits.cacheTtlMs,
+      // 0: ask the clock each time instead of keeping the answer by a timer of its own.
+      ttlResolution: 0,
+      perf: { now: () => clock.monotonicMs() },
+      updateAgeOnGet: true,
+    });
+  }
+
+  get(id: ContextId): StoredContext | undefined {
+    const cached = this.#entries.get(id);
+    return cached && { ...cached.context, tail: [...cached.tail] };
+  }
+
+  /** Caches what `read` answers, together with what is appended while it runs. */
+  async fill(id: ContextId, read: () => Promise<StoredContext | undefined>): Promise<StoredContext | undefined> {
+    const fill: Fill = { missed: [] };
+    const fills = this.#fills.get(id) ?? new Set();
+    this.#fills.set(id, fills.add(fill));
+    try {
+      const context = await read();
+      if (context !== undefined && fill.missed !== undefined) {
+        this.#set(context, [...context.tail]);
+        this.#append(
+          id,
+          fill.missed.filter(({ seq }) => seq > context.head.seq),
+        );
+      }
+      return context;
+    } finally {
+      fills.delete(fill);
+      if (fills.size === 0) this.#fills.delete(id);
+    }
+  }
+
+  delete(id: ContextId): void {
+    for (const fill of this.#fills.get(id) ?? []) fill.missed = undefined;
+    this.#entries.delete(id);
+  }
+
+  clear(): void {
+    for (const id of this.#fills.keys()) this.delete(id);
+    this.#entries.clear();
+  }
+
+  /** Gives back the memory of what is too old. */
+  purge(): void {
+    this.#entries.purgeStale();
+  }
+
+  /** The log grew by these entries. */
+  append(id: ContextId, entries: readonly LogEntry[]): void {
+    for (const fill of this.#fills.get(id) ?? []) fill.missed?.push(...entries);
+    this.#append(id, entries);
+  }
+
+  /** The log has this checkpoint now. */
+  advance(id: ContextId, checkpoint: Checkpoint): void {
+    const cached = this.#entries.peek(id);
+    if (cached === undefined || checkpoint.seq <= cached.context.checkpoint.seq) return;
+    if (checkpoint.seq > cached.context.head.seq) return this.delete(id);
+    this.#set(
+      { ...cached.context, checkpoint },
+      cached.tail.filter(({ seq }) => seq > checkpoint.seq),
+    );
+  }
+
+  #append(id: ContextId, entries: readonly LogEntry[]): void {
+    const cached = this.#entries.get(id);
+    const [first, last] = [entries[0], entries.at(-1)];
+    if (cached === undefined || first === undefined || last === undefined) return;
+    const { context, tail, bytes } = cached;
+    if (first.seq !== context.head.seq + 1) return this.delete(id);
+    tail.push(...entries);
+    const { seq, version } = last;
+    const head = { ...context.head, seq, version, updatedAtMs: Math.max(context.head.updatedAtMs, last.atMs) };
+    this.#entries.set(id, { context: { ...context, head }, tail, bytes: bytes + bytesOfEntries(entries) });
+  }
+
+  #set(context: StoredContext, tail: LogEntry[]): void {
+    this.#entries.set(context.meta.id, { context, tail, bytes: bytesOf(context.checkpoint, tail) });
+  }
+}
+
+function bytesOf(checkpoint: Checkpoint, tail: readonly LogEntry[]): number {
+  return CONTEXT_BYTES + checkpoint.state.length + checkpoint.owners.length * OWNER_BYTES + bytesOfEntries(tail);
+}
+
+function bytesOfEntries(entries: readonly LogEntry[]): number {
+  let bytes = 0;
+  for (const { update } of entries) bytes += update.length + ENTRY_BYTES;
+  return bytes;
+}

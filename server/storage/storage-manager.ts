@@ -1,0 +1,281 @@
+/**
+ * The log as the server uses it: cached, checkpointed, and brought back after a failure.
+ *
+ * Invariants (STORE):
+ *  1. After a failed write nothing is acknowledged until the log was closed, opened, and has proven that it can be written.
+ *  2. `load` is consistent with every append accepted before it.
+ *  3. Checkpoints are made beside the traffic, one at a time per context; that one fails costs time at the next load, nothing else.
+ *
+ * Not here: what an entry means; documents in memory (state/state-manager.ts).
+ */
+import type { ContextMeta } from "../../shared/context.ts";
+import { ServiceError } from "../../shared/errors.ts";
+import type { ContextId } from "../../shared/ids.ts";
+import { LIMITS, type Limits } from "../../shared/limits.ts";
+import type { Clock } from "../clock.ts";
+import type {
+  AppendOptions,
+  AppendResult,
+  ChangeLog,
+  Checkpoint,
+  Guard,
+  IdempotencyRecord,
+  LogEntry,
+  NewEntry,
+  StoredContext,
+  StoredSummary,
+} from "./change-log.ts";
+import type { CheckpointBuilder } from "./checkpoint.ts";
+import { CheckpointPool } from "./checkpoint-pool.ts";
+import { CheckpointScheduler } from "./checkpoint-scheduler.ts";
+import { ContextCache } from "./context-cache.ts";
+import { LogRecovery } from "./log-recovery.ts";
+import { PendingAppends } from "./pending-appends.ts";
+
+export interface StorageLogger {
+  info(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  error(message: string, fields?: Readonly<Record<string, unknown>>): void;
+}
+
+export interface StorageManagerOptions {
+  readonly log: ChangeLog;
+  readonly clock: Clock;
+  readonly limits?: Limits;
+  readonly logger?: StorageLogger;
+  /** A worker thread unless given. */
+  readonly checkpoints?: CheckpointBuilder;
+}
+
+export interface StorageStatus {
+  readonly available: boolean;
+  /** Of the failure under way; absent when all is well. */
+  readonly lastError?: string;
+  readonly failedAtMs?: number;
+  /** Bytes of appends that wait for the disk, and the age of the oldest. */
+  readonly queueBytes: number;
+  readonly lagMs: number;
+}
+
+/** How often what is old is looked for: cached contexts, idempotency records. */
+const HOUSEKEEPING_MS = 60_000;
+
+export class StorageManager {
+  readonly #log: ChangeLog;
+  readonly #clock: Clock;
+  readonly #limits: Limits;
+  readonly #logger: StorageLogger | undefined;
+  readonly #cache: ContextCache;
+  readonly #pending: PendingAppends;
+  readonly #checkpoints: CheckpointScheduler;
+  readonly #recovery: LogRecovery;
+  readonly #failureListeners = new Set<(contextIds: readonly ContextId[]) => void>();
+  readonly #recoveryListeners = new Set<() => void>();
+  #cancelHousekeeping: (() => void) | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor({ log, clock, limits = LIMITS, logger, checkpoints = new CheckpointPool() }: StorageManagerOptions) {
+    this.#log = log;
+    this.#clock = clock;
+    this.#limits = limits;
+    this.#logger = logger;
+    this.#cache = new ContextCache(clock, limits);
+    this.#pending = new PendingAppends(clock);
+    this.#recovery = new LogRecovery({ log, clock, limits, onRecovered: () => this.#recovered() });
+    this.#checkpoints = new CheckpointScheduler({
+      builder: checkpoints,
+      limits,
+      nodeClientId: () => log.nodeClientId,
+      load: (id) => this.load(id),
+      write: (id, checkpoint) => this.#writeCheckpoint(id, checkpoint),
+      onError: (id, error) => this.#checkpointFailed(id, error),
+    });
+  }
+
+  get nodeClientId(): number {
+    return this.#log.nodeClientId;
+  }
+
+  /** @throws {ServiceError} DATA_DIR_LOCKED, DATA_DAMAGED, DATA_FORMAT_NEWER, STORE_UNAVAILABLE */
+  async start(): Promise<void> {
+    await this.#log.open();
+    this.#recovery.started();
+    this.#keepHouse();
+  }
+
+  /** Refuses new work, finishes what was accepted, releases the store. The same promise for every caller. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  status(): StorageStatus {
+    const { queueBytes, lagMs } = this.#pending;
+    const { available, lastError, failedAtMs } = this.#recovery;
+    return {
+      available: available && this.#closing === undefined,
+      ...(lastError === undefined ? {} : { lastError }),
+      ...(failedAtMs === undefined ? {} : { failedAtMs }),
+      queueBytes,
+      lagMs,
+    };
+  }
+
+  /** Called once for each failure with the contexts whose appends have an unknown outcome: drop them and load again. */
+  onFailure(listener: (contextIds: readonly ContextId[]) => void): () => void {
+    this.#failureListeners.add(listener);
+    return () => void this.#failureListeners.delete(listener);
+  }
+
+  onRecovered(listener: () => void): () => void {
+    this.#recoveryListeners.add(listener);
+    return () => void this.#recoveryListeners.delete(listener);
+  }
+
+  /** Resolves when no checkpoint is being made. */
+  settled(): Promise<void> {
+    return this.#checkpoints.settled();
+  }
+
+  async create(meta: ContextMeta, checkpoint: Checkpoint): Promise<StoredSummary> {
+    const summary = this.#guarded(() => this.#log.create(meta, checkpoint));
+    await this.#cache.fill(meta.id, async () => ({ ...(await summary), checkpoint, tail: [] }));
+    return summary;
+  }
+
+  async append(
+    contextId: ContextId,
+    guard: Guard,
+    entries: readonly NewEntry[],
+    options?: AppendOptions,
+  ): Promise<AppendResult> {
+    const done = this.#pending.begin(contextId, entries);
+    try {
+      const result = await this.#guarded(() => this.#log.append(contextId, guard, entries, options));
+      if (result.kind === "appended") {
+        this.#cache.append(contextId, result.entries);
+        this.#checkpoints.appended(contextId, result);
+      }
+      return result;
+    } catch (error) {
+      this.#cache.delete(contextId);
+      throw error;
+    } finally {
+      done();
+    }
+  }
+
+  async load(contextId: ContextId): Promise<StoredContext | undefined> {
+    await this.#pending.settled(contextId);
+    if (!this.#recovery.available) throw reopening();
+    return (
+      this.#cache.get(contextId) ?? this.#cache.fill(contextId, () => this.#guarded(() => this.#log.load(contextId)))
+    );
+  }
+
+  summary(contextId: ContextId): Promise<StoredSummary | undefined> {
+    return this.#guarded(() => this.#log.summary(contextId));
+  }
+
+  read(contextId: ContextId, afterSeq: number, limit: number): Promise<readonly LogEntry[]> {
+    return this.#guarded(() => this.#log.read(contextId, afterSeq, limit));
+  }
+
+  readBackwards(contextId: ContextId, beforeSeq: number, limit: number): Promise<readonly LogEntry[]> {
+    return this.#guarded(() => this.#log.readBackwards(contextId, beforeSeq, limit));
+  }
+
+  findIdempotent(contextId: ContextId, key: string, notBeforeMs: number): Promise<IdempotencyRecord | undefined> {
+    return this.#guarded(() => this.#log.findIdempotent(contextId, key, notBeforeMs));
+  }
+
+  list(after: ContextId | undefined, limit: number): Promise<readonly StoredSummary[]> {
+    return this.#guarded(() => this.#log.list(after, limit));
+  }
+
+  async remove(contextId: ContextId): Promise<boolean> {
+    try {
+      return await this.#guarded(() => this.#log.remove(contextId));
+    } finally {
+      this.#cache.delete(contextId);
+      this.#checkpoints.forget(contextId);
+    }
+  }
+
+  bytesOnDisk(contextId: ContextId): Promise<number> {
+    return this.#guarded(() => this.#log.bytesOnDisk(contextId));
+  }
+
+  /** Every call of the log goes through here: a failed write must be seen whoever made it. */
+  async #guarded<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await call();
+    } catch (error) {
+      if (this.#log.hasFailed && this.#recovery.available) this.#failed(error);
+      throw error;
+    }
+  }
+
+  #failed(error: unknown): void {
+    const affected = this.#pending.contextIds();
+    this.#cache.clear();
+    this.#recovery.begin(error);
+    this.#logger?.error("A write failed. Nothing is acknowledged until the log is open again.", {
+      error: this.#recovery.lastError,
+      affected: affected.length,
+    });
+    for (const listener of this.#failureListeners) listener(affected);
+  }
+
+  #recovered(): void {
+    this.#logger?.info("The log is open again.");
+    for (const listener of this.#recoveryListeners) listener();
+  }
+
+  async #writeCheckpoint(contextId: ContextId, checkpoint: Checkpoint): Promise<void> {
+    await this.#guarded(() => this.#log.writeCheckpoint(contextId, checkpoint));
+    this.#cache.advance(contextId, checkpoint);
+  }
+
+  #checkpointFailed(contextId: ContextId, error: unknown): void {
+    if (!this.#recovery.available) return;
+    this.#logger?.warn("A checkpoint could not be made; the next load of the context takes longer.", {
+      contextId,
+      error,
+    });
+  }
+
+  /** Timers repeat by being set again, so that a slow round never overlaps the next. */
+  #keepHouse(): void {
+    this.#cancelHousekeeping = this.#clock.setTimer(HOUSEKEEPING_MS, () => void this.#tidy());
+  }
+
+  async #tidy(): Promise<void> {
+    this.#cache.purge();
+    try {
+      const notBeforeMs = this.#clock.nowMs() - this.#limits.idempotencyTtlMs;
+      const forgetSome = (): Promise<number> =>
+        this.#guarded(() => this.#log.forgetIdempotent(Math.max(0, notBeforeMs)));
+      while (this.#recovery.available && (await forgetSome()) > 0);
+    } catch (error) {
+      this.#logger?.warn("Old idempotency records could not be deleted.", { error });
+    }
+    if (this.#closing === undefined) this.#keepHouse();
+  }
+
+  async #close(): Promise<void> {
+    this.#cancelHousekeeping?.();
+    await this.#recovery.stop();
+    await this.#pending.allSettled();
+    await this.#checkpoints.close();
+    await this.#log.close();
+    this.#cache.clear();
+  }
+}
+
+function reopening(): ServiceError {
+  return new ServiceError(
+    "STORE_UNAVAILABLE",
+    "The log is being reopened after a failed write. Try again in a moment.",
+  );
+}
