@@ -10,6 +10,8 @@ export const LIMITS = {
   frameBytesMax: 4 * 1024 * 1024,
   /** One REST body. The same content must be possible through both doors. */
   bodyBytesMax: 4 * 1024 * 1024,
+  /** More of a too large body that is read and thrown away, so that its sender gets to see the refusal. */
+  bodyDrainBytesMax: 16 * 1024 * 1024,
   /** Bytes the kernel and we hold for one receiver before it counts as slow; then it is resynced by state vector. */
   outboundBytesMax: 4 * 1024 * 1024,
   /** How long a receiver may stay slow before its session is closed with 4504. */
@@ -68,7 +70,7 @@ export const LIMITS = {
   /** A Yjs clock counts what one client ever wrote, a character each; higher ones are an attempt to use clocks up. */
   clockMax: 2 ** 31,
   /** Estimated steps of Yjs to integrate one update (server/state/integration-work.ts has the unit and figures). */
-  updateWorkMax: 1_000_000,
+  updateWorkMax: 2_000_000,
   stringCharsMax: 1024 * 1024,
 
   // --- one context ----------------------------------------------------------------------------------------------
@@ -98,6 +100,10 @@ export const LIMITS = {
   cacheTtlMs: 3_600_000,
   cacheBytesMax: 256 * 1024 * 1024,
   idempotencyTtlMs: 24 * 60 * 60 * 1000,
+  /** Data that is read through for damage when the server starts: about a second's work. Beyond it, only each file's frame. */
+  folderCheckBytesMax: 256 * 1024 * 1024,
+  /** Heads of logs kept in memory for contexts without a write under way, some 300 bytes each, so that the next reads none. */
+  idleHeadsMax: 20_000,
   /** First and longest pause between attempts to reopen a store that failed. */
   reopenDelayMsMin: 100,
   reopenDelayMsMax: 5000,

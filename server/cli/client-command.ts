@@ -5,6 +5,7 @@
  */
 import { InvalidArgumentError } from "commander";
 import type { Command } from "commander";
+import { ConfigError } from "../config.ts";
 import type { CliIo } from "./io.ts";
 import type { Colors } from "./output.ts";
 import { RestClient } from "./rest-client.ts";
@@ -17,21 +18,24 @@ export interface Cli {
 }
 
 export interface ClientFlags {
-  readonly url: string;
+  readonly url?: string;
   readonly actor?: string;
   readonly json?: boolean;
 }
 
-export function addClientOptions(command: Command, { io }: Cli): Command {
-  const { MCM_URL: url = DEFAULT_URL, MCM_ACTOR: actor } = io.environment;
+export function addClientOptions(command: Command): Command {
   return command
-    .option("--url <url>", "the server (env MCM_URL)", httpUrl, httpUrl(url))
-    .option("--actor <name>", "who you are (env MCM_ACTOR)", actor)
+    .option("--url <url>", `the server (env MCM_URL, default ${DEFAULT_URL})`, httpUrl)
+    .option("--actor <name>", "who you are (env MCM_ACTOR)")
     .option("--json", "print JSON, as the server says it");
 }
 
-export function clientOf({ io }: Cli, { url, actor }: ClientFlags): RestClient {
-  return new RestClient({ url, actor }, (address, init) => io.fetch(address, init));
+/** @throws {ConfigError} */
+export function clientOf({ io }: Cli, flags: ClientFlags): RestClient {
+  const { MCM_URL: url = "", MCM_ACTOR: actor = "" } = io.environment;
+  if (url !== "" && !isHttpUrl(url)) throw new ConfigError([`MCM_URL must be an address such as ${DEFAULT_URL}.`]);
+  const target = { url: withoutSlash(flags.url ?? (url || DEFAULT_URL)), actor: flags.actor ?? (actor || undefined) };
+  return new RestClient(target, (address, init) => io.fetch(address, init));
 }
 
 /** For commander: a whole number not below `min`. */
@@ -49,9 +53,14 @@ export function collect(value: string, former: readonly string[] = []): string[]
 }
 
 function httpUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol !== "http:" && url?.protocol !== "https:") {
-    throw new InvalidArgumentError(`It must be an address such as ${DEFAULT_URL}.`);
-  }
-  return text.replace(/\/+$/, "");
+  if (!isHttpUrl(text)) throw new InvalidArgumentError(`It must be an address such as ${DEFAULT_URL}.`);
+  return text;
+}
+
+function isHttpUrl(text: string): boolean {
+  return URL.canParse(text) && ["http:", "https:"].includes(new URL(text).protocol);
+}
+
+function withoutSlash(url: string): string {
+  return url.replace(/\/+$/, "");
 }

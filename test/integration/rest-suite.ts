@@ -36,10 +36,10 @@ export function restSuite(name: string, start: () => Promise<ServiceUnderTest>):
     let count = 0;
 
     beforeAll(async () => {
-      const { service, close } = await start();
-      const server = await startRestServer(service);
+      const underTest = await start();
+      const server = await startRestServer(underTest.service);
       url = server.url;
-      stop = [server.close, close];
+      stop = [() => server.close(), () => underTest.close()];
     });
     afterAll(async () => {
       for (const it of stop) await it();
@@ -355,22 +355,15 @@ export function restSuite(name: string, start: () => Promise<ServiceUnderTest>):
       test("[REST-13] a body over the limit is refused, announced or not, and the server goes on", async () => {
         const address = await addressOf();
         const long = `{"title":"${"x".repeat(LIMITS.bodyBytesMax)}"}`;
-        const announced = await raw("PATCH", address, {
-          "content-type": MERGE_JSON,
-          "content-length": String(LIMITS.bodyBytesMax + 1),
-        });
-        expect(announced).toMatchObject({ status: 413 });
         const chunks = long.match(/.{1,65536}/gs) ?? [];
-        const streamed = await raw(
-          "PATCH",
-          address,
-          { "content-type": MERGE_JSON, "transfer-encoding": "chunked" },
-          chunks,
-        );
-        expect(JSON.parse(streamed.text)).toMatchObject({
-          code: "TOO_LARGE",
-          details: { limitBytes: LIMITS.bodyBytesMax },
-        });
+        const length = { "content-length": String(Buffer.byteLength(long)) };
+        for (const header of [length, { "transfer-encoding": "chunked" }]) {
+          const answer = await raw("PATCH", address, { "content-type": MERGE_JSON, ...header }, chunks);
+          expect(JSON.parse(answer.text)).toMatchObject({
+            code: "TOO_LARGE",
+            details: { limitBytes: LIMITS.bodyBytesMax },
+          });
+        }
         expect(await dataAt(address)).toMatchObject({ title: "One" });
       });
 
@@ -397,10 +390,10 @@ export function restSuite(name: string, start: () => Promise<ServiceUnderTest>):
         expect(await allow("/healthz", "OPTIONS")).toBe("GET, HEAD");
       });
 
-      test("[REST-15] an actor's name is checked", async () => {
-        for (const name of ["", "%0a", "%ff", "x".repeat(LIMITS.actorCharsMax + 1)]) {
+      test("[REST-24] an actor's name is checked", async () => {
+        for (const actor of ["", "%0a", "%ff", "x".repeat(LIMITS.actorCharsMax + 1)]) {
           await expectProblem(
-            await call("/v1/contexts", { headers: { "mcm-actor": name } }),
+            await call("/v1/contexts", { headers: { "mcm-actor": actor } }),
             "INVALID_REQUEST",
             /Mcm-Actor|actor name/,
           );

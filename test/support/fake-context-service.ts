@@ -33,10 +33,12 @@ interface Stored {
 const AT_MS = Date.UTC(2026, 10, 22, 12);
 
 export class FakeContextService implements ContextService {
-  failure: unknown;
+  failure: Error | undefined;
   reasons: string[] = [];
   /** Live feeds under way. */
   followerCount = 0;
+  /** Changes that live feeds have taken. */
+  yieldCount = 0;
   readonly #contexts = new Map<string, Stored>();
   #wake: (() => void)[] = [];
 
@@ -139,7 +141,9 @@ export class FakeContextService implements ContextService {
           continue;
         }
         version = next.version;
-        if (touches(next, path)) yield next;
+        if (!touches(next, path)) continue;
+        this.yieldCount += 1;
+        yield next;
       }
     } finally {
       this.followerCount -= 1;
@@ -223,7 +227,7 @@ function applied(data: JsonObject, op: JsonOp): JsonObject {
       if (JSON.stringify(valueAt(data, op.path)) === JSON.stringify(op.value)) return data;
       throw new ServiceError("TEST_FAILED", `The value at ${op.path} is another one.`);
     case "edit_text": {
-      const parts = String(valueAt(data, op.path)).split(op.old);
+      const parts = JSON.stringify(valueAt(data, op.path)).slice(1, -1).split(op.old);
       if (parts.length === 1) throw new ServiceError("TEXT_NOT_FOUND", `The text at ${op.path} has no such passage.`);
       if (parts.length > 2)
         throw new ServiceError("TEXT_AMBIGUOUS", `The passage occurs ${parts.length - 1} times at ${op.path}.`);

@@ -33,7 +33,7 @@ export function addCreate(program: Command, cli: Cli): void {
       "after",
       `\nExamples:\n  mcm create plan --data '{"tasks": {}}'\n  mcm create --name "Release 2" --tag release --file plan.json`,
     );
-  addClientOptions(command, cli).action(async (id: string | undefined, flags: CreateFlags, self: Command) => {
+  addClientOptions(command).action(async (id: string | undefined, flags: CreateFlags, self: Command) => {
     const { name, description, type, tag: tags } = flags;
     const data = await initialData(cli, flags, self);
     // What is undefined is left out of the JSON.

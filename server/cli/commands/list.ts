@@ -25,7 +25,7 @@ export function addList(program: Command, cli: Cli): void {
     .option("--limit <count>", "at most so many", wholeNumber(1))
     .option("--cursor <id>", "continue after this id")
     .addHelpText("after", "\nExamples:\n  mcm list\n  mcm list --tag sprint-12 --json");
-  addClientOptions(command, cli).action(async ({ json, query, tag, type, limit, cursor, ...target }: ListFlags) => {
+  addClientOptions(command).action(async ({ json, query, tag, type, limit, cursor, ...target }: ListFlags) => {
     const page = await clientOf(cli, target).list({ query, tag, type, limit, cursor });
     if (json === true) return cli.io.out(JSON.stringify(page));
     if (page.contexts.length === 0) return cli.io.err("No contexts. Make one with 'mcm create'.");

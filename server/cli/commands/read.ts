@@ -23,7 +23,7 @@ export function addRead(program: Command, cli: Cli): void {
       "after",
       "\nExamples:\n  mcm read plan\n  mcm read plan --path /tasks/t1/title\n  mcm read plan --json | jq .version",
     );
-  addClientOptions(command, cli).action(async (id: string, { path, depth, json, ...target }: ReadFlags) => {
+  addClientOptions(command).action(async (id: string, { path, depth, json, ...target }: ReadFlags) => {
     const context = await clientOf(cli, target).read(id, { path, depth });
     if (json === true) return cli.io.out(JSON.stringify(context));
     const { version, updatedAt, name } = context;

@@ -44,7 +44,7 @@ export function addUpdate(program: Command, cli: Cli): void {
     .option("--message <text>", "why; shown in the history")
     .option("--idempotency-key <key>", "a second try with the same key changes nothing more")
     .addHelpText("after", EXAMPLES);
-  addClientOptions(command, cli).action(async (id: string, flags: UpdateFlags, self: Command) => {
+  addClientOptions(command).action(async (id: string, flags: UpdateFlags, self: Command) => {
     if (flags.file !== undefined) ops.push(...patchOf(await cli.io.read(flags.file), flags.file, self));
     if (ops.length === 0) self.error("error: nothing to change; say it with --set, --op, --merge or --file");
     const { ifVersion, message, idempotencyKey } = flags;

@@ -6,12 +6,12 @@
  * Not here: the event format (event-stream.ts).
  */
 import type { Command } from "commander";
-import { toServiceError } from "../../../shared/errors.ts";
+import { ServiceError } from "../../../shared/errors.ts";
 import { changeSchema } from "../../../shared/protocol/rest.ts";
 import { addClientOptions, clientOf, wholeNumber } from "../client-command.ts";
 import type { Cli, ClientFlags } from "../client-command.ts";
 import { readEvents } from "../event-stream.ts";
-import { changeLine } from "../output.ts";
+import { changeLine, safe } from "../output.ts";
 
 interface WatchFlags extends ClientFlags {
   readonly since?: number;
@@ -30,7 +30,7 @@ export function addWatch(program: Command, cli: Cli): void {
     .option("--since <version>", "begin with the changes after this version; 0 is all of them", wholeNumber(0))
     .option("--path <pointer>", "only changes at, above or below this JSON Pointer")
     .addHelpText("after", "\nExamples:\n  mcm watch plan\n  mcm watch plan --since 0 --path /tasks --json");
-  addClientOptions(command, cli).action((id: string, flags: WatchFlags) => watch(cli, id, flags));
+  addClientOptions(command).action((id: string, flags: WatchFlags) => watch(cli, id, flags));
 }
 
 async function watch(cli: Cli, id: string, { since, path, json, ...target }: WatchFlags): Promise<void> {
@@ -52,24 +52,23 @@ async function watch(cli: Cli, id: string, { since, path, json, ...target }: Wat
   };
 
   while (!stop.signal.aborted) {
-    try {
-      await followOnce();
-    } catch (error) {
-      if (stop.signal.aborted) break;
-      // Only our own errors are final; a cut connection shows as fetch's TypeError.
-      if (isFinal(error)) throw error;
-    }
+    const error = await followOnce().catch((reason: unknown) => reason);
     if (stop.signal.aborted) break;
-    if (failures === 0) io.err(color.dim("Connection lost; trying again …"));
+    if (isFinal(error)) throw error;
+    if (failures === 0) io.err(color.dim(`${whyLost(error)} Trying again …`));
     await io.sleep(backoffMs(failures, io.random()), stop.signal);
     failures += 1;
   }
   forget();
 }
 
+/** A refusal that will stay. A cut connection shows as fetch's TypeError, or as the feed's end without an error. */
 function isFinal(error: unknown): boolean {
-  const { retry, code } = toServiceError(error);
-  return retry !== "later" && code !== "INTERNAL";
+  return error instanceof ServiceError && error.retry !== "later";
+}
+
+function whyLost(error: unknown): string {
+  return error instanceof ServiceError ? safe(error.message) : "The connection was lost.";
 }
 
 /** Exponential, with full jitter, so that many watchers don't come back at the same moment. */

@@ -1,12 +1,13 @@
 /**
  * The REST application: which address is answered by whom, and what holds for every request.
  *
- * Invariants (REST-10 … REST-16):
+ * Invariants (REST-14 … REST-16):
  *  1. Every request is checked in one order: host, address, method, identity, then its handler.
  *  2. Every answer carries X-Request-Id; every refusal is a problem of the error table; nothing internal leaks.
  *
  * Not here: the socket (http-server.ts), browsers of other origins (no CORS header is sent).
  */
+import type { HttpBindings } from "@hono/node-server";
 import { Hono } from "hono";
 import type { Context } from "hono";
 import { ServiceError, toServiceError } from "../../../shared/errors.ts";
@@ -29,7 +30,8 @@ interface RestOptions {
   readonly allowedHosts: readonly string[];
 }
 
-type RestEnv = { Variables: { requestId: string } };
+/** Without a socket (app.request in a test) there are no bindings. */
+type RestEnv = { Bindings: Partial<HttpBindings>; Variables: { requestId: string } };
 type RestContext = Context<RestEnv>;
 type Handler = (context: RestContext) => Response | Promise<Response>;
 type Method = "GET" | "POST" | "PATCH" | "DELETE";
@@ -129,7 +131,8 @@ function callOf(context: RestContext, authenticate: Authenticate): Call {
   const headers = context.req.header();
   const { actor } = authenticate({ headers, query: new URLSearchParams() });
   const origin = headers["mcm-client"] === "cli" ? "cli" : "rest";
-  return { request: context.req.raw, caller: { actor, origin }, id: context.req.param("id") ?? "" };
+  const cut = (): void => void context.env.outgoing?.destroy();
+  return { request: context.req.raw, caller: { actor, origin }, id: context.req.param("id") ?? "", cut };
 }
 
 function assertHost(context: RestContext, allowedHosts: readonly string[]): void {

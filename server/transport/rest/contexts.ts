@@ -32,6 +32,8 @@ export interface Call {
   readonly caller: Caller;
   /** The address's `:id` as it came; "" for addresses without one. */
   readonly id: string;
+  /** Ends the connection without an answer. */
+  readonly cut: () => void;
 }
 
 /** What the handlers need. */
@@ -87,12 +89,12 @@ async function change({ service }: ContextParts, { request, caller, id }: Call):
   parseQuery(noQuerySchema, request.url);
   const key = idempotencyKey(request.headers);
   const required = ifMatch(request.headers);
-  const { changes, ...rest } = await changeRequestOf(request);
+  const { changes: ops, ...rest } = await changeRequestOf(request);
   if (required !== undefined && rest.ifVersion !== undefined && required !== rest.ifVersion) {
     throw new ServiceError("INVALID_REQUEST", "If-Match and ifVersion name different versions. Send one of them.");
   }
   const outcome = await service.change(caller, contextId, {
-    ops: changes,
+    ops,
     ...rest,
     ...(required === undefined ? {} : { ifVersion: required }),
     ...(key === undefined ? {} : { idempotencyKey: key }),
@@ -118,7 +120,7 @@ async function changes({ service, clock, onFeedError }: ContextParts, call: Call
       throw new ServiceError("INVALID_REQUEST", "A live feed has no end: leave out limit.");
     const since = await feedStart(service, call, { id, since: query.since });
     const follow = (signal: AbortSignal) => service.follow(caller, id, { since, signal, ...filter });
-    return eventStream(eventFeed({ clock, since, follow, onError: onFeedError }));
+    return eventStream(eventFeed({ clock, since, follow, onError: onFeedError, cut: call.cut }));
   }
   const { since = 0, limit = LIMITS.listLimitDefault } = query;
   return json(changeList(await service.changes(caller, id, { since, limit, ...filter })), {

@@ -8,7 +8,7 @@
  *     id: 7                the version; a reconnect sends it as Last-Event-ID
  *     data: {"version":7,…}
  *
- * Invariants (REST-17 … REST-21):
+ * Invariants (REST-18 … REST-21):
  *  1. The next change is fetched only when the client has taken the former one: no queue grows here.
  *  2. While nothing happens a comment is sent every heartbeat; a client that takes nothing for slowConsumerMsMax is cut.
  *  3. When either side ends, timer and source end: the source's signal is aborted exactly then.
@@ -16,7 +16,6 @@
  * Not here: where changes come from (ContextService.follow).
  */
 import type { ChangeRecord } from "../../../shared/change.ts";
-import { ServiceError } from "../../../shared/errors.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import type { Clock } from "../../clock.ts";
 import { problemOf } from "./problem.ts";
@@ -27,9 +26,11 @@ interface EventFeedOptions {
   readonly since: number;
   readonly follow: (signal: AbortSignal) => AsyncIterable<ChangeRecord>;
   readonly onError: (error: unknown) => void;
+  /** Ends the connection of a client that takes nothing: what is queued for it can't be ended any other way. */
+  readonly cut: () => void;
 }
 
-export function eventFeed({ clock, since, follow, onError }: EventFeedOptions): ReadableStream<Uint8Array> {
+export function eventFeed({ clock, since, follow, onError, cut }: EventFeedOptions): ReadableStream<Uint8Array> {
   const ended = new AbortController();
   const changes = follow(ended.signal)[Symbol.asyncIterator]();
   const encoder = new TextEncoder();
@@ -39,6 +40,8 @@ export function eventFeed({ clock, since, follow, onError }: EventFeedOptions): 
   const end = (): void => {
     cancelTimer();
     ended.abort();
+    // A generator that waits at its yield sees no signal; one that waits for a change is ended by the signal first.
+    void changes.return?.().catch(onError);
   };
 
   return new ReadableStream<Uint8Array>({
@@ -51,7 +54,7 @@ export function eventFeed({ clock, since, follow, onError }: EventFeedOptions): 
           controller.enqueue(encoder.encode(":\n\n"));
         } else if (clock.monotonicMs() - silentSinceMs >= LIMITS.slowConsumerMsMax) {
           end();
-          controller.error(new ServiceError("SLOW_CONSUMER", "The client did not read the feed."));
+          cut();
           return;
         }
         cancelTimer = clock.setTimer(LIMITS.eventStreamHeartbeatMs, beat);

@@ -1,7 +1,7 @@
 /**
  * Errors as RFC 9457 problem+json: our code, what it means for a retry, its facts, and the id under which the log has it.
  *
- * Invariants (REST-14, REST-15):
+ * Invariants (REST-15):
  *  1. Only a ServiceError's own message and details go out; anything else is INTERNAL with a fixed sentence.
  *
  * Not here: which error when.

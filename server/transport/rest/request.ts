@@ -1,7 +1,7 @@
 /**
  * What comes in with a request: body, query and headers into checked values, or a refusal that names the place.
  *
- * Invariants (REST-1 … REST-9):
+ * Invariants (REST-10 … REST-13):
  *  1. No more of a body than the limit is ever held, whatever its headers say.
  *  2. JSON is bounded and checked as text before any schema sees it.
  *
@@ -51,15 +51,16 @@ export async function readJson(request: Request): Promise<Json> {
   return parseJsonText(decodeUtf8(bytes));
 }
 
+/** An oversized body is read on, up to a bound, and thrown away: a client that is cut while sending never sees the refusal. */
 async function readBytes(request: Request, bytesMax: number): Promise<Uint8Array> {
-  if (Number(request.headers.get("content-length") ?? 0) > bytesMax) throw tooLarge(bytesMax);
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of request.body ?? []) {
     length += chunk.byteLength;
-    if (length > bytesMax) throw tooLarge(bytesMax);
-    chunks.push(chunk);
+    if (length > bytesMax + LIMITS.bodyDrainBytesMax) break;
+    if (length <= bytesMax) chunks.push(chunk);
   }
+  if (length > bytesMax) throw tooLarge(bytesMax);
   return Buffer.concat(chunks, length);
 }
 

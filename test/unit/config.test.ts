@@ -1,0 +1,81 @@
+/** Settings: precedence, checks, messages. */
+import { resolve } from "node:path";
+import { expect, test } from "vitest";
+import { ConfigError, parseConfig, SETTINGS } from "../../server/config.ts";
+import type { Environment, Flags } from "../../server/config.ts";
+import { read } from "../arch/source.ts";
+
+const refusal = (flags: Flags, environment: Environment = {}): readonly string[] => {
+  try {
+    parseConfig(flags, environment);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  throw new Error("accepted");
+};
+
+test("[CONF-1] the defaults", () => {
+  expect(parseConfig({}, {})).toEqual({
+    host: "127.0.0.1",
+    port: 4400,
+    dataDir: resolve("data"),
+    storage: "level",
+    auth: "open",
+    allowedHosts: [],
+    logLevel: "info",
+  });
+});
+
+test("[CONF-1] a flag wins over its variable, a variable over the default, and an empty variable says nothing", () => {
+  expect(parseConfig({ port: "1" }, { MCM_PORT: "2" }).port).toBe(1);
+  expect(parseConfig({}, { MCM_PORT: "2" }).port).toBe(2);
+  expect(parseConfig({}, { MCM_PORT: "" }).port).toBe(4400);
+  expect(parseConfig({}, { MCM_ALLOWED_HOSTS: "a.test,b.test" }).allowedHosts).toEqual(["a.test", "b.test"]);
+  expect(parseConfig({ port: "0", dataDir: "/tmp/x", storage: "memory" }, {})).toMatchObject({
+    port: 0,
+    dataDir: "/tmp/x",
+    storage: "memory",
+  });
+});
+
+test.each<[Flags, Environment, RegExp]>([
+  [{ port: "65536" }, {}, /^--port must be a number from 0 to 65535\.$/],
+  [{}, { MCM_PORT: "tcp://10.0.0.1:4400" }, /^MCM_PORT must be a number/],
+  [{ port: "-1" }, {}, /^--port/],
+  [{ port: "" }, {}, /^--port/],
+  [{ storage: "disk" }, {}, /^--storage must be one of: level, memory\.$/],
+  [{}, { MCM_LOG_LEVEL: "loud" }, /^MCM_LOG_LEVEL must be one of: debug, info/],
+  [{}, { MCM_AUTH: "none" }, /^MCM_AUTH must be: open/],
+  [{ host: "a b" }, {}, /^--host must be a host name/],
+  [{ allowedHosts: "a:80" }, {}, /^--allowed-hosts must be host names/],
+])("[CONF-2] %j with %j is refused by name", (flags, environment, says) => {
+  expect(refusal(flags, environment)[0]).toMatch(says);
+});
+
+test("[CONF-2] all faults are told at once", () => {
+  expect(refusal({ port: "x" }, { MCM_STORAGE: "x", MCM_LOG_LEVEL: "x" })).toHaveLength(3);
+});
+
+test.each(["0.0.0.0", "::", "192.168.0.1", "mcm.example", "127.0.0.1.example"])(
+  "[CONF-3] listening on %s is refused without authentication",
+  (host) => {
+    expect(refusal({ host }).join()).toMatch(/^--host is .* loopback only\. Use 127\.0\.0\.1/);
+    expect(refusal({}, { MCM_HOST: host }).join()).toMatch(/^MCM_HOST is/);
+  },
+);
+
+test.each(["127.0.0.1", "127.1.2.3", "::1", "localhost"])("[CONF-3] %s is this machine", (host) => {
+  expect(parseConfig({ host }, {}).host).toBe(host);
+});
+
+test("the reference page has every setting with its default", () => {
+  const page = read("docs/reference/config.md").text;
+  for (const { flag, variable, default: preset } of Object.values(SETTINGS)) {
+    const row = new RegExp(
+      `^\\| \`${flag}\` +\\| \`${variable}\` +\\| ${preset === "" ? "" : `\`${preset.replaceAll(".", "\\.")}\``} +\\|`,
+      "m",
+    );
+    expect(page).toMatch(row);
+  }
+});
