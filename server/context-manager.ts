@@ -2,16 +2,13 @@
  * The facade: one method per use case, for every transport. The order of the steps of a use case lives here and nowhere else.
  *
  * Invariants (CTX):
- *  1. Nothing leaves here that is not durable: replies, broadcasts, reads and versions wait for the log (P1).
- *  2. Every write of every transport passes `#turn`, in the order of its context's queue (P3).
- *  3. When an append fails, or a document breaks, everything in memory of that context is forgotten, its sessions are ended
- *     with 4503, and the next use loads what the log holds.
- *  4. Answers to the writes of a turn are given in their order, after all of the turn is durable.
+ *  1. Nothing leaves here that is not durable: replies, reads and versions wait for the log (P1).
+ *  2. Every write of every transport goes through the context's queue into the one write path (P3).
  *
- * Not here: rules (state/), bytes on disk (storage/), sockets (transport/), idempotency (idempotency.ts).
+ * Not here: the steps of a write (write-path.ts), rules (state/), bytes on disk (storage/), sockets (transport/).
  */
 import * as Y from "yjs";
-import type { Change, ChangeRecord } from "../shared/change.ts";
+import type { ChangeRecord } from "../shared/change.ts";
 import type { ContextMeta } from "../shared/context.ts";
 import { ServiceError, toServiceError } from "../shared/errors.ts";
 import { parseContextId } from "../shared/ids.ts";
@@ -35,12 +32,10 @@ import type {
 } from "./context-service.ts";
 import { IdempotentCalls } from "./idempotency.ts";
 import type { Logger } from "./monitor/logger.ts";
-import { DocumentBroken } from "./state/context-state.ts";
-import type { Verdict } from "./state/context-state.ts";
 import { readData, writeInitialData } from "./state/json-data.ts";
 import { StateManager, notFound } from "./state/state-manager.ts";
-import type { LiveContext, QueuedWrite, WriteResult } from "./state/state-manager.ts";
-import type { Guard, Idempotency, LogEntry, NewEntry } from "./storage/change-log.ts";
+import type { LiveContext, WriteResult } from "./state/state-manager.ts";
+import type { Idempotency } from "./storage/change-log.ts";
 import type { StorageManager } from "./storage/storage-manager.ts";
 import type { Batch } from "./sync/connection.ts";
 import { parseSessionRequest } from "./sync/requests.ts";
@@ -48,13 +43,8 @@ import { Session } from "./sync/session.ts";
 import type { SessionPort } from "./sync/session.ts";
 import { StateEncodings } from "./sync/state-encodings.ts";
 import type { SyncManager } from "./sync/sync-manager.ts";
-import type { Publication } from "./sync/topic.ts";
-
-/** A queued write and where it came from. */
-interface PendingWrite extends QueuedWrite {
-  readonly author?: Session;
-  readonly idempotency?: Idempotency;
-}
+import { WritePath, toRecord } from "./write-path.ts";
+import type { PendingWrite } from "./write-path.ts";
 
 type Live = LiveContext<PendingWrite>;
 
@@ -70,28 +60,28 @@ const FIND_SCAN_MAX = 10_000;
 
 export class ContextManager implements ContextService, SessionOpener {
   readonly #clock: Clock;
-  readonly #logger: Logger;
   readonly #storage: StorageManager;
   readonly #sync: SyncManager;
   readonly #state: StateManager<PendingWrite>;
   readonly #encodings = new WeakMap<Live, StateEncodings>();
   readonly #idempotent: IdempotentCalls;
+  readonly #writePath: WritePath;
   #isClosing = false;
   #cancelUnload: (() => void) | undefined;
 
   constructor(options: ContextManagerOptions) {
     const { clock, storage } = options;
     this.#clock = clock;
-    this.#logger = options.logger;
     this.#storage = storage;
     this.#sync = options.sync;
     this.#idempotent = new IdempotentCalls(storage, clock);
+    this.#writePath = new WritePath({ ...options, drop: (live, error) => this.#drop(live, error) });
     this.#state = new StateManager({
       load: (id) => storage.load(id),
       turns: clock,
       limits: LIMITS,
       nodeClientId: () => storage.nodeClientId,
-      onTurn: (live, writes) => this.#turn(live, writes),
+      onTurn: (live, writes) => this.#writePath.takeTurn(live, writes),
     });
   }
 
@@ -106,9 +96,9 @@ export class ContextManager implements ContextService, SessionOpener {
   async close(): Promise<void> {
     this.#isClosing = true;
     this.#cancelUnload?.();
-    const durable = [...this.#state.live()].map((live) => live.durable);
-    await Promise.allSettled(durable);
+    await this.#settled();
     this.#sync.endEverything(shuttingDown());
+    await this.#settled();
   }
 
   readiness(): readonly string[] {
@@ -132,9 +122,19 @@ export class ContextManager implements ContextService, SessionOpener {
     writeInitialData(doc, data);
     const state = Y.encodeStateAsUpdateV2(doc);
     if (state.byteLength > LIMITS.contextBytesMax) {
-      throw new ServiceError("TOO_LARGE", `A context may have ${LIMITS.contextBytesMax} bytes. Create it with less and split the rest.`);
+      throw new ServiceError(
+        "TOO_LARGE",
+        `A context may have ${LIMITS.contextBytesMax} bytes. Create it with less and split the rest.`,
+      );
     }
-    const meta: ContextMeta = { ...described, id, tags, createdAtMs: this.#clock.nowMs(), createdBy: caller.actor, epoch: 1 };
+    const meta: ContextMeta = {
+      ...described,
+      id,
+      tags,
+      createdAtMs: this.#clock.nowMs(),
+      createdBy: caller.actor,
+      epoch: 1,
+    };
     const summary = await this.#storage.create(meta, { seq: 0, version: 0, state, owners: [] });
     return { ...summary, data: readData(doc, "") };
   }
@@ -143,7 +143,7 @@ export class ContextManager implements ContextService, SessionOpener {
     this.#assertOpen();
     const items: ContextSummary[] = [];
     let { after } = request;
-    for (let scanned = 0; scanned < FIND_SCAN_MAX; ) {
+    for (let scanned = 0; scanned < FIND_SCAN_MAX;) {
       const page = await this.#storage.list(after, LIMITS.listLimitMax);
       for (const summary of page) {
         after = summary.meta.id;
@@ -156,7 +156,11 @@ export class ContextManager implements ContextService, SessionOpener {
     return { items, ...(after === undefined ? {} : { next: after }) };
   }
 
-  async read(_caller: Caller, id: ContextId, options: { readonly path: string; readonly depth?: number }): Promise<ReadContext> {
+  async read(
+    _caller: Caller,
+    id: ContextId,
+    options: { readonly path: string; readonly depth?: number },
+  ): Promise<ReadContext> {
     return this.#using(id, async (live) => {
       const { state, meta, lockSeq } = live;
       const data = readData(state.doc, options.path, options.depth);
@@ -168,7 +172,9 @@ export class ContextManager implements ContextService, SessionOpener {
 
   async change(caller: Caller, id: ContextId, request: ChangeRequest): Promise<ChangeOutcome> {
     this.#assertOpen();
-    return this.#idempotent.once(id, caller.actor, request, async (idempotency) => this.#using(id, (live) => this.#write(live, caller, request, idempotency)));
+    return this.#idempotent.once(id, caller.actor, request, async (idempotency) =>
+      this.#using(id, (live) => this.#write(live, caller, request, idempotency)),
+    );
   }
 
   async delete(_caller: Caller, id: ContextId): Promise<void> {
@@ -217,16 +223,13 @@ export class ContextManager implements ContextService, SessionOpener {
     const unwatch = this.#sync.watch(id, wake);
     signal.addEventListener("abort", wake);
     try {
-      for (let since = rest.since; !signal.aborted; ) {
+      for (let since = rest.since; !signal.aborted;) {
         news = new Signal();
         // the log is the feed: whatever was missed while the receiver was busy is read from it
-        const page = await this.changes(caller, id, { ...rest, since, limit: LIMITS.listLimitMax });
-        for (const record of page.items) {
-          if (signal.aborted) return;
-          since = record.version;
-          yield record;
-        }
-        if (page.next === undefined) await news.raised;
+        const { items, next } = await this.changes(caller, id, { ...rest, since, limit: LIMITS.listLimitMax });
+        yield* items;
+        since = items.at(-1)?.version ?? since;
+        if (next === undefined) await news.raised;
       }
     } finally {
       unwatch();
@@ -241,7 +244,13 @@ export class ContextManager implements ContextService, SessionOpener {
       version: live.state.version,
       vector: Y.decodeStateVector(Y.encodeStateVector(live.state.doc)),
     }));
-    const info = { id: this.#clock.newId(), contextId: id, epoch: live.meta.epoch, actor: caller.actor, isExtended: options.isExtended };
+    const info = {
+      id: this.#clock.newId(),
+      contextId: id,
+      epoch: live.meta.epoch,
+      actor: caller.actor,
+      isExtended: options.isExtended,
+    };
     const port: SessionPort = {
       applyUpdate: (update, done) =>
         this.#state.enqueue(live, {
@@ -264,7 +273,8 @@ export class ContextManager implements ContextService, SessionOpener {
     try {
       // the topic may have begun at a state with appends under way, and hello names its version
       await live.durable;
-      if (live.isDropped) throw new ServiceError("STORE_UNAVAILABLE", "The context is being loaded again. Connect again in a moment.");
+      if (live.isDropped)
+        throw new ServiceError("STORE_UNAVAILABLE", "The context is being loaded again. Connect again in a moment.");
     } catch (error) {
       session.closed();
       throw error;
@@ -280,7 +290,12 @@ export class ContextManager implements ContextService, SessionOpener {
     return { version, seq, paths, replayed };
   }
 
-  #write(live: Live, caller: Caller, request: ChangeRequest, idempotency: Idempotency | undefined): Promise<WriteResult> {
+  #write(
+    live: Live,
+    caller: Caller,
+    request: ChangeRequest,
+    idempotency: Idempotency | undefined,
+  ): Promise<WriteResult> {
     const { ops, ifVersion, message } = request;
     return new Promise((resolve, reject) => {
       this.#state.enqueue(live, {
@@ -297,100 +312,6 @@ export class ContextManager implements ContextService, SessionOpener {
         refuse: reject,
       });
     });
-  }
-
-  /** One turn of a context: admit → append → publish → answer (DESIGN §4). */
-  #turn(live: Live, writes: readonly PendingWrite[]): void {
-    const { seq, version } = live.state;
-    let verdicts: readonly Verdict[];
-    try {
-      verdicts = live.state.admit(
-        writes.map((write) => write.write),
-        this.#clock.nowMs(),
-      );
-    } catch (error) {
-      this.#forget(live, writes, error);
-      return;
-    }
-    const appends = this.#append(live, seq, writes, verdicts);
-    if (appends.length > 0) live.durable = Promise.all(appends).then(() => undefined);
-    live.appending++;
-    // an append fails together with all that follow it, so the last one's durability is that of all before
-    live.durable
-      .then(() => Promise.all(appends))
-      .then((appended) => this.#settle(live, version, writes, verdicts, appended.flat()))
-      .catch((error: unknown) => this.#forget(live, writes, error))
-      .finally(() => live.appending--);
-  }
-
-  /** Hands what was admitted to the log, in order. A write with a key or a precondition is decided by the log alone. */
-  #append(live: Live, seq: number, writes: readonly PendingWrite[], verdicts: readonly Verdict[]): Promise<readonly LogEntry[]>[] {
-    const appends: Promise<readonly LogEntry[]>[] = [];
-    let together: NewEntry[] = [];
-    let at = seq;
-    const flush = (): void => {
-      if (together.length > 0) appends.push(this.#appended(live, { lockSeq: live.lockSeq }, together));
-      together = [];
-    };
-    verdicts.forEach((verdict, index) => {
-      if (verdict.kind !== "admitted") return;
-      const { write, idempotency } = writes[index] ?? {};
-      if (idempotency === undefined && !(write?.kind === "ops" && write.ifVersion !== undefined)) {
-        together.push(verdict.change);
-      } else {
-        flush();
-        appends.push(this.#appended(live, { seq: at }, [verdict.change], idempotency));
-      }
-      at++;
-    });
-    flush();
-    return appends;
-  }
-
-  async #appended(live: Live, guard: Guard, changes: readonly NewEntry[], idempotency?: Idempotency): Promise<readonly LogEntry[]> {
-    const result = await this.#storage.append(live.id, guard, changes, idempotency === undefined ? {} : { idempotency });
-    if (result.kind === "appended") return result.entries;
-    throw new ServiceError("STORE_UNAVAILABLE", "Another writer moved the context on. Send the change once more in a moment.");
-  }
-
-  #settle(live: Live, versionBefore: number, writes: readonly PendingWrite[], verdicts: readonly Verdict[], entries: readonly LogEntry[]): void {
-    const publications: Publication[] = [];
-    const answers: (() => void)[] = [];
-    let version = versionBefore;
-    verdicts.forEach((verdict, index) => {
-      const write = writes[index];
-      if (write === undefined) return;
-      if (verdict.kind === "refused") {
-        answers.push(() => write.refuse(verdict.error));
-        return;
-      }
-      if (verdict.kind === "unchanged") {
-        const result = { version, seq: 0, paths: [] };
-        answers.push(() => write.settle(result));
-        return;
-      }
-      const entry = entries[publications.length];
-      if (entry === undefined) throw new Error("the log returned fewer entries than were appended");
-      version = entry.version;
-      publications.push({ change: toChange(entry), advances: verdict.change.advances, author: write.author });
-      answers.push(() => write.settle({ version: entry.version, seq: entry.seq, paths: entry.paths }));
-    });
-    if (publications.length > 0) this.#sync.publish(live.id, publications);
-    for (const answer of answers) answer();
-  }
-
-  /** What is in memory of a context may differ from its log: nobody may build on it (CTX 3). */
-  #forget(live: Live, writes: readonly PendingWrite[], cause: unknown): void {
-    const error =
-      cause instanceof DocumentBroken
-        ? new ServiceError("STORE_UNAVAILABLE", "The context is being loaded again. Send the change once more in a moment.", { cause })
-        : toServiceError(cause);
-    const culprit = cause instanceof DocumentBroken ? writes[cause.culprit] : undefined;
-    this.#logger.error("context dropped from memory", { contextId: live.id, actor: culprit?.write.actor, error: cause });
-    culprit?.refuse(new ServiceError("MALFORMED_UPDATE", "The update broke the document and was not taken. Open the context in a new Y.Doc."));
-    this.#state.drop(live, error);
-    for (const write of writes) if (write !== culprit) write.refuse(error);
-    this.#sync.endAll(live.id, error);
   }
 
   async #encodeSince(live: Live, stateVector: Uint8Array): Promise<Batch> {
@@ -424,6 +345,15 @@ export class ContextManager implements ContextService, SessionOpener {
     return this.#state.acquire(id);
   }
 
+  async #settled(): Promise<void> {
+    await Promise.allSettled([...this.#state.live()].map((live) => live.durable));
+  }
+
+  #drop(live: Live, error: ServiceError): void {
+    this.#state.drop(live, error);
+    this.#sync.endAll(live.id, error);
+  }
+
   #assertOpen(): void {
     if (this.#isClosing) throw shuttingDown();
   }
@@ -439,14 +369,6 @@ function matches(meta: ContextMeta, { query, tag, type }: FindRequest): boolean 
   if (query === undefined) return true;
   const needle = query.toLowerCase();
   return [meta.id, meta.name, meta.description].some((text) => text?.toLowerCase().includes(needle));
-}
-
-function toRecord({ version, seq, actor, origin, atMs, message, paths }: LogEntry): ChangeRecord {
-  return { version, seq, actor, origin, atMs, paths, ...(message === undefined ? {} : { message }) };
-}
-
-function toChange(entry: LogEntry): Change {
-  return { ...toRecord(entry), update: entry.update };
 }
 
 /** Something that happens once, and can be awaited. */

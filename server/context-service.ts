@@ -73,18 +73,30 @@ export interface ContextService {
   create(caller: Caller, context: NewContext): Promise<ReadContext>;
   find(caller: Caller, request: FindRequest): Promise<Page<ContextSummary>>;
   /** @throws {ServiceError} CONTEXT_NOT_FOUND, PATH_NOT_FOUND, STORE_UNAVAILABLE */
-  read(caller: Caller, id: ContextId, options: { readonly path: string; readonly depth?: number }): Promise<ReadContext>;
+  read(
+    caller: Caller,
+    id: ContextId,
+    options: { readonly path: string; readonly depth?: number },
+  ): Promise<ReadContext>;
   /** @throws {ServiceError} CONTEXT_NOT_FOUND, VERSION_CONFLICT, the codes of applyJsonOps, IDEMPOTENCY_KEY_REUSED, LIMIT_EXCEEDED, STORE_UNAVAILABLE */
   change(caller: Caller, id: ContextId, request: ChangeRequest): Promise<ChangeOutcome>;
   /** Deletes the context with its history and ends its sessions with 4404. @throws {ServiceError} CONTEXT_NOT_FOUND */
   delete(caller: Caller, id: ContextId): Promise<void>;
   /** Changes with version > since in order, those that overlap `path` only. @throws {ServiceError} CONTEXT_NOT_FOUND */
-  changes(caller: Caller, id: ContextId, request: { readonly since: number; readonly path?: string; readonly limit: number }): Promise<Page<ChangeRecord>>;
+  changes(
+    caller: Caller,
+    id: ContextId,
+    request: { readonly since: number; readonly path?: string; readonly limit: number },
+  ): Promise<Page<ChangeRecord>>;
   /**
    * A gap-free feed of changes after `since`: first those of the log, then live ones, in version order, until `signal` aborts.
    * Ends by itself (throws CONTEXT_NOT_FOUND, STORE_UNAVAILABLE, SHUTTING_DOWN) when the context or the server goes.
    */
-  follow(caller: Caller, id: ContextId, request: { readonly since: number; readonly path?: string; readonly signal: AbortSignal }): AsyncIterable<ChangeRecord>;
+  follow(
+    caller: Caller,
+    id: ContextId,
+    request: { readonly since: number; readonly path?: string; readonly signal: AbortSignal },
+  ): AsyncIterable<ChangeRecord>;
   /** Readiness: reasons why the service cannot do its work now, none when it can. */
   readiness(): readonly string[];
 }

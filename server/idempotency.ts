@@ -48,7 +48,9 @@ export class IdempotentCalls {
   ): Promise<ChangeOutcome> {
     const { idempotencyKey: key, ...asked } = request;
     if (key === undefined) return { ...(await run(undefined)), replayed: false };
-    const fingerprint = createHash("sha256").update(JSON.stringify([actor, asked])).digest("base64url");
+    const fingerprint = createHash("sha256")
+      .update(JSON.stringify([actor, asked]))
+      .digest("base64url");
     // an id holds no space, so the two parts cannot run into each other
     const slot = `${id} ${key}`;
     const known = this.#underWay.get(slot);
@@ -65,8 +67,16 @@ export class IdempotentCalls {
     }
   }
 
-  async #first(id: ContextId, idempotency: Idempotency, run: (idempotency: Idempotency) => Promise<WriteResult>): Promise<ChangeOutcome> {
-    const record = await this.#records.findIdempotent(id, idempotency.key, this.#clock.nowMs() - LIMITS.idempotencyTtlMs);
+  async #first(
+    id: ContextId,
+    idempotency: Idempotency,
+    run: (idempotency: Idempotency) => Promise<WriteResult>,
+  ): Promise<ChangeOutcome> {
+    const record = await this.#records.findIdempotent(
+      id,
+      idempotency.key,
+      this.#clock.nowMs() - LIMITS.idempotencyTtlMs,
+    );
     if (record === undefined) return { ...(await run(idempotency)), replayed: false };
     assertSame(record.fingerprint, idempotency.fingerprint);
     return { ...(await this.#recall(id, record.version)), replayed: true };
@@ -74,7 +84,7 @@ export class IdempotentCalls {
 
   async #recall(id: ContextId, version: number): Promise<WriteResult> {
     // the change with this version lies at or after the position of the same number
-    for (let afterSeq = version - 1; ; ) {
+    for (let afterSeq = version - 1; ;) {
       const entries = await this.#records.read(id, afterSeq, LIMITS.listLimitMax);
       const found = entries.find((entry) => entry.kind === "change" && entry.version === version);
       if (found !== undefined) return { version, seq: found.seq, paths: found.paths };
@@ -87,5 +97,8 @@ export class IdempotentCalls {
 
 function assertSame(first: string, second: string): void {
   if (first === second) return;
-  throw new ServiceError("IDEMPOTENCY_KEY_REUSED", "This idempotency key was used for a different request. Use a new key for a new request.");
+  throw new ServiceError(
+    "IDEMPOTENCY_KEY_REUSED",
+    "This idempotency key was used for a different request. Use a new key for a new request.",
+  );
 }

@@ -61,5 +61,8 @@ function unescapeStep(step: string): string {
 }
 
 function badPath(why: string): ServiceError {
-  return new ServiceError("INVALID_REQUEST", `The path ${why}. A path is a JSON Pointer such as "/tasks/t1/title", or "" for the whole context.`);
+  return new ServiceError(
+    "INVALID_REQUEST",
+    `The path ${why}. A path is a JSON Pointer such as "/tasks/t1/title", or "" for the whole context.`,
+  );
 }

@@ -90,6 +90,8 @@ export class ContextState {
   /** Encoded size when it was last measured, and the bytes of updates admitted since. */
   #measuredBytes: number;
   #grownBytes = 0;
+  /** Something was only deleted since then. */
+  #mayHaveShrunk = false;
 
   constructor(stored: StoredState, nodeClientId: number) {
     this.doc = new Y.Doc();
@@ -149,7 +151,8 @@ export class ContextState {
         }
       }
       // an exception inside Yjs' clean-up leaves the document deaf for good (notes/yjs.md §4)
-      if (this.doc._transaction !== null || this.doc._transactionCleanups.length > 0) throw new Error("a transaction was left open");
+      if (this.doc._transaction !== null || this.doc._transactionCleanups.length > 0)
+        throw new Error("a transaction was left open");
     } catch (error) {
       throw new DocumentBroken(Math.min(at, writes.length - 1), error);
     }
@@ -218,6 +221,7 @@ export class ContextState {
     this.#version++;
     this.#updatedAtMs = change.atMs;
     this.#grownBytes += change.update.byteLength;
+    if (change.advances.length === 0) this.#mayHaveShrunk = true;
     return { kind: "admitted", change };
   }
 
@@ -227,36 +231,53 @@ export class ContextState {
       const owner = this.#owners.get(client);
       if (owner === undefined) newIds++;
       if (client === this.#nodeClientId || (owner !== undefined && owner !== actor)) {
-        throw new ServiceError("CLIENT_ID_TAKEN", "The update writes under a Yjs client id that belongs to another actor. Open the context in a new Y.Doc and make the edit again.", {
-          details: { yjsClientId: client },
-        });
+        throw new ServiceError(
+          "CLIENT_ID_TAKEN",
+          "The update writes under a Yjs client id that belongs to another actor. Open the context in a new Y.Doc and make the edit again.",
+          {
+            details: { yjsClientId: client },
+          },
+        );
       }
     }
     if (newIds > 0 && this.#owners.size + newIds > LIMITS.clientIdsMax) {
-      throw new ServiceError("LIMIT_EXCEEDED", `The context has been written under ${LIMITS.clientIdsMax} Yjs client ids, which is its limit. Copy its data into a new context.`, {
-        details: { limit: LIMITS.clientIdsMax },
-      });
+      throw new ServiceError(
+        "LIMIT_EXCEEDED",
+        `The context has been written under ${LIMITS.clientIdsMax} Yjs client ids, which is its limit. Copy its data into a new context.`,
+        {
+          details: { limit: LIMITS.clientIdsMax },
+        },
+      );
     }
   }
 
   #checkVersion(ifVersion: number | undefined): void {
     if (ifVersion === undefined || ifVersion === this.#version) return;
-    throw new ServiceError("VERSION_CONFLICT", `The context is at version ${this.#version}, the change was made for version ${ifVersion}. Read it again and decide on what it says now.`, {
-      details: { currentVersion: this.#version, ifVersion },
-    });
+    throw new ServiceError(
+      "VERSION_CONFLICT",
+      `The context is at version ${this.#version}, the change was made for version ${ifVersion}. Read it again and decide on what it says now.`,
+      {
+        details: { currentVersion: this.#version, ifVersion },
+      },
+    );
   }
 
-  /** The estimate only grows, so before a refusal the document is measured; not again until it grew by a sixteenth. */
+  /** The estimate only grows, so before a refusal the document is measured; not again until that can tell something new. */
   #checkSize(updateBytes: number): void {
     if (this.bytes + updateBytes <= LIMITS.contextBytesMax) return;
-    if (this.#grownBytes * 16 > LIMITS.contextBytesMax) {
+    if (this.#mayHaveShrunk || this.#grownBytes * 16 > LIMITS.contextBytesMax) {
       this.#measuredBytes = Y.encodeStateAsUpdateV2(this.doc).byteLength;
       this.#grownBytes = 0;
+      this.#mayHaveShrunk = false;
       if (this.bytes + updateBytes <= LIMITS.contextBytesMax) return;
     }
-    throw new ServiceError("LIMIT_EXCEEDED", `The context would grow beyond ${LIMITS.contextBytesMax} bytes. Delete content, or split it into several contexts.`, {
-      details: { limitBytes: LIMITS.contextBytesMax, bytes: this.bytes },
-    });
+    throw new ServiceError(
+      "LIMIT_EXCEEDED",
+      `The context would grow beyond ${LIMITS.contextBytesMax} bytes. Delete content, or split it into several contexts.`,
+      {
+        details: { limitBytes: LIMITS.contextBytesMax, bytes: this.bytes },
+      },
+    );
   }
 
   #replay(update: Uint8Array, actor: Actor): void {

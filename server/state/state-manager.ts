@@ -31,7 +31,9 @@ export interface WriteResult {
   readonly paths: readonly string[];
 }
 
-type LoadContext = (id: ContextId) => Promise<(StoredState & { readonly meta: ContextMeta; readonly head: ContextHead }) | undefined>;
+type LoadContext = (
+  id: ContextId,
+) => Promise<(StoredState & { readonly meta: ContextMeta; readonly head: ContextHead }) | undefined>;
 
 /** The pieces of time that this manager needs; server/clock.ts has them. */
 interface Turns {
@@ -56,7 +58,7 @@ const TURN_BYTES_MAX = 1024 * 1024;
 export class LiveContext<W extends QueuedWrite = QueuedWrite> {
   readonly meta: ContextMeta;
   readonly state: ContextState;
-  /** Resolves when everything admitted so far is durable; rejects when it may be lost. */
+  /** Resolves when everything admitted so far is durable and published; rejects when it may be lost. */
   durable: Promise<void> = Promise.resolve();
   /** Appends under way. */
   appending = 0;
@@ -207,7 +209,11 @@ export class StateManager<W extends QueuedWrite> {
   async #load(id: ContextId): Promise<LiveContext<W>> {
     const stored = await this.#options.load(id);
     if (stored === undefined) throw notFound();
-    const context = new LiveContext<W>(stored.meta, new ContextState(stored, this.#options.nodeClientId()), stored.head.lockSeq);
+    const context = new LiveContext<W>(
+      stored.meta,
+      new ContextState(stored, this.#options.nodeClientId()),
+      stored.head.lockSeq,
+    );
     context.lastUseMs = this.#options.turns.monotonicMs();
     this.#live.set(id, context);
     return context;
@@ -216,9 +222,15 @@ export class StateManager<W extends QueuedWrite> {
 
 /** The one wording for a context that is not there or may not be seen. */
 export function notFound(): ServiceError {
-  return new ServiceError("CONTEXT_NOT_FOUND", "There is no such context, or you may not read it. Check the id, or create it first.");
+  return new ServiceError(
+    "CONTEXT_NOT_FOUND",
+    "There is no such context, or you may not read it. Check the id, or create it first.",
+  );
 }
 
 function dropped(): ServiceError {
-  return new ServiceError("STORE_UNAVAILABLE", "The context is being loaded again. Send the change once more in a moment.");
+  return new ServiceError(
+    "STORE_UNAVAILABLE",
+    "The context is being loaded again. Send the change once more in a moment.",
+  );
 }

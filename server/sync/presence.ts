@@ -37,18 +37,19 @@ export class Presence {
     const corrections: AwarenessEntry[] = [];
     for (const entry of entries) {
       const own = this.#spokenFor.get(speaker);
-      if (own !== undefined ? own.yjsClientId !== entry.yjsClientId : entry.state === GONE) continue;
-      const line = own ?? this.#lines.get(entry.yjsClientId);
-      if (line?.speaker !== undefined && line.speaker !== speaker) continue;
-      if (line !== undefined && entry.clock <= line.clock) {
-        // it left and comes back with its old clock: hearing of its own end makes a client raise the clock and say it again
-        if (line.speaker === undefined) corrections.push(toEntry(line));
-        continue;
-      }
-      if (entry.clock > CLOCK_MAX || (line === undefined && this.#lines.size >= LIMITS.connectionsMax)) continue;
-      this.#take(speaker, line, entry, nowMs);
+      const line = this.#lines.get(entry.yjsClientId);
+      if (own === undefined ? !this.#mayBecome(line, entry) : own !== line) continue;
+      if (line === undefined || entry.clock > line.clock) this.#take(speaker, line, entry, nowMs);
+      // it left and comes back with its old clock: hearing of its own end makes a client raise the clock and say it again
+      else if (line.speaker === undefined) corrections.push(toEntry(line));
     }
     return corrections;
+  }
+
+  /** Whether a session that speaks for nobody yet may speak for this line. */
+  #mayBecome(line: Line | undefined, entry: AwarenessEntry): boolean {
+    if (entry.state === GONE || line?.speaker !== undefined) return false;
+    return entry.clock <= CLOCK_MAX && (line !== undefined || this.#lines.size < LIMITS.connectionsMax);
   }
 
   /** The session ended: its line leaves. */

@@ -15,11 +15,20 @@ import type { Actor, ContextId } from "../../shared/ids.ts";
 import type { Json } from "../../shared/json.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type { ClientFrame } from "../../shared/protocol/frames.ts";
-import { decodeClientFrame, encodeAck, encodeAwareness, encodeEvent, encodeHello, encodeRejected, encodeResponse, encodeStep1 } from "../../shared/protocol/frames.ts";
+import {
+  decodeClientFrame,
+  encodeAck,
+  encodeAwareness,
+  encodeEvent,
+  encodeHello,
+  encodeRejected,
+  encodeResponse,
+  encodeStep1,
+} from "../../shared/protocol/frames.ts";
 import { PROTOCOL_VERSION } from "../../shared/protocol/version.ts";
 import { batchOf } from "./connection.ts";
 import type { Batch, Connection } from "./connection.ts";
-import type { Topic } from "./topic.ts";
+import type { Member, Topic } from "./topic.ts";
 
 /** What a session may ask of the service. */
 export interface SessionPort {
@@ -52,7 +61,7 @@ interface Lag {
   readonly sinceMs: number;
 }
 
-export class Session {
+export class Session implements Member {
   readonly info: SessionInfo;
   readonly #topic: Topic;
   readonly #connection: Connection;
@@ -97,7 +106,16 @@ export class Session {
     const messages: Uint8Array[] = [];
     if (this.isExtended) {
       const { id, contextId, epoch, actor } = this.info;
-      messages.push(encodeHello({ protocol: PROTOCOL_VERSION, sessionId: id, contextId, epoch, version: this.#topic.version, actor }));
+      messages.push(
+        encodeHello({
+          protocol: PROTOCOL_VERSION,
+          sessionId: id,
+          contextId,
+          epoch,
+          version: this.#topic.version,
+          actor,
+        }),
+      );
     }
     messages.push(encodeStep1(Y.encodeStateVector(new Map(this.#topic.vector))));
     const present = this.#topic.presence.all();
@@ -136,7 +154,12 @@ export class Session {
   tick(nowMs: number): void {
     if (this.#state !== "open") return;
     if (this.#lag !== undefined && nowMs - this.#lag.sinceMs >= LIMITS.slowConsumerMsMax) {
-      this.end(new ServiceError("SLOW_CONSUMER", `The connection took nothing for ${LIMITS.slowConsumerMsMax} ms. Reconnect; what was missed comes with the first sync.`));
+      this.end(
+        new ServiceError(
+          "SLOW_CONSUMER",
+          `The connection took nothing for ${LIMITS.slowConsumerMsMax} ms. Reconnect; what was missed comes with the first sync.`,
+        ),
+      );
     } else if (this.#lag === undefined && nowMs - this.#lastSentAtMs >= LIMITS.keepAliveMs / 2) {
       this.#send(KEEP_ALIVE);
     }
@@ -186,7 +209,8 @@ export class Session {
   #sync(stateVector: Uint8Array): void {
     assertStateVector(stateVector);
     // a client that asks and does not read must not make us hold its answers
-    if (this.#lag !== undefined || this.#connection.bufferedBytes > LIMITS.outboundBytesMax) this.#fallBehind(stateVector);
+    if (this.#lag !== undefined || this.#connection.bufferedBytes > LIMITS.outboundBytesMax)
+      this.#fallBehind(stateVector);
     else this.#sendState(stateVector);
   }
 
@@ -211,7 +235,10 @@ export class Session {
       else if (this.isExtended) this.#oweAck(frame, result.version);
     });
     const unsettled = this.#dataFrames - this.#settledFrames;
-    if (!this.#isPaused && (unsettled >= LIMITS.inboundQueueMax || this.#unsettledBytes >= LIMITS.inboundQueueBytesMax)) {
+    if (
+      !this.#isPaused &&
+      (unsettled >= LIMITS.inboundQueueMax || this.#unsettledBytes >= LIMITS.inboundQueueBytesMax)
+    ) {
       this.#isPaused = true;
       this.#connection.pause();
     }
@@ -223,7 +250,12 @@ export class Session {
   }
 
   #resumeReading(): void {
-    if (!this.#isPaused || this.#dataFrames - this.#settledFrames > LIMITS.inboundQueueMax / 2 || this.#unsettledBytes > LIMITS.inboundQueueBytesMax / 2) return;
+    if (
+      !this.#isPaused ||
+      this.#dataFrames - this.#settledFrames > LIMITS.inboundQueueMax / 2 ||
+      this.#unsettledBytes > LIMITS.inboundQueueBytesMax / 2
+    )
+      return;
     this.#isPaused = false;
     this.#connection.resume();
   }
@@ -231,13 +263,19 @@ export class Session {
   /** A replica that holds what the server refused is wrong for good: the session ends; the SDK is told first what was refused. */
   #refuse(frame: number, error: ServiceError): void {
     if (this.isClosed) return;
-    if (this.isExtended && error.retry !== "later") this.#send(batchOf([encodeRejected({ frame, code: error.code, message: error.message, details: error.details })]));
+    if (this.isExtended && error.retry !== "later")
+      this.#send(
+        batchOf([encodeRejected({ frame, code: error.code, message: error.message, details: error.details })]),
+      );
     this.end(error);
   }
 
   #request(id: number, method: string, params: Json): void {
     if (this.#requests >= LIMITS.requestsInFlightMax) {
-      throw new ServiceError("RATE_LIMITED", `A session may have ${LIMITS.requestsInFlightMax} requests under way. Wait for answers before asking more.`);
+      throw new ServiceError(
+        "RATE_LIMITED",
+        `A session may have ${LIMITS.requestsInFlightMax} requests under way. Wait for answers before asking more.`,
+      );
     }
     this.#requests++;
     this.#port
@@ -295,6 +333,9 @@ function assertStateVector(bytes: Uint8Array): void {
   try {
     Y.decodeStateVector(bytes);
   } catch {
-    throw new ServiceError("MALFORMED_FRAME", "The state vector cannot be read. See shared/protocol/PROTOCOL.md for the grammar.");
+    throw new ServiceError(
+      "MALFORMED_FRAME",
+      "The state vector cannot be read. See shared/protocol/PROTOCOL.md for the grammar.",
+    );
   }
 }

@@ -12,16 +12,15 @@ import type { Clock } from "../clock.ts";
 import type { ServiceError } from "../../shared/errors.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import { LIMITS } from "../../shared/limits.ts";
-import type { Session } from "./session.ts";
 import { Topic } from "./topic.ts";
-import type { Publication } from "./topic.ts";
+import type { Member, Publication } from "./topic.ts";
 
 export class SyncManager {
   readonly #clock: Clock;
   readonly #topics = new Map<ContextId, Topic>();
   readonly #watchers = new Map<ContextId, Set<() => void>>();
   readonly #dueTopics = new Set<Topic>();
-  readonly #dueSessions = new Set<Session>();
+  readonly #dueSessions = new Set<Member>();
   #isFlushScheduled = false;
   #cancelTick: (() => void) | undefined;
 
@@ -57,11 +56,11 @@ export class SyncManager {
     return topic;
   }
 
-  join(topic: Topic, session: Session): void {
+  join(topic: Topic, session: Member): void {
     topic.sessions.add(session);
   }
 
-  leave(topic: Topic, session: Session): void {
+  leave(topic: Topic, session: Member): void {
     topic.sessions.delete(session);
     topic.presence.leave(session, this.#clock.monotonicMs());
     this.#dueSessions.delete(session);
@@ -84,7 +83,7 @@ export class SyncManager {
   }
 
   /** Something of this session is due at the end of the turn. */
-  due(topic: Topic, session: Session): void {
+  due(topic: Topic, session: Member): void {
     this.#dueSessions.add(session);
     this.#flushSoon(topic);
   }

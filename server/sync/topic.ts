@@ -9,24 +9,34 @@
  * Not here: admission and the log (context-manager.ts), what a session does with a batch (session.ts).
  */
 import type { Change } from "../../shared/change.ts";
+import type { ServiceError } from "../../shared/errors.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import { encodeAwareness, encodeCommit, encodeUpdate } from "../../shared/protocol/frames.ts";
 import { batchOf } from "./connection.ts";
 import type { Batch } from "./connection.ts";
 import { Presence } from "./presence.ts";
-import type { Session } from "./session.ts";
+
+/** A session as its topic and the sync manager see it; session.ts says what each does. */
+export interface Member {
+  /** Speaks mcm.v1. */
+  readonly isExtended: boolean;
+  deliver(batch: Batch): void;
+  flushAck(): void;
+  tick(nowMs: number): void;
+  end(error: ServiceError): void;
+}
 
 /** A durable change on its way out. */
 export interface Publication {
   readonly change: Change;
   readonly advances: readonly { readonly client: number; readonly to: number }[];
   /** The session that made it, if it was a session. */
-  readonly author: Session | undefined;
+  readonly author: Member | undefined;
 }
 
 export class Topic {
   readonly contextId: ContextId;
-  readonly sessions = new Set<Session>();
+  readonly sessions = new Set<Member>();
   readonly presence = new Presence();
   readonly #vector: Map<number, number>;
   #version: number;
@@ -107,7 +117,7 @@ class Batches {
   }
 }
 
-function soleAuthor(publications: readonly Publication[]): Session | undefined {
+function soleAuthor(publications: readonly Publication[]): Member | undefined {
   const [first] = publications;
   return publications.every((publication) => publication.author === first?.author) ? first?.author : undefined;
 }

@@ -98,7 +98,10 @@ export type ServerExtension =
 /** @throws {ServiceError} MALFORMED_FRAME, TOO_LARGE */
 export function decodeClientFrame(message: Uint8Array): ClientFrame {
   if (message.byteLength > LIMITS.frameBytesMax) {
-    throw new ServiceError("TOO_LARGE", `A message may have ${LIMITS.frameBytesMax} bytes. Send the change in smaller steps.`);
+    throw new ServiceError(
+      "TOO_LARGE",
+      `A message may have ${LIMITS.frameBytesMax} bytes. Send the change in smaller steps.`,
+    );
   }
   const decoder = decoding.createDecoder(message);
   try {
@@ -144,13 +147,15 @@ function readSync(decoder: decoding.Decoder): ClientFrame {
 /** Reads the payload of an awareness message. @throws {ServiceError} MALFORMED_FRAME, TOO_LARGE; lib0's errors on short input */
 export function readAwareness(decoder: decoding.Decoder): AwarenessEntry[] {
   const count = decoding.readVarUint(decoder);
-  if (count > LIMITS.presenceEntriesMax) throw malformed(`speaks for ${count} clients, ${LIMITS.presenceEntriesMax} are allowed`);
+  if (count > LIMITS.presenceEntriesMax)
+    throw malformed(`speaks for ${count} clients, ${LIMITS.presenceEntriesMax} are allowed`);
   const entries: AwarenessEntry[] = [];
   for (let i = 0; i < count; i++) {
     const yjsClientId = decoding.readVarUint(decoder);
     const clock = decoding.readVarUint(decoder);
     const state = decoding.readVarString(decoder);
-    if (state.length > LIMITS.presenceBytesMax) throw new ServiceError("TOO_LARGE", `A presence state may have ${LIMITS.presenceBytesMax} bytes.`);
+    if (state.length > LIMITS.presenceBytesMax)
+      throw new ServiceError("TOO_LARGE", `A presence state may have ${LIMITS.presenceBytesMax} bytes.`);
     const value = parseJson(state);
     if (value !== null && !isJsonObject(value)) throw malformed("has a presence state that is not an object");
     entries.push({ yjsClientId, clock, state });
@@ -173,7 +178,10 @@ export function decodeServerExtension(type: number, decoder: decoding.Decoder): 
     case FRAME.response: {
       const id = decoding.readVarUint(decoder);
       const ok = decoding.readUint8(decoder) === 1;
-      return { type: "response", response: ok ? { id, ok, result: readJson(decoder) } : { id, ok, error: readWireError(decoder) } };
+      return {
+        type: "response",
+        response: ok ? { id, ok, result: readJson(decoder) } : { id, ok, error: readWireError(decoder) },
+      };
     }
     case FRAME.event: {
       const event = readJson(decoder);
@@ -225,9 +233,9 @@ function readChange(decoder: decoding.Decoder): Change {
 
 export const encodeStep1 = (stateVector: Uint8Array): Uint8Array => encodeSync(SYNC.step1, stateVector);
 export const encodeStep2 = (update: Uint8Array): Uint8Array => encodeSync(SYNC.step2, update);
-export const encodeUpdate = (update: Uint8Array): Uint8Array => encodeSync(SYNC.update, update);
+export const encodeUpdate = (update: Uint8Array): Uint8Array<ArrayBuffer> => encodeSync(SYNC.update, update);
 
-function encodeSync(step: number, bytes: Uint8Array): Uint8Array {
+function encodeSync(step: number, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return encoding.encode((encoder) => {
     encoding.writeVarUint(encoder, FRAME.sync);
     encoding.writeVarUint(encoder, step);
@@ -302,7 +310,7 @@ function writeChange(encoder: encoding.Encoder, change: Change, update: Uint8Arr
   encoding.writeVarUint8Array(encoder, update);
 }
 
-export function encodeRequest(id: number, method: string, params: Json): Uint8Array {
+export function encodeRequest(id: number, method: string, params: Json): Uint8Array<ArrayBuffer> {
   return encoding.encode((encoder) => {
     encoding.writeVarUint(encoder, FRAME.request);
     encoding.writeVarUint(encoder, id);

@@ -7,7 +7,16 @@ import { parseActor } from "../../shared/ids.ts";
 import * as frames from "../../shared/protocol/frames.ts";
 
 const hex = (message: Uint8Array): string => Buffer.from(message).toString("hex");
-const change = { version: 3, seq: 4, actor: parseActor("ada"), origin: "rest" as const, atMs: 1000, message: "why", paths: ["/a"], update: Uint8Array.from([1, 2]) };
+const change = {
+  version: 3,
+  seq: 4,
+  actor: parseActor("ada"),
+  origin: "rest" as const,
+  atMs: 1000,
+  message: "why",
+  paths: ["/a"],
+  update: Uint8Array.from([1, 2]),
+};
 
 test.each([
   ["step 1", frames.encodeStep1(Uint8Array.from([0])), "00000100"],
@@ -15,9 +24,17 @@ test.each([
   ["update", frames.encodeUpdate(Uint8Array.from([0, 0])), "0002020000"],
   ["keep-alive", frames.encodeAwareness([]), "010100"],
   ["awareness", frames.encodeAwareness([{ yjsClientId: 300, clock: 2, state: "{}" }]), "010701ac0202027b7d"],
-  ["hello", frames.encodeHello({ protocol: 1, sessionId: "s", contextId: "c", epoch: 1, version: 2, actor: "a" }), "6401017301630102" + "0161"],
+  [
+    "hello",
+    frames.encodeHello({ protocol: 1, sessionId: "s", contextId: "c", epoch: 1, version: 2, actor: "a" }),
+    "64010173016301020161",
+  ],
   ["ack", frames.encodeAck({ frames: 300, version: 2 }), "65ac0202"],
-  ["rejected", frames.encodeRejected({ frame: 1, code: "LOCKED", message: "m", details: {} }), "6601064c4f434b4544016d027b7d"],
+  [
+    "rejected",
+    frames.encodeRejected({ frame: 1, code: "LOCKED", message: "m", details: {} }),
+    "6601064c4f434b4544016d027b7d",
+  ],
   ["commit", frames.encodeCommit([change], { withUpdates: true }), "67010304e80703616461020377687901022f61020102"],
   ["request", frames.encodeRequest(1, "ping", {}), "68010470696e67027b7d"],
   ["response", frames.encodeResponse({ id: 1, ok: true, result: {} }), "690101027b7d"],

@@ -12,13 +12,25 @@ const valid = fc.oneof(
   update.map(frames.encodeStep1),
   update.map(frames.encodeStep2),
   update.map(frames.encodeUpdate),
-  fc.array(fc.record({ yjsClientId: fc.nat(), clock: fc.nat(), state: fc.constantFrom("{}", "null", '{"a":[1]}') }), { maxLength: 5 }).map(frames.encodeAwareness),
-  fc.tuple(fc.nat(), fc.string(), fc.dictionary(fc.string(), fc.integer())).map(([id, method, params]) => frames.encodeRequest(id, method, params)),
+  fc
+    .array(fc.record({ yjsClientId: fc.nat(), clock: fc.nat(), state: fc.constantFrom("{}", "null", '{"a":[1]}') }), {
+      maxLength: 5,
+    })
+    .map(frames.encodeAwareness),
+  fc
+    .tuple(fc.nat(), fc.string(), fc.dictionary(fc.string(), fc.integer()))
+    .map(([id, method, params]) => frames.encodeRequest(id, method, params)),
   fc.string().map(frames.encodeToken),
 );
 
 const mutated = fc
-  .tuple(valid, fc.array(fc.record({ at: fc.nat(), value: fc.nat(255), kind: fc.constantFrom("set", "drop", "insert", "cut") }), { minLength: 1, maxLength: 4 }))
+  .tuple(
+    valid,
+    fc.array(fc.record({ at: fc.nat(), value: fc.nat(255), kind: fc.constantFrom("set", "drop", "insert", "cut") }), {
+      minLength: 1,
+      maxLength: 4,
+    }),
+  )
   .map(([message, mutations]) => {
     let bytes = [...message];
     for (const { at, value, kind } of mutations) {

@@ -74,31 +74,57 @@ describe("what clients send", () => {
     expect(codeOf(awarenessOf("{}", "null"))).toBe("decoded");
     for (const state of ["1", '"text"', "[]", "{", ""]) expect(codeOf(awarenessOf(state))).toBe("MALFORMED_FRAME");
     expect(codeOf(awarenessOf(JSON.stringify({ at: "x".repeat(LIMITS.presenceBytesMax) })))).toBe("TOO_LARGE");
-    expect(codeOf(awarenessOf(...Array.from({ length: LIMITS.presenceEntriesMax + 1 }, () => "{}")))).toBe("MALFORMED_FRAME");
+    expect(codeOf(awarenessOf(...Array.from({ length: LIMITS.presenceEntriesMax + 1 }, () => "{}")))).toBe(
+      "MALFORMED_FRAME",
+    );
   });
 });
 
 const ada = parseActor("ada");
-const change: Change = { version: 3, seq: 4, actor: ada, origin: "rest", atMs: 1_700_000_000_000, message: "why", paths: ["/a", "@xml"], update: bytes(1, 2, 3) };
+const change: Change = {
+  version: 3,
+  seq: 4,
+  actor: ada,
+  origin: "rest",
+  atMs: 1_700_000_000_000,
+  message: "why",
+  paths: ["/a", "@xml"],
+  update: bytes(1, 2, 3),
+};
 
 describe("what servers send", () => {
   test("[WIRE-2] hello, ack, rejected, response, event", () => {
     const hello = { protocol: 1, sessionId: "s", contextId: "plan", epoch: 1, version: 7, actor: "ada" };
     expect(decodeExtension(frames.encodeHello(hello))).toEqual({ type: "hello", hello });
-    expect(decodeExtension(frames.encodeAck({ frames: 300, version: 70_000 }))).toEqual({ type: "ack", ack: { frames: 300, version: 70_000 } });
+    expect(decodeExtension(frames.encodeAck({ frames: 300, version: 70_000 }))).toEqual({
+      type: "ack",
+      ack: { frames: 300, version: 70_000 },
+    });
     const error = { code: "LOCKED" as const, message: "no", details: { path: "/a" } };
-    expect(decodeExtension(frames.encodeRejected({ frame: 2, ...error }))).toEqual({ type: "rejected", rejected: { frame: 2, ...error } });
+    expect(decodeExtension(frames.encodeRejected({ frame: 2, ...error }))).toEqual({
+      type: "rejected",
+      rejected: { frame: 2, ...error },
+    });
     const ok = { id: 1, ok: true as const, result: { version: 2 } };
     expect(decodeExtension(frames.encodeResponse(ok))).toEqual({ type: "response", response: ok });
     const failed = { id: 2, ok: false as const, error };
     expect(decodeExtension(frames.encodeResponse(failed))).toEqual({ type: "response", response: failed });
-    expect(decodeExtension(frames.encodeEvent({ type: "resynced" }))).toEqual({ type: "event", event: { type: "resynced" } });
+    expect(decodeExtension(frames.encodeEvent({ type: "resynced" }))).toEqual({
+      type: "event",
+      event: { type: "resynced" },
+    });
   });
 
   test("[WIRE-2] commits, with and without the bytes", () => {
     const { message: _, ...silent } = change;
-    expect(decodeExtension(frames.encodeCommit([change, silent], { withUpdates: true }))).toEqual({ type: "commit", changes: [change, silent] });
-    expect(decodeExtension(frames.encodeCommit([change], { withUpdates: false }))).toEqual({ type: "commit", changes: [{ ...change, update: bytes() }] });
+    expect(decodeExtension(frames.encodeCommit([change, silent], { withUpdates: true }))).toEqual({
+      type: "commit",
+      changes: [change, silent],
+    });
+    expect(decodeExtension(frames.encodeCommit([change], { withUpdates: false }))).toEqual({
+      type: "commit",
+      changes: [{ ...change, update: bytes() }],
+    });
   });
 
   test("[WIRE-5] types and codes of a later server do no harm", () => {

@@ -7,7 +7,11 @@ import { Presence } from "../../server/sync/presence.ts";
 const ADA = { name: "a session of Ada" };
 const BOB = { name: "a session of Bob" };
 
-const says = (yjsClientId: number, clock: number, state = '{"at":1}'): AwarenessEntry => ({ yjsClientId, clock, state });
+const says = (yjsClientId: number, clock: number, state = '{"at":1}'): AwarenessEntry => ({
+  yjsClientId,
+  clock,
+  state,
+});
 const gone = (yjsClientId: number, clock: number): AwarenessEntry => says(yjsClientId, clock, "null");
 
 let presence: Presence;

@@ -5,7 +5,15 @@ import type { Change } from "../../shared/change.ts";
 import { ServiceError } from "../../shared/errors.ts";
 import { ANONYMOUS, parseContextId } from "../../shared/ids.ts";
 import { LIMITS } from "../../shared/limits.ts";
-import { FRAME, SYNC, encodeAwareness, encodeRequest, encodeStep1, encodeStep2, encodeUpdate } from "../../shared/protocol/frames.ts";
+import {
+  FRAME,
+  SYNC,
+  encodeAwareness,
+  encodeRequest,
+  encodeStep1,
+  encodeStep2,
+  encodeUpdate,
+} from "../../shared/protocol/frames.ts";
 import { batchOf } from "../../server/sync/connection.ts";
 import type { Batch } from "../../server/sync/connection.ts";
 import { Session } from "../../server/sync/session.ts";
@@ -63,7 +71,15 @@ function join(isExtended: boolean, start = true): Member {
 }
 
 function publication(version: number, author?: Session, updateBytes = 2): Publication {
-  const change: Change = { version, seq: version, actor: ANONYMOUS, origin: "sync", atMs: 0, paths: ["/a"], update: new Uint8Array(updateBytes) };
+  const change: Change = {
+    version,
+    seq: version,
+    actor: ANONYMOUS,
+    origin: "sync",
+    atMs: 0,
+    paths: ["/a"],
+    update: new Uint8Array(updateBytes),
+  };
   return { change, advances: [{ client: 7, to: version }], author };
 }
 
@@ -83,7 +99,10 @@ describe("the beginning", () => {
   test("an mcm.v1 client is greeted first", () => {
     const { session, connection } = join(true, false);
     session.start();
-    expect(connection.take()[0]).toMatchObject({ type: "hello", hello: { protocol: 1, contextId: "plan", version: 4, actor: "anonymous" } });
+    expect(connection.take()[0]).toMatchObject({
+      type: "hello",
+      hello: { protocol: 1, contextId: "plan", version: 4, actor: "anonymous" },
+    });
   });
 
   test("nothing is delivered before it", () => {
@@ -105,8 +124,12 @@ describe("fan-out", () => {
     expect(first).toHaveLength(1);
     expect(first?.[0]).toBe(second?.[0]);
     expect(third?.[0]).toBe(fourth?.[0]);
-    expect(stock[0]?.connection.take()).toEqual([5, 6].map(() => ({ type: "sync", step: SYNC.update, bytes: new Uint8Array(2) })));
-    expect(extended[0]?.connection.take()).toEqual([{ type: "commit", changes: [publication(5).change, publication(6).change] }]);
+    expect(stock[0]?.connection.take()).toEqual(
+      [5, 6].map(() => ({ type: "sync", step: SYNC.update, bytes: new Uint8Array(2) })),
+    );
+    expect(extended[0]?.connection.take()).toEqual([
+      { type: "commit", changes: [publication(5).change, publication(6).change] },
+    ]);
     expect(topic.version).toBe(6);
     expect(topic.vector.get(7)).toBe(6);
   });
@@ -119,7 +142,9 @@ describe("fan-out", () => {
     const extended = join(true);
     topic.publish([publication(6, extended.session)]);
     topic.flush();
-    expect(extended.connection.take()).toEqual([{ type: "commit", changes: [{ ...publication(6).change, update: new Uint8Array(0) }] }]);
+    expect(extended.connection.take()).toEqual([
+      { type: "commit", changes: [{ ...publication(6).change, update: new Uint8Array(0) }] },
+    ]);
   });
 
   test("[SYNC-2] the author of a part gets the whole batch", () => {

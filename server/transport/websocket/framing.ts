@@ -15,7 +15,9 @@ export function frameBatch(batch: Batch): Buffer {
   const known = framed.get(batch);
   if (known !== undefined) return known;
   const { messages } = batch;
-  const buffer = Buffer.allocUnsafe(messages.reduce((sum, message) => sum + headerBytes(message.byteLength) + message.byteLength, 0));
+  const buffer = Buffer.allocUnsafe(
+    messages.reduce((sum, message) => sum + headerBytes(message.byteLength) + message.byteLength, 0),
+  );
   let at = 0;
   for (const message of messages) {
     at = writeHeader(buffer, at, message.byteLength);

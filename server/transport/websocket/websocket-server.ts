@@ -71,7 +71,10 @@ export class WebSocketEndpoint {
     const id = PATH.exec(url?.pathname ?? "")?.[1];
     if (url === null || id === undefined) {
       refuseUpgrade(socket, 404, "WebSockets are served at /sync/<context id>.");
-    } else if (!isHostAllowed(request.headers.host ?? "", this.#options.allowedHosts) || !this.#isOriginAllowed(request.headers.origin)) {
+    } else if (
+      !isHostAllowed(request.headers.host ?? "", this.#options.allowedHosts) ||
+      !this.#isOriginAllowed(request.headers.origin)
+    ) {
       refuseUpgrade(socket, 403, "This Host or Origin is not one that the server answers for.");
     } else if (this.#alive.size >= LIMITS.connectionsMax) {
       refuseUpgrade(socket, 503, "The server has as many connections as it takes. Try again later.");
@@ -89,7 +92,12 @@ export class WebSocketEndpoint {
     return host !== undefined && isHostAllowed(host, this.#options.allowedHosts);
   }
 
-  async #serve(webSocket: WebSocket, socket: Duplex, request: IncomingMessage, asked: { id: string; query: URLSearchParams }): Promise<void> {
+  async #serve(
+    webSocket: WebSocket,
+    socket: Duplex,
+    request: IncomingMessage,
+    asked: { id: string; query: URLSearchParams },
+  ): Promise<void> {
     const { service, authenticate, logger } = this.#options;
     let session: Session | undefined;
     this.#alive.set(webSocket, true);
@@ -102,7 +110,10 @@ export class WebSocketEndpoint {
     webSocket.on("message", (data, isBinary) => {
       this.#alive.set(webSocket, true);
       if (isBinary) session?.receive(toBytes(data));
-      else session?.end(new ServiceError("MALFORMED_FRAME", "Messages are binary. See shared/protocol/PROTOCOL.md for the grammar."));
+      else
+        session?.end(
+          new ServiceError("MALFORMED_FRAME", "Messages are binary. See shared/protocol/PROTOCOL.md for the grammar."),
+        );
     });
     webSocket.pause();
     const connection = new WebSocketConnection(webSocket, socket);
@@ -139,7 +150,9 @@ export class WebSocketEndpoint {
 
 function refuseUpgrade(socket: Duplex, status: 403 | 404 | 503, sentence: string): void {
   const reason = { 403: "Forbidden", 404: "Not Found", 503: "Service Unavailable" }[status];
-  socket.end(`HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(sentence)}\r\n\r\n${sentence}`);
+  socket.end(
+    `HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(sentence)}\r\n\r\n${sentence}`,
+  );
 }
 
 function parseUrl(text: string, base?: string): URL | null {

@@ -1,0 +1,205 @@
+/**
+ * The one write path: what happens to the writes of one turn of a context, whichever transport they came through.
+ *
+ *   admit (rules, in memory) → append (log, fsynced) → publish (sessions, feeds) → answer (acks, replies)
+ *
+ * Invariants (CTX):
+ *  1. Nothing is published or answered before it is durable (P1).
+ *  2. Answers to the writes of a turn are given in their order, after all of the turn is durable.
+ *  3. When an append fails, or a document breaks, everything in memory of that context is forgotten, its sessions are ended
+ *     with 4503, and the next use loads what the log holds.
+ *
+ * Not here: whose turn it is (state/state-manager.ts), the rules (state/context-state.ts).
+ */
+import type { Change, ChangeRecord } from "../shared/change.ts";
+import { ServiceError, toServiceError } from "../shared/errors.ts";
+import type { ContextId } from "../shared/ids.ts";
+import type { Clock } from "./clock.ts";
+import type { Logger } from "./monitor/logger.ts";
+import { DocumentBroken } from "./state/context-state.ts";
+import type { Verdict } from "./state/context-state.ts";
+import type { LiveContext, QueuedWrite } from "./state/state-manager.ts";
+import type { AppendOptions, AppendResult, Guard, Idempotency, LogEntry, NewEntry } from "./storage/change-log.ts";
+import type { Member, Publication } from "./sync/topic.ts";
+
+/** A queued write and where it came from. */
+export interface PendingWrite extends QueuedWrite {
+  readonly author?: Member;
+  readonly idempotency?: Idempotency;
+}
+
+type Live = LiveContext<PendingWrite>;
+
+/** What a turn decided. */
+interface Turn {
+  /** The context's version before it. */
+  readonly version: number;
+  readonly writes: readonly PendingWrite[];
+  readonly verdicts: readonly Verdict[];
+}
+
+interface WritePathOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly storage: {
+    append(id: ContextId, guard: Guard, entries: readonly NewEntry[], options?: AppendOptions): Promise<AppendResult>;
+  };
+  readonly sync: { publish(id: ContextId, publications: readonly Publication[]): void };
+  /** Forgets what is in memory of a context and ends its sessions. */
+  readonly drop: (live: Live, error: ServiceError) => void;
+}
+
+export class WritePath {
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #storage: WritePathOptions["storage"];
+  readonly #sync: WritePathOptions["sync"];
+  readonly #drop: WritePathOptions["drop"];
+
+  constructor({ clock, logger, storage, sync, drop }: WritePathOptions) {
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#storage = storage;
+    this.#sync = sync;
+    this.#drop = drop;
+  }
+
+  takeTurn(live: Live, writes: readonly PendingWrite[]): void {
+    const { seq, version } = live.state;
+    let verdicts: readonly Verdict[];
+    try {
+      verdicts = live.state.admit(
+        writes.map((write) => write.write),
+        this.#clock.nowMs(),
+      );
+    } catch (error) {
+      this.#forget(live, writes, error);
+      return;
+    }
+    const appends = Promise.all(this.#append(live, seq, writes, verdicts));
+    appends.catch(() => undefined); // `durable` below says so too; if an earlier turn fails, nobody else asks
+    live.appending++;
+    live.durable = this.#finish(live, live.durable, appends, { version, writes, verdicts });
+    live.durable.catch((error: unknown) => this.#forget(live, writes, error)).finally(() => live.appending--);
+  }
+
+  /** Turns finish in order, whatever each waits for: an ack must not overtake the one before it. */
+  async #finish(
+    live: Live,
+    before: Promise<void>,
+    appends: Promise<readonly (readonly LogEntry[])[]>,
+    turn: Turn,
+  ): Promise<void> {
+    await before;
+    const entries = await appends;
+    this.#settle(live, turn, entries.flat());
+  }
+
+  /** Hands what was admitted to the log, in order. A write with a key or a precondition is decided by the log alone. */
+  #append(
+    live: Live,
+    seq: number,
+    writes: readonly PendingWrite[],
+    verdicts: readonly Verdict[],
+  ): Promise<readonly LogEntry[]>[] {
+    const appends: Promise<readonly LogEntry[]>[] = [];
+    let together: NewEntry[] = [];
+    let at = seq;
+    const flush = (): void => {
+      if (together.length > 0) appends.push(this.#appended(live, { lockSeq: live.lockSeq }, together));
+      together = [];
+    };
+    verdicts.forEach((verdict, index) => {
+      if (verdict.kind !== "admitted") return;
+      const { write, idempotency } = writes[index] ?? {};
+      if (idempotency === undefined && !(write?.kind === "ops" && write.ifVersion !== undefined)) {
+        together.push(verdict.change);
+      } else {
+        flush();
+        appends.push(this.#appended(live, { seq: at }, [verdict.change], idempotency));
+      }
+      at++;
+    });
+    flush();
+    return appends;
+  }
+
+  async #appended(
+    live: Live,
+    guard: Guard,
+    changes: readonly NewEntry[],
+    idempotency?: Idempotency,
+  ): Promise<readonly LogEntry[]> {
+    const result = await this.#storage.append(
+      live.id,
+      guard,
+      changes,
+      idempotency === undefined ? {} : { idempotency },
+    );
+    if (result.kind === "appended") return result.entries;
+    throw new ServiceError(
+      "STORE_UNAVAILABLE",
+      "Another writer moved the context on. Send the change once more in a moment.",
+    );
+  }
+
+  #settle(live: Live, { writes, verdicts, ...before }: Turn, entries: readonly LogEntry[]): void {
+    const publications: Publication[] = [];
+    const answers: (() => void)[] = [];
+    let { version } = before;
+    verdicts.forEach((verdict, index) => {
+      const write = writes[index];
+      if (write === undefined) return;
+      if (verdict.kind === "refused") {
+        answers.push(() => write.refuse(verdict.error));
+        return;
+      }
+      if (verdict.kind === "unchanged") {
+        const result = { version, seq: 0, paths: [] };
+        answers.push(() => write.settle(result));
+        return;
+      }
+      const entry = entries[publications.length];
+      if (entry === undefined) throw new Error("the log returned fewer entries than were appended");
+      version = entry.version;
+      publications.push({ change: toChange(entry), advances: verdict.change.advances, author: write.author });
+      answers.push(() => write.settle({ version: entry.version, seq: entry.seq, paths: entry.paths }));
+    });
+    if (publications.length > 0) this.#sync.publish(live.id, publications);
+    for (const answer of answers) answer();
+  }
+
+  /** What is in memory of a context may differ from its log: nobody may build on it (CTX 3). */
+  #forget(live: Live, writes: readonly PendingWrite[], cause: unknown): void {
+    const error =
+      cause instanceof DocumentBroken
+        ? new ServiceError(
+            "STORE_UNAVAILABLE",
+            "The context is being loaded again. Send the change once more in a moment.",
+            { cause },
+          )
+        : toServiceError(cause);
+    const culprit = cause instanceof DocumentBroken ? writes[cause.culprit] : undefined;
+    this.#logger.error("context dropped from memory", {
+      contextId: live.id,
+      actor: culprit?.write.actor,
+      error: cause,
+    });
+    culprit?.refuse(
+      new ServiceError(
+        "MALFORMED_UPDATE",
+        "The update broke the document and was not taken. Open the context in a new Y.Doc.",
+      ),
+    );
+    for (const write of writes) if (write !== culprit) write.refuse(error);
+    this.#drop(live, error);
+  }
+}
+
+export function toRecord({ version, seq, actor, origin, atMs, message, paths }: LogEntry): ChangeRecord {
+  return { version, seq, actor, origin, atMs, paths, ...(message === undefined ? {} : { message }) };
+}
+
+function toChange(entry: LogEntry): Change {
+  return { ...toRecord(entry), update: entry.update };
+}

@@ -1,0 +1,76 @@
+/** A ContextManager on a gated memory log, and sessions on recorded connections: the service without sockets and disk. */
+import * as Y from "yjs";
+import { parseActor, parseContextId } from "../../shared/ids.ts";
+import type { ContextId } from "../../shared/ids.ts";
+import type { JsonObject } from "../../shared/json.ts";
+import { encodeUpdate } from "../../shared/protocol/frames.ts";
+import { systemClock } from "../../server/clock.ts";
+import { ContextManager } from "../../server/context-manager.ts";
+import type { Caller } from "../../server/context-service.ts";
+import { inlineCheckpointBuilder } from "../../server/storage/checkpoint.ts";
+import { StorageManager } from "../../server/storage/storage-manager.ts";
+import type { Session } from "../../server/sync/session.ts";
+import { SyncManager } from "../../server/sync/sync-manager.ts";
+import { GatedLog } from "./gated-log.ts";
+import { RecordingConnection } from "./recording-connection.ts";
+import { RecordingLogger } from "./recording-logger.ts";
+
+export const PLAN: ContextId = parseContextId("plan");
+
+export const caller = (name: string): Caller => ({ actor: parseActor(name), origin: "rest" });
+
+export interface ServiceRig {
+  readonly service: ContextManager;
+  readonly log: GatedLog;
+  readonly logger: RecordingLogger;
+  readonly storage: StorageManager;
+}
+
+export async function startService(log: GatedLog = new GatedLog()): Promise<ServiceRig> {
+  const logger = new RecordingLogger();
+  const storage = new StorageManager({ log, clock: systemClock, logger, checkpoints: inlineCheckpointBuilder });
+  await storage.start();
+  const service = new ContextManager({ clock: systemClock, logger, storage, sync: new SyncManager(systemClock) });
+  return { service, log, logger, storage };
+}
+
+export async function startPlan(data: JsonObject = {}): Promise<ServiceRig> {
+  const rig = await startService();
+  await rig.service.create(caller("creator"), { id: PLAN, data });
+  return rig;
+}
+
+export interface Editor {
+  readonly session: Session;
+  readonly connection: RecordingConnection;
+  readonly doc: Y.Doc;
+  /** Makes one edit in the editor's document and sends its update. */
+  edit(change: (data: Y.Map<unknown>) => void): void;
+}
+
+/** An mcm.v1 session with a document of its own that sends, but does not listen. */
+export async function openEditor({ service }: ServiceRig, name: string, isExtended = true): Promise<Editor> {
+  const connection = new RecordingConnection();
+  const session = await service.openSession({ ...caller(name), origin: "sdk" }, PLAN, {
+    connection,
+    isExtended,
+    create: false,
+  });
+  connection.take();
+  const doc = new Y.Doc();
+  return {
+    session,
+    connection,
+    doc,
+    edit: (change) => {
+      const before = Y.encodeStateVector(doc);
+      change(doc.getMap("data"));
+      session.receive(encodeUpdate(Y.encodeStateAsUpdate(doc, before)));
+    },
+  };
+}
+
+/** Lets everything that can happen now happen. */
+export async function turns(count = 3): Promise<void> {
+  for (let i = 0; i < count; i++) await new Promise((resolve) => void setImmediate(resolve));
+}

@@ -1,0 +1,134 @@
+/** Loading, unloading and turns: rules LIVE-1…4. */
+import * as Y from "yjs";
+import { beforeEach, describe, expect, test } from "vitest";
+import { ServiceError } from "../../shared/errors.ts";
+import { ANONYMOUS, parseContextId } from "../../shared/ids.ts";
+import type { ContextId } from "../../shared/ids.ts";
+import { LIMITS } from "../../shared/limits.ts";
+import { StateManager } from "../../server/state/state-manager.ts";
+import type { LiveContext, QueuedWrite } from "../../server/state/state-manager.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+
+const PLAN = parseContextId("plan");
+
+let clock: ManualClock;
+let loads: ContextId[];
+let turns: (readonly QueuedWrite[])[];
+let manager: StateManager<QueuedWrite>;
+let isThere: boolean;
+
+beforeEach(() => {
+  clock = new ManualClock();
+  loads = [];
+  turns = [];
+  isThere = true;
+  manager = new StateManager({
+    load: async (id) => {
+      loads.push(id);
+      await Promise.resolve();
+      if (!isThere) return undefined;
+      return {
+        meta: { id, tags: [], createdAtMs: 0, createdBy: ANONYMOUS, epoch: 1 },
+        head: { seq: 0, version: 0, lockSeq: 0, updatedAtMs: 0 },
+        checkpoint: { state: Y.encodeStateAsUpdateV2(new Y.Doc()), owners: [] },
+        tail: [],
+      };
+    },
+    turns: clock,
+    limits: LIMITS,
+    nodeClientId: () => 7,
+    onTurn: (_context, writes) => void turns.push(writes),
+  });
+});
+
+const refusals: string[] = [];
+function write(bytes = 1): QueuedWrite {
+  return {
+    write: { kind: "update", actor: ANONYMOUS, update: new Uint8Array(bytes) },
+    settle: () => undefined,
+    refuse: ({ code }) => void refusals.push(code),
+  };
+}
+
+const microtasks = async (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
+
+describe("[LIVE-1] loading", () => {
+  test("a context is loaded once, however many ask", async () => {
+    const contexts = await Promise.all([manager.acquire(PLAN), manager.acquire(PLAN), manager.acquire(PLAN)]);
+    expect(new Set(contexts).size).toBe(1);
+    expect(loads).toEqual([PLAN]);
+  });
+
+  test("one that is not there is asked for again next time", async () => {
+    isThere = false;
+    await expect(manager.acquire(PLAN)).rejects.toMatchObject({ code: "CONTEXT_NOT_FOUND" });
+    isThere = true;
+    await manager.acquire(PLAN);
+    expect(loads).toHaveLength(2);
+  });
+});
+
+describe("[LIVE-2] unloading", () => {
+  const isLive = (): boolean => manager.get(PLAN) !== undefined;
+
+  test("what nobody used for a while goes, not earlier", async () => {
+    manager.release(await manager.acquire(PLAN));
+    clock.advance(LIMITS.idleUnloadMs - 1);
+    manager.unloadIdle();
+    expect(isLive()).toBe(true);
+    clock.advance(1);
+    manager.unloadIdle();
+    expect(isLive()).toBe(false);
+  });
+
+  test.each<[string, (context: LiveContext) => void]>([
+    ["in use", (context) => context.retain()],
+    ["with queued writes", (context) => context.push(write())],
+    ["with appends under way", (context) => void context.appending++],
+  ])("one %s stays", async (_what, keep) => {
+    const context = await manager.acquire(PLAN);
+    keep(context);
+    manager.release(context);
+    clock.advance(LIMITS.idleUnloadMs * 2);
+    manager.unloadIdle();
+    expect(isLive()).toBe(true);
+  });
+});
+
+describe("[LIVE-3] turns", () => {
+  test("what came in one turn of the loop is one turn of the context, in order", async () => {
+    const context = await manager.acquire(PLAN);
+    const writes = [write(), write(), write()];
+    for (const one of writes) manager.enqueue(context, one);
+    expect(turns).toEqual([]);
+    await microtasks();
+    expect(turns).toEqual([writes]);
+    manager.enqueue(context, write());
+    await microtasks();
+    expect(turns).toHaveLength(2);
+  });
+
+  test("a turn is bounded in count and bytes, and the rest follows", async () => {
+    const context = await manager.acquire(PLAN);
+    for (let i = 0; i < 1100; i++) manager.enqueue(context, write());
+    await microtasks();
+    expect(turns.map(({ length }) => length)).toEqual([512, 512, 76]);
+    turns.length = 0;
+    for (let i = 0; i < 4; i++) manager.enqueue(context, write(600 * 1024));
+    await microtasks();
+    expect(turns.map(({ length }) => length)).toEqual([2, 2]);
+  });
+});
+
+test("[LIVE-4] a dropped context refuses what is queued and what comes, and is loaded anew", async () => {
+  const context = await manager.acquire(PLAN);
+  refusals.length = 0;
+  manager.enqueue(context, write());
+  manager.drop(context, new ServiceError("INTERNAL", "broken"));
+  manager.enqueue(context, write());
+  await microtasks();
+  expect(refusals).toEqual(["INTERNAL", "STORE_UNAVAILABLE"]);
+  expect(turns).toEqual([]);
+  expect(await manager.acquire(PLAN)).not.toBe(context);
+  expect(loads).toHaveLength(2);
+});
