@@ -1,0 +1,48 @@
+/**
+ * Late join: a meeting starts, thirty people open the same large document at once.
+ *
+ * 1. One joiner's bytes are checked with a real document after the clock has stopped.
+ */
+import { untilQuiet } from "../cpu.ts";
+import { LoadClient } from "../load-client.ts";
+import { openRoom, withServer } from "../scenario.ts";
+import type { Scenario } from "../scenario.ts";
+import { assertComplete, expectedOf, joinForAll } from "./whole-state.ts";
+
+const JOINERS = 30;
+/** Edits per message while the document is made. */
+const BATCH = 100;
+
+export const lateJoin: Scenario = {
+  id: "late-join",
+  title: "Late join",
+  what: "30 clients at once join a document of 1 MB (45,000 edits all over a text) that is in use.",
+  needs: "state",
+  metrics: {
+    allMs: { label: "until all have all of it, ms", better: "lower" },
+    cpuMsPerJoin: { label: "server CPU per join, ms", better: "lower" },
+    peakMb: { label: "growth of peak RSS, MB", better: "lower" },
+  },
+  run: (bench) =>
+    withServer(bench, async (running) => {
+      const expected = expectedOf(bench.count(45_000, 5000));
+      const room = await openRoom(bench, running, "late");
+      const author = await LoadClient.join(room);
+      await author.synced;
+      for (let i = 0; i < expected.updates.length; i += BATCH) {
+        author.send(Buffer.concat(expected.updates.slice(i, i + BATCH).map((update) => author.updateFrame(update))));
+      }
+      await untilQuiet(running.pid);
+      await running.settledRssKb();
+      const peakBefore = running.peakRssKb();
+      const cpuBefore = running.cpuMs();
+      const start = performance.now();
+      const joined = await Promise.all(Array.from({ length: JOINERS }, () => joinForAll(room, expected)));
+      const cpuMs = running.cpuMs() - cpuBefore;
+      const peakMb = (running.peakRssKb() - peakBefore) / 1024;
+      for (const { client } of [...joined, { client: author }]) client.close();
+      const [witness] = joined;
+      if (witness !== undefined) assertComplete(witness, expected);
+      return { allMs: Math.max(...joined.map(({ atMs }) => atMs)) - start, cpuMsPerJoin: cpuMs / JOINERS, peakMb };
+    }),
+};
