@@ -6,6 +6,7 @@ describe("percentile", () => {
   test("is the nearest rank, of values in any order", () => {
     const values = Array.from({ length: 100 }, (_, i) => 100 - i);
     expect([0.5, 0.99, 1].map((q) => percentile(values, q))).toEqual([50, 99, 100]);
+    expect([0.3, 0.34, 0.5, 0.99].map((q) => percentile([3, 1, 2], q))).toEqual([1, 2, 2, 3]);
   });
 
   test("sorts as numbers and leaves the input alone", () => {
