@@ -81,6 +81,13 @@ test("[REST-21] a client that goes away takes its feed with it", async () => {
   await expect.poll(() => [service.followerCount, clock.timerCount]).toEqual([0, 0]);
 });
 
+test("[REST-21] HEAD opens no feed", async () => {
+  const headers = { accept: "text/event-stream" };
+  const response = await fetch(`${server.url}/v1/contexts/plan/changes`, { method: "HEAD", headers });
+  expect([response.status, response.headers.get("content-type")]).toEqual([200, "application/json"]);
+  expect([service.followerCount, clock.timerCount]).toEqual([0, 0]);
+});
+
 test("[REST-21] a client that does not read holds nothing back, and is cut", async () => {
   const message = "x".repeat(400);
   for (let count = 0; count < 40_000; count += 1) {
