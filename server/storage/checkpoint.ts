@@ -30,10 +30,15 @@ export interface CheckpointBuilder {
 }
 
 /** On the caller's thread: for the simulation and for tests. */
-export const inlineCheckpointBuilder: CheckpointBuilder = {
-  build: (input) => new Promise((resolve) => resolve(foldCheckpoint(input))),
-  close: () => Promise.resolve(),
-};
+export class InlineCheckpointBuilder implements CheckpointBuilder {
+  async build(input: FoldInput): Promise<Checkpoint> {
+    return foldCheckpoint(input);
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
 
 /** Bytes of state that justify one more entry of tail: reading 512 bytes of state costs about what applying an entry does. */
 const STATE_BYTES_PER_ENTRY = 512;

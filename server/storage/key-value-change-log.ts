@@ -41,8 +41,6 @@ export interface KeyValueChangeLogOptions {
   readonly limits?: Limits;
 }
 
-/** Heads kept in memory of contexts without work under way: some 300 bytes each. */
-const IDLE_HEADS_MAX = 20_000;
 /** Keys read and deleted in one step when a context or old idempotency records go. */
 const DELETE_STEP = 1000;
 /** What an entry takes beside its update, roughly; for the bounds of batch and queue. */
@@ -301,7 +299,7 @@ export class KeyValueChangeLog implements ChangeLog {
   }
 
   #newSlots(): ContextSlots {
-    return new ContextSlots((id) => this.#view((view) => reader.readSlot(view, id)), IDLE_HEADS_MAX);
+    return new ContextSlots((id) => this.#view((view) => reader.readSlot(view, id)), this.#limits.idleHeadsMax);
   }
 }
 

@@ -3,14 +3,17 @@
  *
  * Invariants: those of the port (store.ts). The folder's files are checked once, at the first open (level-folder.ts).
  *
+ * Trap: LevelDB's lock is a POSIX file lock, which a process loses as soon as it opens and closes the file LOCK once more, as
+ * LevelDB itself does when the process opens the folder a second time. So this file counts the folders of its process; and
+ * nobody may copy or read LOCK in the server's process.
+ *
  * Not here: reopening after a failure (storage-manager.ts).
  */
-import { mkdir, open } from "node:fs/promises";
+import { mkdir, open, realpath } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { ClassicLevel, type Snapshot } from "classic-level";
 import { ServiceError } from "../../shared/errors.ts";
-import { checkLevelFolder } from "./level-folder.ts";
-import { damaged } from "./record.ts";
+import { checkLevelFolder, damagedFile } from "./level-folder.ts";
 import type { KeyValueStore, StoreItem, StoreOp, StoreRange, StoreView } from "./store.ts";
 
 /** One read of an iterator: so many items or bytes, whichever comes first. The library's 16 KiB would cost a turn for each few runs. */
@@ -19,33 +22,43 @@ const PAGE_BYTES = 1024 * 1024;
 
 type Database = ClassicLevel<Uint8Array, Uint8Array>;
 
+/** Real paths of the folders that this process has open. */
+const openFolders = new Set<string>();
+
 export class LevelStore implements KeyValueStore {
   readonly location: string;
   #database: Database | undefined;
   #isChecked = false;
+  #folder: string | undefined;
 
   constructor(folder: string) {
     this.location = resolve(folder);
   }
 
   async open(): Promise<void> {
-    const database: Database = new ClassicLevel(this.location, { keyEncoding: "view", valueEncoding: "view" });
     try {
       await makeFolder(this.location);
-      if (!this.#isChecked) await checkLevelFolder(this.location);
-      await database.open();
+      const folder = await realpath(this.location);
+      if (openFolders.has(folder)) throw lockedError(this.location);
+      openFolders.add(folder);
+      this.#folder = folder;
+      if (!this.#isChecked) await checkLevelFolder(folder);
+      this.#isChecked = true;
+      this.#database = await openDatabase(folder);
     } catch (error) {
-      await database.close().catch(() => undefined);
+      this.#release();
       throw openError(this.location, error);
     }
-    this.#isChecked = true;
-    this.#database = database;
   }
 
   async close(): Promise<void> {
     const database = this.#database;
     this.#database = undefined;
-    await database?.close();
+    try {
+      await database?.close();
+    } finally {
+      this.#release();
+    }
   }
 
   async batch(ops: readonly StoreOp[], options: { readonly sync: boolean }): Promise<void> {
@@ -67,10 +80,27 @@ export class LevelStore implements KeyValueStore {
     }
   }
 
+  #release(): void {
+    if (this.#folder !== undefined) openFolders.delete(this.#folder);
+    this.#folder = undefined;
+  }
+
   #requireDatabase(): Database {
     if (this.#database === undefined)
       throw new ServiceError("STORE_UNAVAILABLE", "The data folder is not open. Try again in a moment.");
     return this.#database;
+  }
+}
+
+/** The constructor alone begins to open: nothing may come between. */
+async function openDatabase(folder: string): Promise<Database> {
+  const database: Database = new ClassicLevel(folder, { keyEncoding: "view", valueEncoding: "view" });
+  try {
+    await database.open();
+    return database;
+  } catch (error) {
+    await database.close();
+    throw error;
   }
 }
 
@@ -109,24 +139,29 @@ async function makeFolder(folder: string): Promise<void> {
   await parent.close();
 }
 
-function openError(folder: string, error: unknown): ServiceError {
+function openError(folder: string, error: unknown): Error {
   if (error instanceof ServiceError) return error;
   const { code, message } = levelError(error);
-  if (code === "LEVEL_LOCKED") {
-    const text = `Another server has the data folder ${folder} open. Stop it, or start this one with another --data-dir.`;
-    return new ServiceError("DATA_DIR_LOCKED", text, { details: { file: join(folder, "LOCK") }, cause: error });
-  }
-  if (code === "LEVEL_CORRUPTION")
-    return damaged(`The data folder ${folder} is damaged: ${message}`, { folder }, error);
+  if (code === "LEVEL_LOCKED") return lockedError(folder, error);
+  if (code === "LEVEL_CORRUPTION") return damagedBy(folder, error, message);
   const text = `The data folder ${folder} cannot be opened: ${message}. Check its disk space, owner and permissions.`;
   return new ServiceError("STORE_UNAVAILABLE", text, { details: { folder }, cause: error });
 }
 
+function lockedError(folder: string, cause?: unknown): ServiceError {
+  const text = `Another server has the data folder ${folder} open. Stop it, or start this one with another --data-dir.`;
+  return new ServiceError("DATA_DIR_LOCKED", text, { details: { file: join(folder, "LOCK") }, cause });
+}
+
 function readError(folder: string, error: unknown): unknown {
   const { code, message } = levelError(error);
-  return code === "LEVEL_CORRUPTION"
-    ? damaged(`The data folder ${folder} is damaged: ${message}`, { folder }, error)
-    : error;
+  return code === "LEVEL_CORRUPTION" ? damagedBy(folder, error, message) : error;
+}
+
+/** LevelDB names the file only sometimes; what it says of none at the start is about the manifest. */
+function damagedBy(folder: string, error: unknown, message: string): Error {
+  const file = /(\d+\.(?:ldb|sst|log)|MANIFEST-\d+|CURRENT)/.exec(message)?.[1] ?? "MANIFEST";
+  return damagedFile(folder, file, `cannot be read (${message})`, error);
 }
 
 /** LevelDB's own code and words: abstract-level wraps those of open(). */

@@ -1,0 +1,34 @@
+/** Every ChangeLog under the one contract. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { LevelChangeLog } from "../../server/storage/level-change-log.ts";
+import { MemoryChangeLog } from "../../server/storage/memory-change-log.ts";
+import { MemoryStore } from "../../server/storage/memory-store.ts";
+import { describeChangeLog } from "./change-log-suite.ts";
+
+describeChangeLog("MemoryChangeLog", { survivesReopen: true }, () => {
+  const store = new MemoryStore();
+  return {
+    async open() {
+      const log = new MemoryChangeLog({ store });
+      await log.open();
+      return log;
+    },
+    dispose: () => Promise.resolve(),
+  };
+});
+
+describeChangeLog("LevelChangeLog", { survivesReopen: true }, () => {
+  const made = mkdtemp(join(tmpdir(), "mcm-log-"));
+  return {
+    async open() {
+      const log = new LevelChangeLog({ folder: join(await made, "log") });
+      await log.open();
+      return log;
+    },
+    async dispose() {
+      await rm(await made, { recursive: true, force: true });
+    },
+  };
+});
