@@ -82,8 +82,13 @@ async function run(): Promise<Results> {
     for (const task of tasks) {
       if (stop.signal.aborted) break;
       progress.begin(task);
-      const nodeFlags = options["cpu-prof"] && task.server.id === "ours" ? profiling(task.scenario.id) : [];
-      const measurement = await measured(task, { preparedDir, nodeFlags, quick: options.quick, signal: stop.signal });
+      const profiles = options["cpu-prof"] && task.server.id === "ours";
+      const measurement = await measured(task, {
+        preparedDir,
+        quick: options.quick,
+        signal: stop.signal,
+        ...(profiles ? { profileDir: join(OUT, "profiles", task.scenario.id) } : {}),
+      });
       measurements.push(measurement);
       progress.end(task, measurement);
     }
@@ -93,8 +98,6 @@ async function run(): Promise<Results> {
   }
   return { ...about, isQuick: options.quick, runs, measurements };
 }
-
-const profiling = (scenario: string): string[] => ["--cpu-prof", `--cpu-prof-dir=${join(OUT, "profiles", scenario)}`];
 
 function chosen<Item extends { readonly id: string }>(all: readonly Item[], ids: string | undefined, what: string) {
   if (ids === undefined) return all;

@@ -20,7 +20,6 @@ const { values: options } = parseArgs({
     scenario: { type: "string", default: "" },
     server: { type: "string", default: "" },
     prepared: { type: "string", default: "" },
-    "node-flag": { type: "string", multiple: true, default: [] },
     quick: { type: "boolean", default: false },
   },
 });
@@ -36,7 +35,6 @@ async function measure(): Promise<Answer> {
       server,
       dataDir,
       preparedDir: options.prepared,
-      nodeFlags: options["node-flag"],
       count: (full, quick) => (options.quick ? quick : full),
     });
     return { values };

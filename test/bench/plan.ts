@@ -48,16 +48,17 @@ function canTakePart(server: ServerAdapter, { needs }: Scenario): boolean {
 export interface MeasureOptions {
   readonly preparedDir: string;
   readonly quick: boolean;
-  readonly nodeFlags: readonly string[];
+  /** Where the server writes profiles of what it was watched at; nowhere if absent. */
+  readonly profileDir?: string;
   readonly signal: AbortSignal;
 }
 
 export async function measured({ scenario, server, run }: Task, options: MeasureOptions): Promise<Measurement> {
-  const flags = options.nodeFlags.flatMap((flag) => [`--node-flag=${flag}`]);
   const names = ["--scenario", scenario.id, "--server", server.id, "--prepared", options.preparedDir];
-  const argv = ["--import", "tsx", MEASURE, ...names, ...flags, ...(options.quick ? ["--quick"] : [])];
+  const argv = ["--import", "tsx", MEASURE, ...names, ...(options.quick ? ["--quick"] : [])];
   const [file = "", ...args] = pinned("load", [process.execPath, ...argv]);
   const child = spawn(file, args, {
+    env: { ...process.env, ...(options.profileDir === undefined ? {} : { BENCH_PROFILE_DIR: options.profileDir }) },
     stdio: ["ignore", "inherit", "inherit", "ipc"],
     timeout: MEASUREMENT_MS_MAX,
     signal: options.signal,

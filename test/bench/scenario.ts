@@ -33,7 +33,6 @@ export interface Bench {
   readonly preparedDir: string;
   /** The first count, or the second in a quick run. */
   count(full: number, quick: number): number;
-  readonly nodeFlags: readonly string[];
 }
 
 /** Starts the server, runs `work`, and stops the server however it ends. */
@@ -42,7 +41,7 @@ export async function withServer<Result>(
   work: (running: RunningServer) => Promise<Result>,
   dataDir = bench.dataDir,
 ): Promise<Result> {
-  const running = await startServer(bench.server, { dataDir, nodeFlags: bench.nodeFlags });
+  const running = await startServer(bench.server, dataDir);
   try {
     return await work(running);
   } finally {

@@ -27,23 +27,17 @@ export interface RunningServer {
   /** Resident KB: at its peak, or now, after a full garbage collection. */
   peakRssKb(): number;
   settledRssKb(): Promise<number>;
-  watchEventLoop(): Promise<void>;
-  /** Longest time in ms that the event loop did not turn since watchEventLoop. */
-  eventLoopMaxMs(): Promise<number>;
+  /** From here on the probe watches, and profiles if the run is asked to. */
+  watch(): Promise<void>;
+  /** Ends it; tells the longest time in ms that the event loop did not turn since watch(). */
+  watched(): Promise<number>;
   /** Asks it to stop (SIGTERM) and resolves when it has ended. */
   stop(): Promise<void>;
 }
 
-export interface StartOptions {
-  readonly dataDir: string;
-  /** Flags for node, such as --cpu-prof. */
-  readonly nodeFlags?: readonly string[];
-}
-
-export async function startServer(adapter: ServerAdapter, options: StartOptions): Promise<RunningServer> {
-  const { argv, env, urlIn } = await adapter.command(options.dataDir);
-  const flags = ["--expose-gc", "--import", PROBE, ...(options.nodeFlags ?? [])];
-  const [file = "", ...args] = pinned("server", [process.execPath, ...flags, ...argv]);
+export async function startServer(adapter: ServerAdapter, dataDir: string): Promise<RunningServer> {
+  const { argv, env, urlIn } = await adapter.command(dataDir);
+  const [file = "", ...args] = pinned("server", [process.execPath, "--expose-gc", "--import", PROBE, ...argv]);
   const child = spawn(file, args, {
     cwd: fileURLToPath(new URL("../..", import.meta.url)),
     env: { ...process.env, NODE_ENV: "production", ...env },
@@ -96,16 +90,16 @@ function view(child: ChildProcess): Omit<RunningServer, "url" | "stop"> {
       await ask(child, "collect-garbage");
       return rssKb(pid);
     },
-    async watchEventLoop() {
-      await ask(child, "watch-event-loop");
+    async watch() {
+      await ask(child, "watch");
     },
-    eventLoopMaxMs: async () => (await ask(child, "event-loop")).maxMs ?? Number.NaN,
+    watched: async () => (await ask(child, "watched")).eventLoopMaxMs ?? Number.NaN,
   };
 }
 
-async function ask(child: ChildProcess, question: string): Promise<{ readonly maxMs?: number }> {
+async function ask(child: ChildProcess, question: string): Promise<{ readonly eventLoopMaxMs?: number }> {
   child.send(question);
-  const [answer] = (await once(child, "message")) as [{ maxMs?: number }];
+  const [answer] = (await once(child, "message")) as [{ eventLoopMaxMs?: number }];
   return answer;
 }
 

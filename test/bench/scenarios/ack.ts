@@ -43,7 +43,7 @@ export const ack: Scenario = {
     withServer(bench, async (running) => {
       const seconds = bench.count(5, 2);
       await acked(bench, running, { rooms: 1, clientsPerRoom: 10, perSecond: 500, seconds: 1 }); // warm-up
-      await running.watchEventLoop();
+      await running.watch();
       const alone = await acked(bench, running, { rooms: 1, clientsPerRoom: 1, perSecond: 50, seconds });
       const together = await acked(bench, running, { rooms: 1, clientsPerRoom: 50, perSecond: 500, seconds });
       const many = await acked(bench, running, { rooms: 100, clientsPerRoom: 1, perSecond: 2000, seconds });
@@ -54,7 +54,7 @@ export const ack: Scenario = {
         p99MsTogether: percentile(together, 0.99),
         p50MsMany: percentile(many, 0.5),
         p99MsMany: percentile(many, 0.99),
-        eventLoopMaxMs: await running.eventLoopMaxMs(),
+        eventLoopMaxMs: await running.watched(),
       };
     }),
 };

@@ -57,13 +57,13 @@ async function prepare(bench: Bench, folder: string, updates: readonly Uint8Arra
 
 function load(bench: Bench, expected: Expected) {
   return withServer(bench, async (running) => {
-    await running.watchEventLoop();
+    await running.watch();
     const cpuBefore = running.cpuMs();
     const start = performance.now();
     const joined = await joinForAll({ server: bench.server, url: running.url, name: ROOM }, expected);
     const cpuMs = running.cpuMs() - cpuBefore;
     joined.client.close();
     assertComplete(joined, expected);
-    return { ms: joined.atMs - start, cpuMs, eventLoopMaxMs: await running.eventLoopMaxMs() };
+    return { ms: joined.atMs - start, cpuMs, eventLoopMaxMs: await running.watched() };
   });
 }

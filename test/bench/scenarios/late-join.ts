@@ -21,6 +21,7 @@ export const lateJoin: Scenario = {
   metrics: {
     allMs: { label: "until all have all of it, ms", better: "lower" },
     cpuMsPerJoin: { label: "server CPU per join, ms", better: "lower" },
+    eventLoopMaxMs: { label: "longest event-loop turn, ms", better: "lower" },
     peakMb: { label: "growth of peak RSS, MB", better: "lower" },
   },
   run: (bench) =>
@@ -35,14 +36,21 @@ export const lateJoin: Scenario = {
       await untilQuiet(running.pid);
       await running.settledRssKb();
       const peakBefore = running.peakRssKb();
+      await running.watch();
       const cpuBefore = running.cpuMs();
       const start = performance.now();
       const joined = await Promise.all(Array.from({ length: JOINERS }, () => joinForAll(room, expected)));
       const cpuMs = running.cpuMs() - cpuBefore;
       const peakMb = (running.peakRssKb() - peakBefore) / 1024;
+      const eventLoopMaxMs = await running.watched();
       for (const { client } of [...joined, { client: author }]) client.close();
       const [witness] = joined;
       if (witness !== undefined) assertComplete(witness, expected);
-      return { allMs: Math.max(...joined.map(({ atMs }) => atMs)) - start, cpuMsPerJoin: cpuMs / JOINERS, peakMb };
+      return {
+        allMs: Math.max(...joined.map(({ atMs }) => atMs)) - start,
+        cpuMsPerJoin: cpuMs / JOINERS,
+        eventLoopMaxMs,
+        peakMb,
+      };
     }),
 };

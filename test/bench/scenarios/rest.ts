@@ -28,7 +28,7 @@ export const rest: Scenario = {
   },
   run: (bench) =>
     withServer(bench, async (running) => {
-      await running.watchEventLoop();
+      await running.watch();
       const call = (path: string, method: string, body?: object): Promise<void> =>
         request(new URL(path, running.url), method, body);
       const updates = bench.count(1000, 200);
@@ -60,7 +60,7 @@ export const rest: Scenario = {
         othersP50Ms: percentile(seenMs, 0.5),
         othersP99Ms: percentile(seenMs, 0.99),
         healthP99Ms: percentile(health, 0.99),
-        eventLoopMaxMs: await running.eventLoopMaxMs(),
+        eventLoopMaxMs: await running.watched(),
       };
     }),
 };

@@ -20,6 +20,7 @@ export const rooms: Scenario = {
   metrics: {
     connectionsPerSecond: { label: "connections per second (connect to synced)", better: "higher" },
     convergeMs: { label: "all updates sent to all received, ms", better: "lower" },
+    eventLoopMaxMs: { label: "longest event-loop turn, ms", better: "lower" },
     kbPerConnection: { label: "RSS per connection, KB", better: "lower" },
   },
   run: (bench) =>
@@ -27,6 +28,7 @@ export const rooms: Scenario = {
       const names = Array.from({ length: bench.count(200, 40) }, (_, i) => `room-${i}`);
       await bench.server.createRooms(running.url, names);
       const rssBefore = await running.settledRssKb();
+      await running.watch();
       const goal = new Goal(names.length * CLIENTS * UPDATES * (CLIENTS - 1));
       const started = performance.now();
       const clients = await Promise.all(
@@ -50,11 +52,13 @@ export const rooms: Scenario = {
       for (const { client, frames } of scripts) client.send(frames);
       await goal.reached;
       const convergeMs = performance.now() - sent;
+      const eventLoopMaxMs = await running.watched();
       const rssAfter = await running.settledRssKb();
       for (const { client } of clients) client.close();
       return {
         connectionsPerSecond: (clients.length * 1000) / connectMs,
         convergeMs,
+        eventLoopMaxMs,
         kbPerConnection: (rssAfter - rssBefore) / clients.length,
       };
     }),

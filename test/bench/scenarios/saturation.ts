@@ -28,9 +28,9 @@ export const saturation: Scenario = {
   run: (bench) =>
     withServer(bench, async (running) => {
       await spread(bench, running, { name: "warm-up", updates: bench.count(2000, 500) });
-      await running.watchEventLoop();
+      await running.watch();
       const cost = await spread(bench, running, { name: "saturated", updates: bench.count(10_000, 2000) });
-      return { ...cost, eventLoopMaxMs: await running.eventLoopMaxMs(), peakMb: running.peakRssKb() / 1024 };
+      return { ...cost, eventLoopMaxMs: await running.watched(), peakMb: running.peakRssKb() / 1024 };
     }),
 };
 

@@ -69,7 +69,7 @@ function steady(bench: Bench, shape: Shape): Promise<Record<string, number>> {
       const frame = script?.frames[Math.floor(nth / shape.writers)];
       sentAt[nth] = performance.now();
       if (frame !== undefined) script?.client.send(frame);
-      if (nth === warmUp) void running.watchEventLoop();
+      if (nth === warmUp) void running.watch();
     });
     await goal.reached;
     const cpuMs = running.cpuMs() - cpuBefore;
@@ -78,7 +78,7 @@ function steady(bench: Bench, shape: Shape): Promise<Record<string, number>> {
       p50Ms: percentile(latencies, 0.5),
       p99Ms: percentile(latencies, 0.99),
       cpuUsPerDelivery: (cpuMs * 1000) / latencies.length,
-      eventLoopMaxMs: await running.eventLoopMaxMs(),
+      eventLoopMaxMs: await running.watched(),
     };
   });
 }
