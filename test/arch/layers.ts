@@ -137,10 +137,17 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     npm: ["yjs", "@codemirror/state", "@codemirror/view", "y-codemirror.next", "vite"],
     node: [],
   },
+  // What only Node has, behind an entry of its own: no browser bundle ever sees it.
+  "client-node": {
+    files: /^client\/node\//,
+    imports: { client: "all", shared: "all" },
+    npm: [],
+    node: [...FILES, "crypto", "zlib"],
+  },
   client: {
     files: /^client\//,
     imports: { shared: "all" },
-    npm: ["yjs", "lib0", "y-protocols", "y-websocket", "y-indexeddb", "ws"],
+    npm: ["yjs", "lib0", "y-protocols", "y-websocket", "ws"],
     node: [],
   },
   // They run before anything is installed.

@@ -1,0 +1,178 @@
+/**
+ * The SDK's entry: a server, the identity to speak with, and the contexts that are open on it.
+ *
+ * Not here: an open context (context.ts).
+ */
+import { ServiceError } from "../shared/errors.ts";
+import { parseContextId } from "../shared/ids.ts";
+import type { ContextList, ContextView, CreateRequest, FindQuery } from "../shared/protocol/rest.ts";
+import { Context } from "./context.ts";
+import { openReplica } from "./open-replica.ts";
+import type { Persistence } from "./replica-store.ts";
+import { Rest } from "./rest.ts";
+import { platformWebSocket } from "./socket.ts";
+import type { WebSocketClass } from "./socket.ts";
+
+export interface ConnectOptions {
+  /** Says who you are, on servers that check it. */
+  readonly token?: string;
+  /** The name to go by, on servers that do not. */
+  readonly actor?: string;
+  /** Keeps replicas beyond this process, so that offline edits survive it: `indexedDb()`, or `fileStore(folder)` on Node. */
+  readonly persistence?: Persistence;
+  /** Do not ask the server anything now: contexts with a local copy open without it. */
+  readonly offline?: boolean;
+  /** How long `connect`, `open` and the others wait for the server. */
+  readonly timeoutMs?: number;
+  readonly WebSocket?: WebSocketClass;
+  readonly fetch?: typeof fetch;
+}
+
+export interface OpenOptions {
+  /** Make the context like this if it does not exist. */
+  readonly create?: Omit<CreateRequest, "id">;
+}
+
+const TIMEOUT_MS = 10_000;
+
+/**
+ * Connects to a server at `url` (http, https, ws or wss; a path before ours is kept).
+ * @throws {ServiceError} UNREACHABLE when no server of ours answers in time, INVALID_REQUEST when `url` is none
+ */
+export async function connect(url: string | URL, options: ConnectOptions = {}): Promise<Client> {
+  const baseUrl = baseOf(url);
+  const WebSocket = options.WebSocket ?? (await platformWebSocket());
+  const client = new Client({ ...options, baseUrl, WebSocket });
+  if (options.offline !== true) await client.probe();
+  return client;
+}
+
+interface ClientOptions extends ConnectOptions {
+  readonly baseUrl: string;
+  readonly WebSocket: WebSocketClass;
+}
+
+export class Client {
+  readonly #options: ClientOptions;
+  readonly #rest: Rest;
+  readonly #contexts = new Set<Context>();
+  #isClosed = false;
+
+  /** Applications get clients from `connect`. */
+  constructor(options: ClientOptions) {
+    this.#options = options;
+    const { baseUrl, token, actor, timeoutMs = TIMEOUT_MS, fetch = globalThis.fetch.bind(globalThis) } = options;
+    this.#rest = new Rest({ baseUrl, token, actor, fetch, timeoutMs });
+  }
+
+  /** @throws {ServiceError} UNREACHABLE */
+  probe(): Promise<void> {
+    return this.#rest.probe();
+  }
+
+  /**
+   * Makes a context; the answer has its id, version 0 and data.
+   * @throws {ServiceError} ALREADY_EXISTS, INVALID_REQUEST, INVALID_CHANGE, TOO_LARGE, UNREACHABLE
+   */
+  create(request: CreateRequest = {}): Promise<ContextView> {
+    return this.#rest.create(request);
+  }
+
+  /** Contexts by text, tag and type; `next`, if there is one, is the `cursor` of the following page. @throws {ServiceError} UNREACHABLE */
+  find(query: FindQuery = {}): Promise<ContextList> {
+    return this.#rest.find(query);
+  }
+
+  /** Deletes a context with its history; whoever has it open is told. @throws {ServiceError} CONTEXT_NOT_FOUND, UNREACHABLE */
+  delete(id: string): Promise<void> {
+    return this.#rest.delete(parseContextId(id));
+  }
+
+  /**
+   * Opens a context: resolves when the replica is synced, or without the server if there is a local copy.
+   * Each call gives a session and a replica of its own.
+   * @throws {ServiceError} CONTEXT_NOT_FOUND, UNREACHABLE, UNAUTHENTICATED, FORBIDDEN, CLOSED
+   */
+  async open(id: string, options: OpenOptions = {}): Promise<Context> {
+    try {
+      return await this.#open(parseContextId(id));
+    } catch (error) {
+      if (options.create === undefined || !hasCode(error, "CONTEXT_NOT_FOUND")) throw error;
+    }
+    try {
+      await this.create({ ...options.create, id });
+    } catch (error) {
+      // somebody else was quicker: theirs will do
+      if (!hasCode(error, "ALREADY_EXISTS")) throw error;
+    }
+    return this.#open(parseContextId(id));
+  }
+
+  /** Closes every context opened here. @throws {ServiceError} the first error of Context.close */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const results = await Promise.allSettled([...this.#contexts].map((context) => context.close()));
+    for (const result of results) if (result.status === "rejected") throw result.reason;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #open(id: string): Promise<Context> {
+    this.#assertOpen();
+    const { baseUrl, token, actor, persistence, WebSocket, timeoutMs = TIMEOUT_MS } = this.#options;
+    const params = token === undefined ? { ...(actor === undefined ? {} : { actor }) } : { token };
+    const replica = await openReplica({
+      provider: { url: `${baseUrl.replace(/^http/, "ws")}/sync`, contextId: id, params, WebSocket },
+      persistence,
+      name: `${baseUrl}#${identityOf(token, actor)}#${id}`,
+      timeoutMs,
+    });
+    const context = new Context(id, replica, { isKept: persistence !== undefined });
+    this.#contexts.add(context);
+    context.on("closed", () => this.#contexts.delete(context));
+    // close() may have come while this one was opening
+    if (this.#isClosed) await context.close();
+    this.#assertOpen();
+    return context;
+  }
+
+  #assertOpen(): void {
+    if (this.#isClosed) throw new ServiceError("CLOSED", "The client was closed. Connect again to go on.");
+  }
+}
+
+function baseOf(url: string | URL): string {
+  let parsed: URL;
+  try {
+    parsed = new URL(url);
+  } catch {
+    throw new ServiceError("INVALID_REQUEST", 'The address is not a URL. Use one such as "http://127.0.0.1:4400".');
+  }
+  const protocol = parsed.protocol.replace(/^ws/, "http");
+  if (protocol !== "http:" && protocol !== "https:") {
+    throw new ServiceError("INVALID_REQUEST", "The address must begin with http:, https:, ws: or wss:.");
+  }
+  return `${protocol}//${parsed.host}${parsed.pathname.replace(/\/+$/, "")}`;
+}
+
+function hasCode(error: unknown, code: ServiceError["code"]): boolean {
+  return error instanceof ServiceError && error.code === code;
+}
+
+/**
+ * Whom a local copy belongs to, so that two people at one machine never get each other's unsent edits. The token is only
+ * read, not believed: the server verifies it.
+ */
+function identityOf(token: string | undefined, actor: string | undefined): string {
+  if (token === undefined) return actor ?? "anonymous";
+  const [, payload = ""] = token.split(".");
+  try {
+    const claims: unknown = JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/")));
+    if (typeof claims === "object" && claims !== null && "sub" in claims) return `sub:${String(claims.sub)}`;
+  } catch {
+    // not a JWT
+  }
+  return `token:${token}`;
+}

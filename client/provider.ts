@@ -1,0 +1,157 @@
+/**
+ * y-websocket's provider, taught mcm.v1: it numbers its data frames, and hands our frames to the replica.
+ *
+ * Invariants:
+ *  1. Nothing is sent on a connection before the server said what it has and sent what we lack: an edit that builds on
+ *     unsent offline edits must not overtake them.
+ *  2. The n-th data frame sent on a connection is the server's n-th: all of them go through `sendUpdate`.
+ *  3. Reconnects are spread (reconnect-delay.ts) and a connect that hangs is given up.
+ *
+ * BroadcastChannel is off: it would carry refused edits from tab to tab past the server. So is resyncInterval, which
+ * throws on Node, and the exit listener, of which Node warns when there are more than ten.
+ *
+ * Not here: what frames mean for the document (replica.ts).
+ */
+import * as decoding from "lib0/decoding";
+import { isNode } from "lib0/environment";
+import { WebsocketProvider } from "y-websocket";
+import type { Awareness } from "y-protocols/awareness";
+import type * as Y from "yjs";
+import type { ServiceError } from "../shared/errors.ts";
+import type { ServerExtension } from "../shared/protocol/frames.ts";
+import { FRAME, SYNC, decodeServerExtension, encodeRequest, encodeUpdate } from "../shared/protocol/frames.ts";
+import { SUBPROTOCOL } from "../shared/protocol/version.ts";
+import { closeError, isTerminalClose } from "./close-error.ts";
+import type { OutgoingRequest } from "./pending-requests.ts";
+import { reconnectDelayMs } from "./reconnect-delay.ts";
+import { guarded } from "./socket.ts";
+import type { WebSocketClass } from "./socket.ts";
+
+const CONNECT_MS_MAX = 10_000;
+
+/** Types from `hello` to here are ours, also those of later releases; y-websocket would log an error for each it gets. */
+const EXTENSION_MAX = 127;
+
+export interface ProviderOptions {
+  /** ws://host:port/sync */
+  readonly url: string;
+  readonly contextId: string;
+  readonly params: Record<string, string>;
+  readonly WebSocket: WebSocketClass;
+}
+
+/** What the provider tells its replica. */
+export interface ProviderListener {
+  received(extension: ServerExtension): void;
+  /** The first sync of a connection is complete; `stateVector` is what the server had when it began. */
+  synced(stateVector: Uint8Array): void;
+  connectionLost(): void;
+  /** The server will not have us back. */
+  closed(error: ServiceError): void;
+}
+
+interface PresenceChange {
+  readonly added: readonly number[];
+  readonly updated: readonly number[];
+  readonly removed: readonly number[];
+}
+
+export class DurableProvider extends WebsocketProvider {
+  readonly #listener: ProviderListener;
+  #framesSent = 0;
+  #serverVector: Uint8Array | undefined;
+  #isReady = false;
+  #connectTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(options: ProviderOptions, doc: Y.Doc, awareness: Awareness, listener: ProviderListener) {
+    super(options.url, options.contextId, doc, {
+      connect: false,
+      awareness,
+      params: options.params,
+      protocols: [SUBPROTOCOL],
+      WebSocketPolyfill: guarded(options.WebSocket),
+      disableBc: true,
+      shouldReconnect: ({ code }) => !isTerminalClose(code),
+    });
+    this.#listener = listener;
+    // edits go out through sendUpdate only
+    doc.off("update", this._updateHandler);
+    if (isNode) globalThis.process.off("exit", this._exitHandler);
+    this.#announceOnlySelf();
+    this.#handleFrames();
+    this.on("sync", (isSynced) => {
+      if (isSynced) this.#becomeReady();
+    });
+    this.on("status", ({ status }) => this.#watchConnecting(status));
+    this.on("connection-close", () => this.#forgetConnection());
+    this.on("closed", (frame) => listener.closed(closeError(frame)));
+  }
+
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  /** Sends a data frame and returns its number; undefined while the connection is not ready. */
+  sendUpdate(update: Uint8Array): number | undefined {
+    if (!this.#isReady) return undefined;
+    this.ws?.send(encodeUpdate(update));
+    return ++this.#framesSent;
+  }
+
+  sendRequest({ id, method, params }: OutgoingRequest): void {
+    this.ws?.send(encodeRequest(id, method, params));
+  }
+
+  override destroy(): void {
+    clearTimeout(this.#connectTimer);
+    super.destroy();
+  }
+
+  /** y-websocket sends every presence it hears back to the server: of n clients each would send the changes of all n. */
+  #announceOnlySelf(): void {
+    const announce = this._awarenessUpdateHandler;
+    this.awareness.off("update", announce);
+    this._awarenessUpdateHandler = ({ added, updated, removed }: PresenceChange, origin: unknown) => {
+      const own = [...added, ...updated, ...removed].filter((id) => id === this.doc.clientID);
+      if (own.length > 0) announce({ added: own, updated: [], removed: [] }, origin);
+    };
+    this.awareness.on("update", this._awarenessUpdateHandler);
+  }
+
+  #handleFrames(): void {
+    const readSync = this.messageHandlers[FRAME.sync];
+    this.messageHandlers[FRAME.sync] = (...args) => {
+      const [, decoder] = args;
+      if (decoding.peekVarUint(decoder) !== SYNC.step1) return readSync?.(...args);
+      decoding.readVarUint(decoder);
+      this.#serverVector = decoding.readVarUint8Array(decoder);
+      this.#becomeReady();
+    };
+    for (let type: number = FRAME.hello; type <= EXTENSION_MAX; type++) {
+      this.messageHandlers[type] = (_encoder, decoder) => {
+        this.#listener.received(decodeServerExtension(type, decoder));
+      };
+    }
+  }
+
+  #becomeReady(): void {
+    if (this.#isReady || !this.synced || this.#serverVector === undefined) return;
+    this.#isReady = true;
+    this.#listener.synced(this.#serverVector);
+  }
+
+  #watchConnecting(status: "connected" | "connecting" | "disconnected"): void {
+    clearTimeout(this.#connectTimer);
+    if (status === "connecting") this.#connectTimer = setTimeout(() => this.ws?.close(), CONNECT_MS_MAX);
+  }
+
+  /** Runs before y-websocket computes its delay as the smaller of its own and `maxBackoffTime`. */
+  #forgetConnection(): void {
+    clearTimeout(this.#connectTimer);
+    this.#framesSent = 0;
+    this.#serverVector = undefined;
+    this.#isReady = false;
+    this.maxBackoffTime = this.shouldConnect ? reconnectDelayMs(this.wsUnsuccessfulReconnects + 1, Math.random()) : 0;
+    this.#listener.connectionLost();
+  }
+}
