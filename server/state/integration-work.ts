@@ -14,11 +14,24 @@
 import * as Y from "yjs";
 import { LIMITS } from "../../shared/limits.ts";
 import type { Spot, TypePlace } from "./type-places.ts";
-import { limitExceeded } from "./update-refusals.ts";
+import { limitExceeded, malformed } from "./update-refusals.ts";
 import type { ScannedId, ScannedStruct } from "./update-scanner.ts";
 
-/** Array elements that are copied in the time of one step. */
-const ELEMENTS_PER_STEP = 256;
+/** Elements of a list's content that Yjs copies in the time of one step: 1 ns each, 6 ns where V8 keeps large arrays. */
+const ELEMENTS_PER_STEP = 200;
+const LARGE_ELEMENTS_PER_STEP = 25;
+/** 128 KB: above it V8 allocates an array in its large object space. */
+const SMALL_ELEMENTS_MAX = 16_000;
+/** Elements that it copies when it joins list items that follow each other, one by one from the last. */
+const JOINED_ELEMENTS_PER_STEP = 25;
+/** Structs that it moves in that time, to make room for one. */
+const STRUCTS_PER_STEP = 2000;
+/** Neighbouring deletions in a rich text that Yjs goes past in that time. */
+const DELETES_PER_STEP = 50;
+/** Links between items that it follows in that time. */
+const HOPS_PER_STEP = 16;
+/** A cut makes an item, and another merge. */
+const STEPS_PER_CUT = 4;
 
 /** An item, or the part of one that a cut left. `left` and `right` are read from the document at first use. */
 interface Piece {
@@ -31,6 +44,8 @@ interface Piece {
   right: Piece | null | undefined;
   /** Where `left` and `right` come from; null for a piece of the update. */
   readonly item: Y.Item | null;
+  /** Stamp of the last search for a position that went past it; within a search the stamp grows with each new left. */
+  passed: number;
   /** Elements that a cut or merge copies: those of the run of list items that end here, 0 for other content. */
   elements: number;
 }
@@ -41,12 +56,6 @@ interface Chain {
   length: number;
 }
 
-/** The pieces that the search for a position went past, and those of them that the item may still go before. */
-interface Passed {
-  readonly all: Set<Piece>;
-  readonly conflicting: Set<Piece>;
-}
-
 export class IntegrationWork {
   readonly #store: Y.Doc["store"];
   readonly #chains = new Map<TypePlace, Map<string | null, Chain>>();
@@ -55,6 +64,7 @@ export class IntegrationWork {
   readonly #fresh = new Map<number, Piece[]>();
   readonly #deletesByText = new Map<unknown, number>();
   #steps = 0;
+  #stamp = 0;
 
   constructor(doc: Y.Doc) {
     this.#store = doc.store;
@@ -67,7 +77,7 @@ export class IntegrationWork {
   /**
    * Counts the ids of `struct` from clock `from` on, which the document lacks; what it refers to is in the document or
    * was placed before.
-   * @throws {ServiceError} LIMIT_EXCEEDED
+   * @throws {ServiceError} LIMIT_EXCEEDED; MALFORMED_UPDATE when its neighbours are in the wrong order
    */
   place(struct: ScannedStruct, from: number, spot: Spot): void {
     const { client, rightOrigin } = struct;
@@ -78,9 +88,23 @@ export class IntegrationWork {
     const length = struct.clock + struct.length - from;
     const isArray = struct.kind === "any" || struct.kind === "json";
     const elements = isArray ? length + elementsBefore(left, client, from) : 0;
-    const piece: Piece = { client, clock: from, length, origin, rightOrigin, left, right, item: null, elements };
-    this.#spend(elements / ELEMENTS_PER_STEP);
+    const piece: Piece = {
+      client,
+      clock: from,
+      length,
+      origin,
+      rightOrigin,
+      left,
+      right,
+      item: null,
+      passed: 0,
+      elements,
+    };
+    this.#spend(elements / JOINED_ELEMENTS_PER_STEP);
     const isContested = left === null ? right === null || this.#leftOf(right) !== null : this.#rightOf(left) !== right;
+    // the cut for the right neighbour may have gone through the left one
+    if (left !== null && left.clock + left.length !== (origin?.clock ?? 0) + 1) throw outOfOrder();
+    if (isContested) this.#assertInOrder(piece);
     this.#insert(piece, isContested ? this.#positionOf(piece, spot) : left, spot);
     this.#rememberFresh(piece);
   }
@@ -99,39 +123,48 @@ export class IntegrationWork {
     if (parent instanceof Y.Text && parent._hasFormatting) {
       const before = this.#deletesByText.get(parent) ?? 0;
       this.#deletesByText.set(parent, before + 1);
-      this.#spend(before / ELEMENTS_PER_STEP);
+      this.#spend(before / DELETES_PER_STEP);
+    }
+  }
+
+  /** Replicas that integrate in different orders agree about an item only if its neighbours are in order. */
+  #assertInOrder({ left, right, origin, rightOrigin }: Piece): void {
+    if (!left || !right || isSameId(left.rightOrigin, rightOrigin) || isSameId(right.origin, origin)) return;
+    for (let between = this.#rightOf(left); between !== right; between = this.#rightOf(between)) {
+      if (between === null) throw outOfOrder();
+      this.#spend(1 / HOPS_PER_STEP);
     }
   }
 
   /** YATA: the piece after which a contested one goes. */
   #positionOf(piece: Piece, spot: Spot): Piece | null {
-    const passed: Passed = { all: new Set(), conflicting: new Set() };
+    const search = ++this.#stamp;
+    let round = search;
     const stop = piece.right ?? null;
     let left = piece.left ?? null;
     let other = left === null ? this.#headOf(spot) : this.#rightOf(left);
     for (; other !== null && other !== stop; other = this.#rightOf(other)) {
       this.#spend(1);
-      passed.all.add(other);
-      passed.conflicting.add(other);
-      const step = this.#compare(piece, other, passed);
+      other.passed = round;
+      const step = this.#compare(piece, other, { search, round });
       if (step === "stop") break;
       if (step === "behind") {
         left = other;
-        passed.conflicting.clear();
+        round = ++this.#stamp;
       }
     }
     return left;
   }
 
-  /** The two cases of Item.integrate: the other has the same origin, or one of those passed. */
-  #compare(piece: Piece, other: Piece, passed: Passed): "behind" | "undecided" | "stop" {
+  /** The two cases of Item.integrate: the other has the same origin, or one that was passed. */
+  #compare(piece: Piece, other: Piece, since: { search: number; round: number }): "behind" | "undecided" | "stop" {
     if (isSameId(piece.origin, other.origin)) {
       if (other.client < piece.client) return "behind";
       return isSameId(piece.rightOrigin, other.rightOrigin) ? "stop" : "undecided";
     }
     const origin = other.origin === null ? null : this.#holding(other.origin);
-    if (origin === null || !passed.all.has(origin)) return "stop";
-    return passed.conflicting.has(origin) ? "undecided" : "behind";
+    if (origin === null || origin.passed < since.search) return "stop";
+    return origin.passed >= since.round ? "undecided" : "behind";
   }
 
   #insert(piece: Piece, left: Piece | null, spot: Spot): void {
@@ -149,7 +182,7 @@ export class IntegrationWork {
   #headOf(spot: Spot): Piece | null {
     const chain = this.#chainOf(spot);
     // a key's chain is only reachable from its end: Yjs walks all of it
-    if (spot.key !== null) this.#spend(chain.length / 16);
+    if (spot.key !== null) this.#spend(chain.length / HOPS_PER_STEP);
     return chain.head;
   }
 
@@ -198,7 +231,7 @@ export class IntegrationWork {
     let pieces = this.#known.get(item);
     if (pieces === undefined) {
       const { id, length, origin, rightOrigin } = item;
-      const links = { left: undefined, right: undefined, item, elements: arrayLength(item) };
+      const links = { left: undefined, right: undefined, item, passed: 0, elements: arrayLength(item) };
       pieces = [{ client: id.client, clock: id.clock, length, origin, rightOrigin, ...links }];
       this.#known.set(item, pieces);
     }
@@ -246,7 +279,18 @@ export class IntegrationWork {
     const length = piece.clock + piece.length - clock;
     const origin = { client, clock: clock - 1 };
     const elements = piece.elements === 0 ? 0 : length;
-    const rest: Piece = { client, clock, length, origin, rightOrigin, left: piece, right, item, elements };
+    const rest: Piece = {
+      client,
+      clock,
+      length,
+      origin,
+      rightOrigin,
+      left: piece,
+      right,
+      item,
+      passed: piece.passed,
+      elements,
+    };
     this.#spendOnCut(client, piece.elements === 0 ? 0 : piece.length);
     if (right !== null) right.left = rest;
     piece.right = rest;
@@ -258,7 +302,7 @@ export class IntegrationWork {
   /** Yjs copies the array behind the cut and moves the structs behind it. */
   #spendOnCut(client: number, elements: number): void {
     const structs = this.#store.clients.get(client)?.length ?? 0;
-    this.#spend(1 + (elements + structs) / ELEMENTS_PER_STEP);
+    this.#spend(STEPS_PER_CUT + stepsToCopy(elements) + structs / STRUCTS_PER_STEP);
   }
 
   #spend(steps: number): void {
@@ -267,6 +311,14 @@ export class IntegrationWork {
       throw limitExceeded("work", "would take too long to merge", LIMITS.updateWorkMax);
     }
   }
+}
+
+function outOfOrder(): Error {
+  return malformed("neighbour-order", "puts an item to the right of its right neighbour");
+}
+
+function stepsToCopy(elements: number): number {
+  return elements / (elements > SMALL_ELEMENTS_MAX ? LARGE_ELEMENTS_PER_STEP : ELEMENTS_PER_STEP);
 }
 
 function indexOf(pieces: readonly Piece[], clock: number): number {

@@ -15,6 +15,7 @@
  */
 import * as Y from "yjs";
 import { LIMITS } from "../../shared/limits.ts";
+import { DeletedRanges } from "./deleted-ranges.ts";
 import { IntegrationWork } from "./integration-work.ts";
 import { coverOf } from "./path-cover.ts";
 import { TypePlaces, childPlace, isSameSpot, pathOf } from "./type-places.ts";
@@ -63,6 +64,7 @@ class Judgement {
   /** The places of types that the update creates, by their item's index. */
   readonly #newTypes = new Map<number, TypePlace>();
   readonly #paths = new Set<string>();
+  #deletedRanges: DeletedRanges | undefined;
   #deletesLive = false;
 
   constructor(doc: Y.Doc, update: ScannedUpdate) {
@@ -136,9 +138,7 @@ class Judgement {
     this.#spots[section.next] = spot;
     if (spot === null) return this.#work.refer(struct);
     if (from > struct.clock) this.#assertContinues(struct.client, from, spot);
-    if (spot.place.shape === "xml" && spot.key === null && !canBeInXml(struct)) {
-      throw malformed("xml-child", "puts into an XML type what has no XML form");
-    }
+    this.#assertFits(struct, from, spot);
     if (struct.shape !== null) {
       this.#newTypes.set(section.next, childPlace(spot, { shape: struct.shape, type: null }));
     }
@@ -186,6 +186,27 @@ class Judgement {
       if (place !== undefined) return place;
     }
     throw malformed("parent-type", "puts an item into one that holds no shared type");
+  }
+
+  /** What Yjs takes without a check, and trips over later. */
+  #assertFits(struct: ScannedStruct, from: number, { place, key }: Spot): void {
+    const { client, clock, length, kind } = struct;
+    // a value set to the left of another one hides it from replicas that learn of it first
+    if (key !== null && struct.rightOrigin !== null)
+      throw malformed("keyed-neighbour", "sets a key's value behind another");
+    if (kind === "deleted") return;
+    if (key !== null && length > 1) {
+      // Cut in two, a live one's first half outlives its parent, which bricks the document when that is collected.
+      // Honest clients send such runs, of old values that they keep for undo, as deleted in the same update.
+      this.#deletedRanges ??= new DeletedRanges(this.#update.deletes);
+      if (!this.#deletedRanges.covers({ client, clock: from }, clock + length)) {
+        throw malformed("keyed-run", "sets a key to several values");
+      }
+    }
+    // toString of an XML type calls that of its children, which null has not
+    if (place.shape === "xml" && key === null && kind !== "type") {
+      throw malformed("xml-child", "puts into an XML type what has no XML form");
+    }
   }
 
   /** The rest of a struct goes right after the part that is known, whatever it says itself: both must agree. */
@@ -257,9 +278,4 @@ function sectionsOf(doc: Y.Doc, structs: readonly ScannedStruct[]): Section[] {
     first = end;
   }
   return sections;
-}
-
-/** toString of an XML type calls its children's; null has none. */
-function canBeInXml({ kind }: ScannedStruct): boolean {
-  return kind === "type" || kind === "deleted";
 }

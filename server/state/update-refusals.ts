@@ -32,8 +32,11 @@ export type MalformedRule =
   | "unknown-reference"
   | "circular-reference"
   | "mixed-origins"
+  | "neighbour-order"
   | "parent-type"
   | "overlap"
+  | "keyed-neighbour"
+  | "keyed-run"
   | "xml-child";
 
 export type LimitRule =
