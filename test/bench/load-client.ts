@@ -72,7 +72,9 @@ export class LoadClient {
     socket.on("close", () => client.#onClosed());
     socket.on("error", (error) => client.#onFailed(error));
     if (rest.length > 0) reader.push(rest);
-    const first = [...room.server.greeting(), encodeStep1(EMPTY_STATE_VECTOR)];
+    // a relay would pass the question on to everybody in the room, and their answers too
+    const question = room.server.holdsState ? [encodeStep1(EMPTY_STATE_VECTOR)] : [];
+    const first = [...room.server.greeting(), ...question];
     socket.write(Buffer.concat(first.map((message) => client.frame(message))));
     return client;
   }
