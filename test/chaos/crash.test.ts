@@ -1,0 +1,158 @@
+/**
+ * Promise P1 with a real process: `kill -9` at random moments, while SDK, stock Yjs and REST clients write.
+ *
+ * One server process per trial: it is written to, killed, started again with all clients gone, and judged; then the next
+ * trial begins on it. Trials share contexts in blocks, so that logs grow past their checkpoints and earlier trials'
+ * content is judged again. `MCM_CRASH_TRIALS=1000` runs more, `MCM_CRASH_SEED=7` other ones. A seed fixes what is
+ * written and when the kill is due; what the server was doing at that moment is up to the machine.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { describe, expect, test } from "vitest";
+import * as Y from "yjs";
+import { Random } from "../sim/random.ts";
+import { RestCaller } from "../support/rest-caller.ts";
+import { ServerProcess } from "../support/server-process.ts";
+import { checkExactness, checkSurvival, missingUpdates } from "./crash-checks.ts";
+import type { Settled } from "./crash-checks.ts";
+import { Journal } from "./crash-journal.ts";
+import { EMPTY_DATA } from "./crash-model.ts";
+import { feedReader, restAsker, sdkAsker, sdkEditor, stockEditor } from "./crash-writers.ts";
+import type { Participant } from "./crash-writers.ts";
+
+const TRIALS = Number(process.env["MCM_CRASH_TRIALS"] ?? 100);
+const SEED = Number(process.env["MCM_CRASH_SEED"] ?? Date.now() % 1_000_000);
+const TRIALS_PER_CONTEXT = 10;
+const TRIAL_MS_MAX = 5000;
+/** The kill is due when so many things were told or shown, at most. */
+const SEEN_MAX = 600;
+
+const EARLY_ACK = new URL("early-ack.mjs", import.meta.url).href;
+
+const CAST: Readonly<Record<string, Participant>> = {
+  "sdk-editor-1": sdkEditor,
+  "sdk-editor-2": sdkEditor,
+  "sdk-asker": sdkAsker,
+  "stock-editor-1": stockEditor,
+  "stock-editor-2": stockEditor,
+  "rest-asker-1": restAsker,
+  "rest-asker-2": restAsker,
+  "feed-reader": feedReader,
+};
+
+interface Run {
+  readonly trials: number;
+  readonly seed: number;
+  readonly nodeFlags?: readonly string[];
+}
+
+/** Runs trials until one finds a fault; returns its faults and how much was told and shown on the way. */
+async function run({
+  trials,
+  seed,
+  nodeFlags = [],
+}: Run): Promise<{ readonly faults: readonly string[]; readonly seen: number }> {
+  const random = new Random(seed);
+  const dataDir = await mkdtemp(join(tmpdir(), "mcm-crash-"));
+  const server = await ServerProcess.start({ dataDir, nodeFlags });
+  let settled: Settled = { live: new Map(), counters: new Map() };
+  let seen = 0;
+  try {
+    for (let trial = 0; trial < trials; trial++) {
+      const contextId = `crash-${Math.floor(trial / TRIALS_PER_CONTEXT)}`;
+      const place = { url: server.url, contextId };
+      if (trial % TRIALS_PER_CONTEXT === 0) {
+        settled = { live: new Map(), counters: new Map() };
+        await new RestCaller(server.url, "judge").create(contextId, EMPTY_DATA);
+      }
+      const journal = await writeAndKill(server, { contextId, trial, random: random.fork() });
+      seen += journal.seen;
+      await server.restart();
+      const lost = await checkSurvival(place, journal, settled);
+      const faults = lost.length > 0 ? lost : await checkExactness(place, journal, settled);
+      if (faults.length > 0) return { faults: [`trial ${trial} of seed ${seed}:`, ...faults], seen };
+    }
+    return { faults: [], seen };
+  } finally {
+    await server.kill();
+    await rm(dataDir, { recursive: true, force: true });
+  }
+}
+
+interface Trial {
+  readonly contextId: string;
+  readonly trial: number;
+  readonly random: Random;
+}
+
+/** Resolves with what was told and shown, when the server is dead and everybody has left. */
+async function writeAndKill(victim: ServerProcess, { contextId, trial, random }: Trial): Promise<Journal> {
+  const journal = new Journal();
+  const dead = new AbortController();
+  const names = Object.keys(CAST);
+  let missing = names.length;
+  let allEntered = (): void => {};
+  const entered = new Promise<void>((resolve) => (allEntered = resolve));
+  const stage = { url: victim.url, contextId, journal, dead: dead.signal };
+  const everybody = Promise.all(
+    Object.entries(CAST).map(([role, participant]) => {
+      const enters = (): void => {
+        if (--missing === 0) allEntered();
+      };
+      return participant({ ...stage, random: random.fork(), entered: enters }, `${role}-${trial}`);
+    }),
+  );
+  // most crashes come in full swing, some while clients connect
+  const due = random.percent(90)
+    ? entered.then(() => journal.whenSeen(journal.seen + random.below(SEEN_MAX)))
+    : journal.whenSeen(random.below(50));
+  await Promise.race([due.then(() => setTimeout(random.below(4))), everybody]);
+  const killed = victim.kill();
+  dead.abort();
+  await Promise.all([killed, everybody]);
+  return journal;
+}
+
+test(
+  `[CTX-1] kill -9 loses nothing that was acked or shown: ${TRIALS} trials, seed ${SEED}`,
+  { timeout: 60_000 + TRIALS * TRIAL_MS_MAX },
+  async () => {
+    console.log(`MCM_CRASH_SEED=${SEED} MCM_CRASH_TRIALS=${TRIALS}`);
+    const { faults, seen } = await run({ trials: TRIALS, seed: SEED });
+    expect(faults).toEqual([]);
+    console.log(`${TRIALS} crashes, ${seen} acks and sights kept`);
+    // trials in which nothing happened would prove nothing
+    expect(seen / TRIALS).toBeGreaterThan(SEEN_MAX / 4);
+  },
+);
+
+describe("the judge itself", () => {
+  test("finds a server that acknowledges before it writes", { timeout: 60_000 }, async () => {
+    const { faults } = await run({ trials: 20, seed: SEED, nodeFlags: ["--import", EARLY_ACK] });
+    expect(faults.join("\n")).toMatch(/was announced|was known to be|are gone|is nothing/);
+  });
+
+  const edited = (
+    edit: (data: Y.Map<unknown>) => void,
+    base?: Y.Doc,
+  ): { readonly doc: Y.Doc; readonly update: Uint8Array } => {
+    const doc = new Y.Doc();
+    if (base !== undefined) Y.applyUpdate(doc, Y.encodeStateAsUpdate(base));
+    const before = Y.encodeStateVector(doc);
+    edit(doc.getMap("data"));
+    return { doc, update: Y.encodeStateAsUpdate(doc, before) };
+  };
+
+  test("finds a lost insertion and a lost deletion", () => {
+    const first = edited((data) => data.set("a", 1));
+    const second = edited((data) => data.set("b", 2), first.doc);
+    const third = edited((data) => data.delete("a"), first.doc);
+    const state = Y.encodeStateAsUpdate(first.doc);
+    const of = (update: Uint8Array) => missingUpdates(state, { updates: [{ by: "ada", update }] });
+    expect(of(first.update)).toEqual([]);
+    expect(of(second.update)).toHaveLength(1);
+    expect(of(third.update)).toHaveLength(1);
+  });
+});

@@ -1,0 +1,44 @@
+/** A stock Yjs client on the server: a Y.Doc on y-websocket's own provider, as an editor would have it. */
+import { WebSocket } from "ws";
+import { WebsocketProvider } from "y-websocket";
+import * as Y from "yjs";
+
+export interface StockClient {
+  readonly doc: Y.Doc;
+  readonly provider: WebsocketProvider;
+  /** Resolves when the document holds what the server had; rejects when the server will not have us. */
+  synced(): Promise<void>;
+  close(): void;
+}
+
+export interface StockOptions {
+  readonly url: string;
+  readonly contextId: string;
+  readonly actor: string;
+  /** A document with content of its own; a new one unless given. */
+  readonly doc?: Y.Doc;
+}
+
+export function openStockClient({ url, contextId, actor, doc = new Y.Doc() }: StockOptions): StockClient {
+  const provider = new WebsocketProvider(`${url.replace(/^http/, "ws")}/sync`, contextId, doc, {
+    params: { actor },
+    // the part of the DOM's class that y-websocket uses is the same in both
+    WebSocketPolyfill: WebSocket as unknown as typeof globalThis.WebSocket,
+    // two providers in one process would sync past the server
+    disableBc: true,
+  });
+  return {
+    doc,
+    provider,
+    synced: () =>
+      new Promise((resolve, reject) => {
+        if (provider.synced) resolve();
+        provider.on("sync", (isSynced) => isSynced && resolve());
+        provider.on("closed", ({ code, reason }) => reject(new Error(`The server closed with ${code} ${reason}`)));
+      }),
+    close() {
+      provider.destroy();
+      doc.destroy();
+    },
+  };
+}
