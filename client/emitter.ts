@@ -2,7 +2,7 @@
  * Events of SDK objects: named, typed, and safe to emit from the middle of protocol work.
  *
  * Invariants:
- *  1. A listener that throws stops neither the others nor the caller; its error surfaces as an unhandled rejection.
+ *  1. A listener that throws stops neither the others nor the caller; its error is reported to the platform.
  *  2. A listener added or removed while an event is emitted takes effect with the next event.
  */
 
@@ -31,6 +31,8 @@ export function callSafely(task: () => void): void {
   try {
     task();
   } catch (error) {
-    void Promise.reject(error instanceof Error ? error : new Error(String(error)));
+    // Node has no reportError; an unhandled rejection is what its programs watch for
+    if (typeof reportError === "function") reportError(error);
+    else void Promise.reject(error instanceof Error ? error : new Error(String(error)));
   }
 }
