@@ -16,10 +16,20 @@ export class CheckpointPool implements CheckpointBuilder {
   #pool: Piscina<FoldInput, Checkpoint> | undefined;
 
   build({ base, tail, nodeClientId }: FoldInput): Promise<Checkpoint> {
-    this.#pool ??= newPool();
+    const pool = (this.#pool ??= this.#open());
     // Only what the fold reads, and each update by itself: a view is sent with all of the buffer it looks into.
     const bare = tail.map(({ seq, version, actor, update }) => ({ seq, version, actor, update: update.slice() }));
-    return this.#pool.run({ base, tail: bare, nodeClientId }, { name: "build" });
+    return pool.run({ base, tail: bare, nodeClientId }, { name: "build" });
+  }
+
+  /** A worker that dies between tasks, or cannot start, takes the pool with it: what waits is rejected, the next build starts anew. */
+  #open(): Piscina<FoldInput, Checkpoint> {
+    const pool = newPool();
+    pool.on("error", () => {
+      if (this.#pool === pool) this.#pool = undefined;
+      void pool.destroy();
+    });
+    return pool;
   }
 
   async close(): Promise<void> {
@@ -33,9 +43,15 @@ function newPool(): Piscina<FoldInput, Checkpoint> {
   const isSource = import.meta.url.endsWith(".ts");
   return new Piscina({
     filename: new URL(`./checkpoint-worker.${isSource ? "ts" : "js"}`, import.meta.url).href,
-    ...(isSource ? { execArgv: ["--import", "tsx"] } : {}),
+    ...(isSource ? { execArgv: ["--import", typeScriptLoader()] } : {}),
     minThreads: 0,
     maxThreads: 1,
     idleTimeout: IDLE_MS,
   });
+}
+
+/** A module that teaches a thread TypeScript: `--import tsx` by itself does so on the main thread only. */
+function typeScriptLoader(): string {
+  const api = import.meta.resolve("tsx/esm/api");
+  return `data:text/javascript,${encodeURIComponent(`import { register } from ${JSON.stringify(api)}; register();`)}`;
 }

@@ -17,9 +17,11 @@ import type { LogEntry } from "./change-log.ts";
 import { firstSeqOf } from "./log-keys.ts";
 import { decodeRecord, encodeRecord, type StoredRecord } from "./record.ts";
 
-/** Codes are for ever: add at the end, never reuse. */
-const KINDS = ["change", "void"] as const satisfies readonly LogEntry["kind"][];
-const ORIGINS = ["sync", "sdk", "rest", "mcp", "cli", "restore"] as const satisfies readonly ChangeOrigin[];
+/** Codes are for ever: give a new name the next one, never reuse one. */
+const KIND_CODES: Readonly<Record<LogEntry["kind"], number>> = { change: 0, void: 1 };
+const ORIGIN_CODES: Readonly<Record<ChangeOrigin, number>> = { sync: 0, sdk: 1, rest: 2, mcp: 3, cli: 4, restore: 5 };
+const KINDS = byCode(KIND_CODES);
+const ORIGINS = byCode(ORIGIN_CODES);
 
 const SAME_ACTOR = 1;
 const HAS_MESSAGE = 2;
@@ -56,8 +58,8 @@ export function decodeRun(record: StoredRecord): readonly LogEntry[] {
 
 function writeEntry(encoder: Encoder, entry: LogEntry, previous: Actor | undefined): void {
   const isSameActor = entry.actor === previous;
-  writeUint8(encoder, KINDS.indexOf(entry.kind));
-  writeUint8(encoder, ORIGINS.indexOf(entry.origin));
+  writeUint8(encoder, KIND_CODES[entry.kind]);
+  writeUint8(encoder, ORIGIN_CODES[entry.origin]);
   writeUint8(encoder, (isSameActor ? SAME_ACTOR : 0) | (entry.message === undefined ? 0 : HAS_MESSAGE));
   if (!isSameActor) writeVarString(encoder, entry.actor);
   writeVarUint(encoder, entry.atMs);
@@ -89,8 +91,14 @@ function readEntry(decoder: Decoder, { seq, versionBefore, previous }: Position)
   return { kind, seq, version, actor, atMs, origin, ...(message === undefined ? {} : { message }), paths, update };
 }
 
-function known<T>(names: readonly T[], code: number): T {
-  const name = names[code];
+function byCode<Name extends string>(codes: Readonly<Record<Name, number>>): ReadonlyMap<number, Name> {
+  const names = new Map<number, Name>();
+  for (const name in codes) names.set(codes[name], name);
+  return names;
+}
+
+function known<Name>(names: ReadonlyMap<number, Name>, code: number): Name {
+  const name = names.get(code);
   if (name === undefined) throw new Error(`unknown code ${code}`);
   return name;
 }

@@ -41,6 +41,11 @@ export class Typist {
     return this.doc.getText("text").toJSON();
   }
 
+  receive(update: Uint8Array): void {
+    Y.applyUpdate(this.doc, update);
+    this.#updates.length = 0;
+  }
+
   /** Takes over what was loaded. */
   follow(stored: Pick<StoredContext, "checkpoint" | "tail"> | undefined): this {
     if (stored === undefined) throw new Error("there is no such context");

@@ -1,0 +1,76 @@
+/** Runs of entries and the other records, byte for byte and damaged. */
+import { crc32 } from "node:zlib";
+import { expect, test } from "vitest";
+import { decodeRun, encodeRun } from "../../server/storage/entry-codec.ts";
+import { runKey } from "../../server/storage/log-keys.ts";
+import {
+  decodeCheckpoint,
+  decodeContext,
+  decodeHead,
+  encodeCheckpoint,
+  encodeContext,
+  encodeHead,
+} from "../../server/storage/record-codec.ts";
+import { alice, bob, entryOf, metaOf } from "../support/log-fixtures.ts";
+
+const name = 'log of context "plan"';
+const key = runKey(1, 10);
+const run = [
+  { ...entryOf(1), seq: 10, version: 5 },
+  { ...entryOf(2, { kind: "void", actor: bob, origin: "mcp" }), seq: 11, version: 5 },
+  { ...entryOf(3, { actor: bob, message: "why", paths: [] }), seq: 12, version: 6 },
+] as const;
+
+test("[LOG-13] a run reads back as it was written, seqs and versions included", () => {
+  expect(decodeRun({ key, value: encodeRun(key, 4, run), name })).toEqual(run);
+});
+
+test("[LOG-13] the bytes of a run are fixed: old data folders must open", () => {
+  const entry = { ...entryOf(1), seq: 10, version: 5, atMs: 1_000, paths: ["/a"] };
+  const body = "04 01 000000 05616c696365 e807 01022f61 0400000001".replaceAll(" ", "");
+  const sealed = Buffer.concat([Buffer.of(1), Buffer.from(body, "hex")]);
+  const checksum = Buffer.alloc(4);
+  checksum.writeUInt32BE(crc32(Buffer.concat([key, sealed])));
+  expect(Buffer.from(encodeRun(key, 4, [entry])).toString("hex")).toBe(
+    Buffer.concat([checksum, sealed]).toString("hex"),
+  );
+});
+
+test("[LOG-14] any changed bit, any cut and any other key is DATA_DAMAGED with the record's name", () => {
+  const value = encodeRun(key, 4, run);
+  const decode =
+    (bytes: Uint8Array, under: Uint8Array = key) =>
+    (): unknown =>
+      decodeRun({ key: under, value: bytes, name });
+  const damage = expect.objectContaining({ code: "DATA_DAMAGED", message: expect.stringContaining(name) });
+  for (let bit = 0; bit < value.length * 8; bit++) {
+    const changed = value.slice();
+    changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+    expect(decode(changed)).toThrow(damage);
+  }
+  for (let length = 0; length < value.length; length++) expect(decode(value.slice(0, length))).toThrow(damage);
+  expect(decode(value, runKey(1, 11))).toThrow(damage);
+  expect(decode(value, runKey(2, 10))).toThrow(damage);
+});
+
+test("[LOG-14] a sound record of a format to come is DATA_FORMAT_NEWER", () => {
+  const value = Buffer.from(encodeRun(key, 4, run));
+  value[4] = 2;
+  value.writeUInt32BE(crc32(Buffer.concat([key, value.subarray(4)])));
+  expect(() => decodeRun({ key, value, name })).toThrow(expect.objectContaining({ code: "DATA_FORMAT_NEWER" }));
+});
+
+test("[LOG-13] head, checkpoint and context read back as they were written", () => {
+  const head = { seq: 2 ** 40, version: 7, lockSeq: 3, updatedAtMs: 1_760_000_000_000 };
+  const headRecord = { head, checkpointSeq: 5, checkpointBytes: 6, logBytes: 2 ** 41, coveredBytes: 9 };
+  expect(decodeHead({ key, value: encodeHead(key, headRecord), name })).toEqual(headRecord);
+  const owners = [
+    [2 ** 32 - 1, alice],
+    [1, alice],
+    [2, bob],
+  ] as const;
+  const checkpoint = { seq: 5, version: 4, state: Uint8Array.of(0, 255), owners };
+  expect(decodeCheckpoint({ key, value: encodeCheckpoint(key, checkpoint), name })).toEqual(checkpoint);
+  const context = { number: 9, meta: { ...metaOf("plan"), description: "ä 🙂" } };
+  expect(decodeContext({ key, value: encodeContext(key, context), name })).toEqual(context);
+});
