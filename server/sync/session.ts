@@ -6,6 +6,8 @@
  *  2. A reply that shows state is sent when that state is durable.
  *  3. A receiver that is behind is owed one resync from a state vector, not a queue: memory per session is bounded.
  *  4. An error ends this session only.
+ *  5. An edit that refers to what the server was not told yet (made offline, or in another tab) is no offence: it is left
+ *     to the client's next step 2, which holds it with all before it, and is not acknowledged before that.
  *
  * Not here: fan-out (topic.ts), sockets (transport/websocket), the use cases (`Port`, which context-manager.ts gives).
  */
@@ -72,6 +74,11 @@ export class Session implements Member {
   #settledFrames = 0;
   #unsettledBytes = 0;
   #isPaused = false;
+  /** The newest frame with a step 2, and whether the client still owes one. */
+  #answerFrame = 0;
+  #isAsked = false;
+  /** The newest frame that was left to a step 2. */
+  #leftFrame = 0;
   #requests = 0;
   #lastSentAtMs = 0;
   #owedAck: { frames: number; version: number } | undefined;
@@ -117,7 +124,7 @@ export class Session implements Member {
         }),
       );
     }
-    messages.push(encodeStep1(Y.encodeStateVector(new Map(this.#topic.vector))));
+    messages.push(this.#question());
     const present = this.#topic.presence.all();
     if (present.length > 0) messages.push(encodeAwareness(present));
     this.#send(batchOf(messages));
@@ -186,7 +193,7 @@ export class Session implements Member {
         this.#sync(frame.stateVector);
         return;
       case "data":
-        this.#applyUpdate(frame.update);
+        this.#applyUpdate(frame.update, frame.isAnswer);
         return;
       case "awareness": {
         const corrections = this.#topic.presence.hear(this, frame.entries, this.#port.nowMs());
@@ -224,15 +231,20 @@ export class Session implements Member {
       .catch((error: unknown) => this.end(toServiceError(error)));
   }
 
-  #applyUpdate(update: Uint8Array): void {
+  #applyUpdate(update: Uint8Array, isAnswer: boolean): void {
     const frame = ++this.#dataFrames;
+    if (isAnswer) {
+      this.#answerFrame = frame;
+      this.#isAsked = false;
+    }
     this.#unsettledBytes += update.byteLength;
     this.#port.applyUpdate(update, (result) => {
       this.#settledFrames = frame;
       this.#unsettledBytes -= update.byteLength;
       this.#resumeReading();
-      if (result instanceof ServiceError) this.#refuse(frame, result);
-      else if (this.isExtended) this.#oweAck(frame, result.version);
+      if (!(result instanceof ServiceError)) this.#settled(frame, isAnswer, result.version);
+      else if (!isAnswer && isIncomplete(result)) this.#leaveToAnswer(frame);
+      else this.#refuse(frame, result);
     });
     const unsettled = this.#dataFrames - this.#settledFrames;
     if (
@@ -244,9 +256,24 @@ export class Session implements Member {
     }
   }
 
-  #oweAck(frames: number, version: number): void {
-    this.#owedAck = { frames, version };
+  #settled(frame: number, isAnswer: boolean, version: number): void {
+    if (isAnswer) this.#leftFrame = 0;
+    if (!this.isExtended || this.#leftFrame > 0) return;
+    this.#owedAck = { frames: frame, version };
     this.#port.flushSoon();
+  }
+
+  #leaveToAnswer(frame: number): void {
+    if (this.isClosed) return;
+    this.#leftFrame = frame;
+    // a step 2 that came after it has it already
+    if (!this.#isAsked && this.#answerFrame < frame) this.#send(batchOf([this.#question()]));
+  }
+
+  /** Step 1: asks for everything that the client has beyond what was published. */
+  #question(): Uint8Array {
+    this.#isAsked = true;
+    return encodeStep1(Y.encodeStateVector(new Map(this.#topic.vector)));
   }
 
   #resumeReading(): void {
@@ -327,6 +354,11 @@ const KEEP_ALIVE: Batch = batchOf([encodeAwareness([])]);
 /** What a closing frame may hold is 123 bytes. */
 function closeReason(error: ServiceError): string {
   return `${error.code}: ${error.message}`.slice(0, 120).replaceAll(/[^\x20-\x7e]/g, "?");
+}
+
+/** The update may be right, only not by itself (server/state/update-refusals.ts). */
+function isIncomplete({ code, details }: ServiceError): boolean {
+  return code === "MALFORMED_UPDATE" && (details["rule"] === "clock-gap" || details["rule"] === "unknown-reference");
 }
 
 function assertStateVector(bytes: Uint8Array): void {

@@ -47,7 +47,8 @@ export interface AwarenessEntry {
 
 export type ClientFrame =
   | { readonly type: "step1"; readonly stateVector: Uint8Array }
-  | { readonly type: "data"; readonly update: Uint8Array }
+  /** `isAnswer`: a step 2, which holds all that the client has beyond what it was asked for. */
+  | { readonly type: "data"; readonly update: Uint8Array; readonly isAnswer: boolean }
   | { readonly type: "awareness"; readonly entries: readonly AwarenessEntry[] }
   | { readonly type: "query-awareness" }
   | { readonly type: "request"; readonly id: number; readonly method: string; readonly params: Json }
@@ -140,7 +141,8 @@ function readSync(decoder: decoding.Decoder): ClientFrame {
   const step = decoding.readVarUint(decoder);
   const bytes = decoding.readVarUint8Array(decoder);
   if (step === SYNC.step1) return { type: "step1", stateVector: bytes };
-  if (step === SYNC.step2 || step === SYNC.update) return { type: "data", update: bytes };
+  if (step === SYNC.step2 || step === SYNC.update)
+    return { type: "data", update: bytes, isAnswer: step === SYNC.step2 };
   throw malformed(`has the unknown sync step ${step}`);
 }
 

@@ -68,7 +68,9 @@ test.each([
 test("[WIRE-2] what is encoded is decoded alike", () => {
   fc.assert(
     fc.property(update, (content) => {
-      expect(frames.decodeClientFrame(frames.encodeUpdate(content))).toEqual({ type: "data", update: content });
+      const [edit, answer] = [frames.encodeUpdate(content), frames.encodeStep2(content)].map(frames.decodeClientFrame);
+      expect(edit).toEqual({ type: "data", update: content, isAnswer: false });
+      expect(answer).toEqual({ type: "data", update: content, isAnswer: true });
     }),
     { numRuns: 1000, seed: SEED },
   );

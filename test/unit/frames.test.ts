@@ -31,8 +31,16 @@ const awarenessOf = (...states: string[]): Uint8Array =>
 describe("what clients send", () => {
   test("[WIRE-2] y-websocket's frames", () => {
     expect(frames.decodeClientFrame(frames.encodeStep1(bytes(0)))).toEqual({ type: "step1", stateVector: bytes(0) });
-    expect(frames.decodeClientFrame(frames.encodeStep2(bytes(7, 8)))).toEqual({ type: "data", update: bytes(7, 8) });
-    expect(frames.decodeClientFrame(frames.encodeUpdate(bytes(9)))).toEqual({ type: "data", update: bytes(9) });
+    expect(frames.decodeClientFrame(frames.encodeStep2(bytes(7, 8)))).toEqual({
+      type: "data",
+      update: bytes(7, 8),
+      isAnswer: true,
+    });
+    expect(frames.decodeClientFrame(frames.encodeUpdate(bytes(9)))).toEqual({
+      type: "data",
+      update: bytes(9),
+      isAnswer: false,
+    });
     expect(frames.decodeClientFrame(bytes(frames.FRAME.queryAwareness))).toEqual({ type: "query-awareness" });
     const entries = [{ yjsClientId: 7, clock: 3, state: '{"name":"Ada"}' }];
     expect(frames.decodeClientFrame(frames.encodeAwareness(entries))).toEqual({ type: "awareness", entries });
