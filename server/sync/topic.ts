@@ -58,7 +58,10 @@ export class Topic {
   }
 
   publish(publications: readonly Publication[]): void {
-    for (const publication of publications) this.#pending.push(publication);
+    for (const publication of publications) {
+      // a topic may have begun at a state with appends under way: its sessions were told of a version that holds them
+      if (publication.change.version > this.#version) this.#pending.push(publication);
+    }
   }
 
   /** Sends what was published since the last flush, and presence that changed. */
@@ -82,9 +85,8 @@ export class Topic {
     }
     // after the deliveries: a session that falls behind now is behind from the vector before this batch
     for (const { advances, change } of pending) {
-      // a topic may have begun at a state with appends under way: what they say is not news to it
-      for (const { client, to } of advances) this.#vector.set(client, Math.max(to, this.#vector.get(client) ?? 0));
-      this.#version = Math.max(this.#version, change.version);
+      for (const { client, to } of advances) this.#vector.set(client, to);
+      this.#version = change.version;
     }
   }
 }
