@@ -31,7 +31,7 @@ export class Journal {
   version = 0;
   readonly faults: string[] = [];
   #seen = 0;
-  #waiters: { readonly count: number; resolve(): void }[] = [];
+  #waiters: { readonly count: number; resolve: () => void }[] = [];
 
   /** How many things were told or shown. */
   get seen(): number {

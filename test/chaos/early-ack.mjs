@@ -7,9 +7,9 @@ import { ClassicLevel } from "classic-level";
 
 const LATE_MS = 25;
 
-const { batch } = ClassicLevel.prototype;
+const writeBatch = Reflect.get(ClassicLevel.prototype, "batch");
 
 ClassicLevel.prototype.batch = function lateBatch(ops, options) {
-  setTimeout(() => void batch.call(this, ops, options), LATE_MS);
+  setTimeout(() => void writeBatch.call(this, ops, options), LATE_MS);
   return Promise.resolve();
 };

@@ -7,8 +7,8 @@ export interface StockClient {
   readonly doc: Y.Doc;
   readonly provider: WebsocketProvider;
   /** Resolves when the document holds what the server had; rejects when the server will not have us. */
-  synced(): Promise<void>;
-  close(): void;
+  readonly synced: () => Promise<void>;
+  readonly close: () => void;
 }
 
 export interface StockOptions {
@@ -36,7 +36,7 @@ export function openStockClient({ url, contextId, actor, doc = new Y.Doc() }: St
         provider.on("sync", (isSynced) => isSynced && resolve());
         provider.on("closed", ({ code, reason }) => reject(new Error(`The server closed with ${code} ${reason}`)));
       }),
-    close() {
+    close: () => {
       provider.destroy();
       doc.destroy();
     },
