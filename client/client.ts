@@ -5,6 +5,7 @@
  */
 import { ServiceError } from "../shared/errors.ts";
 import { parseContextId } from "../shared/ids.ts";
+import { isJsonObject } from "../shared/json.ts";
 import type { ContextList, ContextView, CreateRequest, FindQuery } from "../shared/protocol/rest.ts";
 import { Context } from "./context.ts";
 import { openReplica } from "./open-replica.ts";
@@ -125,8 +126,9 @@ export class Client {
     const params = token === undefined ? { ...(actor === undefined ? {} : { actor }) } : { token };
     const replica = await openReplica({
       provider: { url: `${baseUrl.replace(/^http/, "ws")}/sync`, contextId: id, params, WebSocket },
-      persistence,
-      name: `${baseUrl}#${identityOf(token, actor)}#${id}`,
+      ...(persistence === undefined
+        ? {}
+        : { copy: { persistence, name: `${baseUrl}#${ownerOf(token, actor)}#${id}` } }),
       timeoutMs,
     });
     const context = new Context(id, replica, { isKept: persistence !== undefined });
@@ -164,15 +166,23 @@ function hasCode(error: unknown, code: ServiceError["code"]): boolean {
 /**
  * Whom a local copy belongs to, so that two people at one machine never get each other's unsent edits. The token is only
  * read, not believed: the server verifies it.
+ * @throws {ServiceError} INVALID_REQUEST when neither token nor `actor` says
  */
-function identityOf(token: string | undefined, actor: string | undefined): string {
-  if (token === undefined) return actor ?? "anonymous";
+function ownerOf(token: string | undefined, actor: string | undefined): string {
+  const owner = token === undefined ? (actor ?? "anonymous") : (subjectOf(token) ?? actor);
+  if (owner === undefined) {
+    throw new ServiceError("INVALID_REQUEST", "The token does not say whose local copy this is. Give `actor` with it.");
+  }
+  return encodeURIComponent(owner);
+}
+
+/** The `sub` claim of a JWT. */
+function subjectOf(token: string): string | undefined {
   const [, payload = ""] = token.split(".");
   try {
     const claims: unknown = JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/")));
-    if (typeof claims === "object" && claims !== null && "sub" in claims) return `sub:${String(claims.sub)}`;
+    return isJsonObject(claims) && typeof claims["sub"] === "string" ? claims["sub"] : undefined;
   } catch {
-    // not a JWT
+    return undefined;
   }
-  return `token:${token}`;
 }

@@ -7,20 +7,24 @@ import { Replica } from "./replica.ts";
 import { ReplicaStore } from "./replica-store.ts";
 import type { Persistence } from "./replica-store.ts";
 
+interface LocalCopy {
+  readonly persistence: Persistence;
+  readonly name: string;
+}
+
 export interface OpenReplicaOptions {
   readonly provider: ProviderOptions;
-  readonly persistence: Persistence | undefined;
-  /** Of the local copy: server, identity, context. */
-  readonly name: string;
+  /** Where the local copy is; its name tells server, owner and context. */
+  readonly copy?: LocalCopy;
   readonly timeoutMs: number;
 }
 
 /** @throws {ServiceError} UNREACHABLE, or with what the server ends the session; what the store throws when it can't be opened */
-export async function openReplica({ provider, persistence, name, timeoutMs }: OpenReplicaOptions): Promise<Replica> {
+export async function openReplica({ provider, copy, timeoutMs }: OpenReplicaOptions): Promise<Replica> {
   const replica = new Replica(provider);
   let hasCopy = false;
   try {
-    if (persistence !== undefined) hasCopy = await restore(replica, persistence, name);
+    if (copy !== undefined) hasCopy = await restore(replica, copy);
     const opened = untilOpened(replica, hasCopy, timeoutMs);
     replica.connect();
     await opened;
@@ -33,7 +37,7 @@ export async function openReplica({ provider, persistence, name, timeoutMs }: Op
 }
 
 /** True when the store had something. */
-async function restore(replica: Replica, persistence: Persistence, name: string): Promise<boolean> {
+async function restore(replica: Replica, { persistence, name }: LocalCopy): Promise<boolean> {
   const store = new ReplicaStore(await persistence.open(name), (error) => replica.events.emit("storeFailed", error));
   const stored = await store.load();
   replica.restore(store, stored);

@@ -9,8 +9,34 @@ import { describe, expect, test } from "vitest";
 import { parse, read, ROOT } from "./source.ts";
 
 const CLIENT = "client/index.ts";
-const CLIENT_VALUES: readonly string[] = [];
-const CLIENT_TYPES: readonly string[] = [];
+const CLIENT_VALUES: readonly string[] = ["ServiceError", "connect", "indexedDb"];
+const CLIENT_TYPES: readonly string[] = [
+  "ChangeRecord",
+  "Client",
+  "ConnectOptions",
+  "Context",
+  "ContextEvents",
+  "ContextList",
+  "ContextStatus",
+  "ContextView",
+  "CreateRequest",
+  "ErrorCode",
+  "FindQuery",
+  "Json",
+  "JsonObject",
+  "JsonOp",
+  "LiveData",
+  "OpenOptions",
+  "Others",
+  "PathEvent",
+  "PathListener",
+  "Persistence",
+  "Presence",
+  "RecordStore",
+  "Refusal",
+  "Unsubscribe",
+  "UpdateOptions",
+];
 
 describe.skipIf(!existsSync(join(ROOT, CLIENT)))("mcp-context-manager/client", () => {
   const exported = (types: boolean) =>
@@ -31,6 +57,6 @@ describe.skipIf(!existsSync(join(ROOT, CLIENT)))("mcp-context-manager/client", (
 
 test("the package offers these entry points and programs", () => {
   const manifest = JSON.parse(read("package.json").text) as Record<"exports" | "bin", Record<string, unknown>>;
-  expect(Object.keys(manifest.exports)).toEqual(["./client", "./package.json"]);
+  expect(Object.keys(manifest.exports)).toEqual(["./client", "./client/node", "./package.json"]);
   expect(manifest.bin).toEqual({ "mcp-context-manager": "dist/server/main.js", mcm: "dist/server/main.js" });
 });

@@ -5,7 +5,15 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import * as Y from "yjs";
 import { connect } from "../../client/index.ts";
-import type { Client, ConnectOptions, Context, ContextEvents, PathEvent, Refusal } from "../../client/index.ts";
+import type {
+  Client,
+  ConnectOptions,
+  Context,
+  ContextEvents,
+  PathEvent,
+  Persistence,
+  Refusal,
+} from "../../client/index.ts";
 import { fileStore } from "../../client/node/file-store.ts";
 import { ServiceError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
@@ -19,7 +27,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const client of clients.splice(0)) await client.close().catch(() => {});
+  for (const it of clients.splice(0)) await it.close().catch(() => {});
   await server.stop();
 });
 
@@ -505,6 +513,22 @@ describe("a local copy", () => {
     const bob = await connect(url, { persistence, actor: "bob", offline: true, timeoutMs: 50 });
     await expect(bob.open("plan")).rejects.toEqual(code("UNREACHABLE"));
     server = await FakeSyncServer.start();
+  });
+
+  test("[SDK-19] of a token's subject needs no name; a token that names nobody does", async () => {
+    const names: string[] = [];
+    const persistence: Persistence = {
+      open: async (name) => {
+        names.push(name);
+        throw new Error("no disk");
+      },
+    };
+    const token = `x.${btoa(JSON.stringify({ sub: "Ada L.#" }))}.y`;
+    await expect(open({ persistence, token })).rejects.toThrow("no disk");
+    await expect(open({ persistence, token: "secret" })).rejects.toThrow("no disk");
+    const nameless = await connect(server.url, { persistence, token: "secret" });
+    await expect(nameless.open("plan")).rejects.toEqual(code("INVALID_REQUEST"));
+    expect(names).toEqual([`${server.url}#Ada%20L.%23#plan`, `${server.url}#ada#plan`]);
   });
 
   test("[SDK-12] of an older generation is dropped", async () => {

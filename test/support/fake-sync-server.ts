@@ -12,7 +12,7 @@ import { WebSocketServer } from "ws";
 import type { WebSocket } from "ws";
 import * as Y from "yjs";
 import type { Change, JsonOp } from "../../shared/change.ts";
-import { ServiceError } from "../../shared/errors.ts";
+import type { ServiceError } from "../../shared/errors.ts";
 import { parseActor } from "../../shared/ids.ts";
 import { isJsonObject } from "../../shared/json.ts";
 import type { Json } from "../../shared/json.ts";
@@ -61,9 +61,8 @@ export class FakeSyncServer {
 
   private constructor() {
     this.#http = createServer((request, response) => {
-      if (request.url !== "/healthz") return void response.writeHead(404).end();
-      response.setHeader("content-type", "application/json");
-      response.end(JSON.stringify(this.isHealthy ? { status: "ok", reasons: [] } : { hello: "world" }));
+      const isOurs = request.url === "/healthz" && this.isHealthy;
+      response.end(JSON.stringify(isOurs ? { status: "ok", reasons: [] } : { hello: "world" }));
     });
     const sockets = new WebSocketServer({ server: this.#http, handleProtocols: () => "mcm.v1" });
     sockets.on("connection", (socket, { url }) => this.#accept(socket, new URL(url ?? "/", "http://x")));
@@ -212,7 +211,7 @@ export class FakeSyncServer {
 
   #answer(session: Session, { id, params }: Request): void {
     if (!isJsonObject(params)) throw new Error("no params");
-    const key = String(params["idempotencyKey"]);
+    const key = JSON.stringify(params["idempotencyKey"]);
     const replayed = this.#answers.has(key);
     if (!replayed) {
       const ops = params["changes"] as unknown as JsonOp[];

@@ -5,7 +5,13 @@ import { ServiceError } from "../../../shared/errors.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 
 /** A connection that keeps what is sent on it. */
-function line(): { sent: OutgoingRequest[]; ids(): number[]; send(request: OutgoingRequest): void } {
+interface Line {
+  readonly sent: OutgoingRequest[];
+  readonly ids: () => number[];
+  readonly send: (request: OutgoingRequest) => void;
+}
+
+function line(): Line {
   const sent: OutgoingRequest[] = [];
   return { sent, ids: () => sent.map(({ id }) => id), send: (request) => void sent.push(request) };
 }
