@@ -1,7 +1,7 @@
 /**
  * Checkpoints: when one is due, and how a newer one is made of an older one and the log after it.
  *
- * Invariants (CKPT):
+ * Invariants:
  *  1. A checkpoint at seq S is what applying the log from 1 to S gives; so is the table of who owns which Yjs client id.
  *  2. The tail a cold load reads stays in proportion: a few thousand entries, or about as much as the checkpoint itself.
  *

@@ -1,7 +1,7 @@
 /**
  * What the log holds in memory of a context while it is written: its head, so that an append reads nothing.
  *
- * Invariants (SLOT):
+ * Invariants:
  *  1. There is at most one slot of a context, and decisions about it are taken one after the other in the order of the calls,
  *     also of those that arrive while its head is still being read.
  *  2. A slot with work under way stays; of the others the `idleMax` most recently used stay.

@@ -2,7 +2,7 @@
  * Is a LevelDB folder whole? Asked before LevelDB opens it, because LevelDB answers damage with silence: it starts anew when
  * CURRENT is missing, skips broken parts of its log, and reads a broken table only when it gets there.
  *
- * Invariants (FOLDER):
+ * Invariants:
  *  1. Damage is DATA_DAMAGED with the file's name; nothing in the folder is changed.
  *  2. What a power cut leaves behind is not damage.
  *  3. Every table's frame is checked; the data of as many as folderCheckBytesMax allows, the newest first.

@@ -1,7 +1,7 @@
 /**
  * Brings a log back after a failed write: close, open, and again after a growing pause until it works.
  *
- * Invariants (RECOVERY):
+ * Invariants:
  *  1. Unavailable from begin() until an open() succeeded, whose last step is a synced write.
  *  2. One attempt at a time; pauses double from reopenDelayMsMin to reopenDelayMsMax.
  *

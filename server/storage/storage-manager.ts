@@ -1,7 +1,7 @@
 /**
  * The log as the server uses it: cached, checkpointed, and brought back after a failure.
  *
- * Invariants (STORE):
+ * Invariants:
  *  1. After a failed write nothing is acknowledged until the log was closed, opened, and has proven that it can be written.
  *  2. `load` is consistent with every append accepted before it.
  *  3. Checkpoints are made beside the traffic, one at a time per context; that one fails costs time at the next load, nothing else.

@@ -1,7 +1,7 @@
 /**
  * Port: an ordered store of bytes, beneath the log. Small on purpose, so that a fake is complete and faults can be planted.
  *
- * Invariants (STORE):
+ * Invariants:
  *  1. A batch is atomic. With `sync` it survives a crash of process and machine once it resolves, and so does every batch before it.
  *  2. Keys are ordered byte by byte.
  *  3. A view shows the store at one moment: after whole batches, and unchanged while `use` runs.

@@ -92,7 +92,7 @@ export function describeChangeLog(name: string, traits: LogTraits, factory: () =
       expect(stored?.tail.map(({ update }) => numberIn(update))).toEqual(Array.from({ length: 200 }, (_, n) => n));
     });
 
-    test("[LOG-4] a guard on seq holds only at the head, one on lockSeq while no rule changed", async () => {
+    test("[LOG-7] a guard on seq holds only at the head, one on lockSeq while no rule changed", async () => {
       await createPlan();
       await log.append(plan, { seq: 0 }, [entryOf(1)]);
       const head = { seq: 1, version: 1, lockSeq: 0, updatedAtMs: 2_001 };
@@ -102,7 +102,7 @@ export function describeChangeLog(name: string, traits: LogTraits, factory: () =
       expect((await log.load(plan))?.tail).toHaveLength(2);
     });
 
-    test("[LOG-4] of two appends with the same seq guard one wins; the other sees a durable head", async () => {
+    test("[LOG-7] of two appends with the same seq guard one wins; the other sees a durable head", async () => {
       await createPlan();
       const [one, two] = await Promise.all([
         log.append(plan, { seq: 0 }, [entryOf(1)]),
@@ -112,7 +112,7 @@ export function describeChangeLog(name: string, traits: LogTraits, factory: () =
       expect(two).toMatchObject({ kind: "conflict", head: { seq: 1, version: 1 } });
     });
 
-    test("[LOG-5] an idempotency record is there with its append, and counts only while it is young", async () => {
+    test("[LOG-4] an idempotency record is there with its append, and counts only while it is young", async () => {
       await createPlan();
       const idempotency = { key: "k1", fingerprint: "f" };
       const appending = log.append(plan, { seq: 0 }, [entryOf(1), entryOf(2)], { idempotency });
@@ -126,7 +126,7 @@ export function describeChangeLog(name: string, traits: LogTraits, factory: () =
       expect(await log.findIdempotent(idOf("other"), "k1", 0)).toBeUndefined();
     });
 
-    test("[LOG-5] forgetting old idempotency records leaves the young ones, also under the same key", async () => {
+    test("[LOG-4] forgetting old idempotency records leaves the young ones, also under the same key", async () => {
       await createPlan();
       const at = (n: number, key: string): Promise<unknown> =>
         log.append(plan, { lockSeq: 0 }, [entryOf(n)], { idempotency: { key, fingerprint: "f" } });
@@ -155,7 +155,7 @@ export function describeChangeLog(name: string, traits: LogTraits, factory: () =
       await appending;
     });
 
-    test("[LOG-7] reading gives a window in either direction, also from inside a run", async () => {
+    test("[LOG-8] reading gives a window in either direction, also from inside a run", async () => {
       await createPlan();
       await log.append(
         plan,
@@ -179,7 +179,7 @@ export function describeChangeLog(name: string, traits: LogTraits, factory: () =
       expect(await log.readBackwards(idOf("other"), 5, 5)).toEqual([]);
     });
 
-    test("[LOG-8] a checkpoint shortens the tail and keeps the log; an older one is ignored", async () => {
+    test("[LOG-9] a checkpoint shortens the tail and keeps the log; an older one is ignored", async () => {
       await createPlan();
       await log.append(
         plan,
@@ -210,7 +210,7 @@ export function describeChangeLog(name: string, traits: LogTraits, factory: () =
       expect(result).toMatchObject({ kind: "appended", tail: { entries: 2 } });
     });
 
-    test("[LOG-8] an append says how much a cold load would read", async () => {
+    test("[LOG-9] an append says how much a cold load would read", async () => {
       await createPlan();
       const bytes: number[] = [];
       for (let n = 0; n < 3; n++) {
@@ -228,7 +228,7 @@ export function describeChangeLog(name: string, traits: LogTraits, factory: () =
       expect(result.tail.checkpointBytes).toBeGreaterThanOrEqual(500);
     });
 
-    test("[LOG-9] an id is taken once; a deleted one may be taken again in the next epoch, with nothing left of the old", async () => {
+    test("[LOG-10] an id is taken once; a deleted one may be taken again in the next epoch, with nothing left of the old", async () => {
       await createPlan();
       await expect(createPlan()).rejects.toMatchObject({ code: "ALREADY_EXISTS" });
       await log.append(plan, { seq: 0 }, [entryOf(1)], { idempotency: { key: "k", fingerprint: "f" } });
@@ -252,7 +252,7 @@ export function describeChangeLog(name: string, traits: LogTraits, factory: () =
       expect(await log.create(metaOf("plan"), emptyCheckpoint())).toMatchObject({ meta: { epoch: 3 } });
     });
 
-    test("[LOG-9] create, append, delete and create again in one breath take effect in that order", async () => {
+    test("[LOG-10] create, append, delete and create again in one breath take effect in that order", async () => {
       const results = await Promise.allSettled([
         createPlan(),
         log.append(plan, { seq: 0 }, [entryOf(1)]),
@@ -270,7 +270,7 @@ export function describeChangeLog(name: string, traits: LogTraits, factory: () =
       expect(stored?.tail.map(({ update }) => numberIn(update))).toEqual([3]);
     });
 
-    test("[LOG-10] a listing goes through all contexts in order of id, in pages", async () => {
+    test("[LOG-11] a listing goes through all contexts in order of id, in pages", async () => {
       const ids = ["b", "a", "A", "a.b", "a:1", "0", "ab", "a-"];
       for (const id of ids) await log.create(metaOf(id), emptyCheckpoint());
       await log.append(idOf("ab"), { seq: 0 }, [entryOf(1)]);
@@ -285,14 +285,14 @@ export function describeChangeLog(name: string, traits: LogTraits, factory: () =
       expect(seen).toEqual(["0@0", "A@0", "a@0", "a-@0", "a.b@0", "a:1@0", "ab@1", "b@0"]);
     });
 
-    test("[LOG-11] the node's Yjs client id is the same for the life of the data", async () => {
+    test("[LOG-12] the node's Yjs client id is the same for the life of the data", async () => {
       const before = log.nodeClientId;
       expect(before).toBeGreaterThan(0);
       await reopen();
       expect(log.nodeClientId).toBe(before);
     });
 
-    test("[LOG-12] a closed log refuses everything and opens again", async () => {
+    test("[LOG-13] a closed log refuses everything and opens again", async () => {
       await createPlan();
       await log.close();
       await log.close();
@@ -304,7 +304,7 @@ export function describeChangeLog(name: string, traits: LogTraits, factory: () =
       expect(log.hasFailed).toBe(false);
     });
 
-    test("[LOG-12] close waits for what was accepted", async () => {
+    test("[LOG-13] close waits for what was accepted", async () => {
       await createPlan();
       const appends = Array.from({ length: 50 }, (_, n) => log.append(plan, { lockSeq: 0 }, [entryOf(n)]));
       await log.close();

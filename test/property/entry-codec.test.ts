@@ -27,7 +27,7 @@ const anyEntry: fc.Arbitrary<NewEntry> = fc.record(
   { requiredKeys: ["kind", "actor", "atMs", "origin", "paths", "update"] },
 );
 
-test("[LOG-13] any run reads back as it was written", () => {
+test("[LOG-14] any run reads back as it was written", () => {
   fc.assert(
     fc.property(fc.array(anyEntry, { minLength: 1, maxLength: 20 }), fc.nat(), fc.nat(), (entries, before, version) => {
       let changes = version;
@@ -52,7 +52,7 @@ function plain(_key: string, value: unknown): unknown {
 
 const DECODERS = [decodeRun, decodeCheckpoint, decodeContext, decodeHead, decodeIdempotency];
 
-test("[LOG-14] no bytes make a decoder do anything but return or throw DATA_DAMAGED, not even with a right checksum", () => {
+test("[LOG-15] no bytes make a decoder do anything but return or throw DATA_DAMAGED, not even with a right checksum", () => {
   fc.assert(
     fc.property(
       fc.uint8Array({ maxLength: 200 }),

@@ -55,16 +55,26 @@ export class Typist {
     return this;
   }
 
+  get length(): number {
+    return this.doc.getText("text").length;
+  }
+
   type(text: string, actor: Actor = alice): NewEntry {
-    const target = this.doc.getText("text");
-    target.insert(target.length, text);
-    return {
-      kind: "change",
-      actor,
-      atMs: 2_000,
-      origin: "sync",
-      paths: ["@text"],
-      update: this.#updates.pop() ?? new Uint8Array(),
-    };
+    return this.typeAt(this.length, text, actor);
+  }
+
+  typeAt(index: number, text: string, actor: Actor = alice): NewEntry {
+    this.doc.getText("text").insert(index, text);
+    return this.#entry(["@text"], actor);
+  }
+
+  set(key: string, value: number): NewEntry {
+    this.doc.getMap("data").set(key, value);
+    return this.#entry([`/${key}`], alice);
+  }
+
+  #entry(paths: readonly string[], actor: Actor): NewEntry {
+    const update = this.#updates.pop() ?? new Uint8Array();
+    return { kind: "change", actor, atMs: 2_000, origin: "sync", paths, update };
   }
 }

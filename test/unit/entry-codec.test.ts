@@ -21,11 +21,11 @@ const run = [
   { ...entryOf(3, { actor: bob, message: "why", paths: [] }), seq: 12, version: 6 },
 ] as const;
 
-test("[LOG-13] a run reads back as it was written, seqs and versions included", () => {
+test("[LOG-14] a run reads back as it was written, seqs and versions included", () => {
   expect(decodeRun({ key, value: encodeRun(key, 4, run), name })).toEqual(run);
 });
 
-test("[LOG-13] the bytes of a run are fixed: old data folders must open", () => {
+test("[LOG-14] the bytes of a run are fixed: old data folders must open", () => {
   const entry = { ...entryOf(1), seq: 10, version: 5, atMs: 1_000, paths: ["/a"] };
   const body = "04 01 000000 05616c696365 e807 01022f61 0400000001".replaceAll(" ", "");
   const sealed = Buffer.concat([Buffer.of(1), Buffer.from(body, "hex")]);
@@ -36,7 +36,7 @@ test("[LOG-13] the bytes of a run are fixed: old data folders must open", () => 
   );
 });
 
-test("[LOG-14] any changed bit, any cut and any other key is DATA_DAMAGED with the record's name", () => {
+test("[LOG-15] any changed bit, any cut and any other key is DATA_DAMAGED with the record's name", () => {
   const value = encodeRun(key, 4, run);
   const decode =
     (bytes: Uint8Array, under: Uint8Array = key) =>
@@ -53,14 +53,14 @@ test("[LOG-14] any changed bit, any cut and any other key is DATA_DAMAGED with t
   expect(decode(value, runKey(2, 10))).toThrow(damage);
 });
 
-test("[LOG-14] a sound record of a format to come is DATA_FORMAT_NEWER", () => {
+test("[LOG-15] a sound record of a format to come is DATA_FORMAT_NEWER", () => {
   const value = Buffer.from(encodeRun(key, 4, run));
   value[4] = 2;
   value.writeUInt32BE(crc32(Buffer.concat([key, value.subarray(4)])));
   expect(() => decodeRun({ key, value, name })).toThrow(expect.objectContaining({ code: "DATA_FORMAT_NEWER" }));
 });
 
-test("[LOG-13] head, checkpoint and context read back as they were written", () => {
+test("[LOG-14] head, checkpoint and context read back as they were written", () => {
   const head = { seq: 2 ** 40, version: 7, lockSeq: 3, updatedAtMs: 1_760_000_000_000 };
   const headRecord = { head, checkpointSeq: 5, checkpointBytes: 6, logBytes: 2 ** 41, coveredBytes: 9 };
   expect(decodeHead({ key, value: encodeHead(key, headRecord), name })).toEqual(headRecord);

@@ -7,7 +7,7 @@ const hex = (key: Uint8Array): string => Buffer.from(key).toString("hex");
 const inRange = (key: Uint8Array, { gte, lt }: keys.KeyRange): boolean =>
   Buffer.compare(key, gte) >= 0 && Buffer.compare(key, lt) < 0;
 
-test("[LOG-13] keys are as documented: a data folder outlives the program", () => {
+test("[LOG-14] keys are as documented: a data folder outlives the program", () => {
   expect(hex(keys.FORMAT_KEY)).toBe("21666f726d6174");
   expect(hex(keys.NODE_KEY)).toBe("216e6f6465");
   expect(hex(keys.OPEN_KEY)).toBe("216f70656e");
@@ -21,7 +21,7 @@ test("[LOG-13] keys are as documented: a data folder outlives the program", () =
   expect(hex(keys.purgeKey(7))).toBe("70000000000007");
 });
 
-test("[LOG-13] numbers come back out, and order as numbers", () => {
+test("[LOG-14] numbers come back out, and order as numbers", () => {
   const seqs = [0, 1, 255, 256, 65_535, 2 ** 32 - 1, 2 ** 32, 2 ** 47];
   const runs = seqs.map((seq) => keys.runKey(3, seq));
   expect(runs.map(keys.firstSeqOf)).toEqual(seqs);
@@ -31,7 +31,7 @@ test("[LOG-13] numbers come back out, and order as numbers", () => {
   expect(keys.idempotencyKeyOf(keys.expiryKey(7, "schlüssel", 12))).toEqual(keys.idempotencyKey(7, "schlüssel", 12));
 });
 
-test("[LOG-13] ranges hold what they name and nothing of the neighbours", () => {
+test("[LOG-14] ranges hold what they name and nothing of the neighbours", () => {
   expect(inRange(keys.runKey(3, 5), keys.runsBetween(3, 5, 6))).toBe(true);
   expect(inRange(keys.runKey(3, 6), keys.runsBetween(3, 5, 6))).toBe(false);
   expect(inRange(keys.runKey(4, 0), keys.runsBetween(3, 0, Infinity))).toBe(false);
