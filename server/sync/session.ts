@@ -70,6 +70,9 @@ export class Session implements Member {
   readonly #port: SessionPort;
   #state: "opening" | "open" | "closed" = "opening";
   #lag: Lag | undefined;
+  #isAnswering = false;
+  /** The newest state vector that was asked for while an answer was under way. */
+  #askedAgain: Uint8Array | undefined;
   #dataFrames = 0;
   #settledFrames = 0;
   #unsettledBytes = 0;
@@ -215,18 +218,28 @@ export class Session implements Member {
 
   #sync(stateVector: Uint8Array): void {
     assertStateVector(stateVector);
-    // a client that asks and does not read must not make us hold its answers
-    if (this.#lag !== undefined || this.#connection.bufferedBytes > LIMITS.outboundBytesMax)
+    this.#answer(stateVector);
+  }
+
+  /** A client that asks and does not read must not make us hold its answers: at most one is under way, one is owed. */
+  #answer(stateVector: Uint8Array): void {
+    if (this.#isAnswering) this.#askedAgain = stateVector;
+    else if (this.#lag !== undefined || this.#connection.bufferedBytes > LIMITS.outboundBytesMax) {
       this.#fallBehind(stateVector);
-    else this.#sendState(stateVector);
+    } else this.#sendState(stateVector);
   }
 
   #sendState(stateVector: Uint8Array, then?: () => Batch): void {
+    this.#isAnswering = true;
     this.#port
       .encodeSince(stateVector)
       .then((batch) => {
         this.#send(batch);
         if (then !== undefined) this.#send(then());
+        this.#isAnswering = false;
+        const next = this.#askedAgain;
+        this.#askedAgain = undefined;
+        if (next !== undefined) this.#answer(next);
       })
       .catch((error: unknown) => this.end(toServiceError(error)));
   }

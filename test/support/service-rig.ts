@@ -7,7 +7,7 @@ import { encodeUpdate } from "../../shared/protocol/frames.ts";
 import { systemClock } from "../../server/clock.ts";
 import { ContextManager } from "../../server/context-manager.ts";
 import type { Caller } from "../../server/context-service.ts";
-import { inlineCheckpointBuilder } from "../../server/storage/checkpoint.ts";
+import { InlineCheckpointBuilder } from "../../server/storage/checkpoint.ts";
 import { StorageManager } from "../../server/storage/storage-manager.ts";
 import type { Session } from "../../server/sync/session.ts";
 import { SyncManager } from "../../server/sync/sync-manager.ts";
@@ -28,7 +28,7 @@ export interface ServiceRig {
 
 export async function startService(log: GatedLog = new GatedLog()): Promise<ServiceRig> {
   const logger = new RecordingLogger();
-  const storage = new StorageManager({ log, clock: systemClock, logger, checkpoints: inlineCheckpointBuilder });
+  const storage = new StorageManager({ log, clock: systemClock, logger, checkpoints: InlineCheckpointBuilder });
   await storage.start();
   const service = new ContextManager({ clock: systemClock, logger, storage, sync: new SyncManager(systemClock) });
   return { service, log, logger, storage };

@@ -257,6 +257,14 @@ describe("falling behind", () => {
   });
 });
 
+test("[SYNC-4] questions in one breath are answered once, and once more for the last of them", async () => {
+  const { session, connection, service } = join(false);
+  for (let clock = 0; clock < 100; clock++) session.receive(encodeStep1(Uint8Array.from([1, 7, clock])));
+  await settle();
+  expect(service.asked).toEqual([Uint8Array.from([1, 7, 0]), Uint8Array.from([1, 7, 99])]);
+  expect(connection.take()).toHaveLength(2);
+});
+
 describe("the line", () => {
   test("[WIRE-13] a quiet session is sent a sign of life, a busy one not", () => {
     const { session, connection } = join(false);
