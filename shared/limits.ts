@@ -72,6 +72,8 @@ export const LIMITS = {
   /** Estimated steps of Yjs to integrate one update (server/state/integration-work.ts has the unit and figures). */
   updateWorkMax: 2_000_000,
   stringCharsMax: 1024 * 1024,
+  /** Characters that the `edit_text` operations of one change look through: 100 edits of a 1 MB text take about 50 ms. */
+  textSearchCharsMax: 100 * 1024 * 1024,
 
   // --- one context ----------------------------------------------------------------------------------------------
   /** Encoded state of a context. The spec's bound on memory is 10 MB; a Y.Doc is a few times its encoding. */

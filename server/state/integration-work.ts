@@ -80,33 +80,27 @@ export class IntegrationWork {
    * @throws {ServiceError} LIMIT_EXCEEDED; MALFORMED_UPDATE when its neighbours are in the wrong order
    */
   place(struct: ScannedStruct, from: number, spot: Spot): void {
-    const { client, rightOrigin } = struct;
+    const piece = this.#pieceOf(struct, from);
+    const left = piece.left ?? null;
+    const right = piece.right ?? null;
+    this.#spend(piece.elements / JOINED_ELEMENTS_PER_STEP);
+    const isContested = left === null ? right === null || this.#leftOf(right) !== null : this.#rightOf(left) !== right;
+    if (isContested) this.#assertInOrder(piece);
+    this.#insert(piece, isContested ? this.#positionOf(piece, spot) : left, spot);
+    this.#rememberFresh(piece);
+  }
+
+  #pieceOf(struct: ScannedStruct, from: number): Piece {
+    const { client, rightOrigin, kind } = struct;
     // Yjs puts the rest of a struct that it knows the beginning of right after that beginning
     const origin = from > struct.clock ? { client, clock: from - 1 } : struct.origin;
     const left = origin === null ? null : this.#endingAt(origin);
     const right = rightOrigin === null ? null : this.#startingAt(rightOrigin);
-    const length = struct.clock + struct.length - from;
-    const isArray = struct.kind === "any" || struct.kind === "json";
-    const elements = isArray ? length + elementsBefore(left, client, from) : 0;
-    const piece: Piece = {
-      client,
-      clock: from,
-      length,
-      origin,
-      rightOrigin,
-      left,
-      right,
-      item: null,
-      passed: 0,
-      elements,
-    };
-    this.#spend(elements / JOINED_ELEMENTS_PER_STEP);
-    const isContested = left === null ? right === null || this.#leftOf(right) !== null : this.#rightOf(left) !== right;
     // the cut for the right neighbour may have gone through the left one
     if (left !== null && left.clock + left.length !== (origin?.clock ?? 0) + 1) throw outOfOrder();
-    if (isContested) this.#assertInOrder(piece);
-    this.#insert(piece, isContested ? this.#positionOf(piece, spot) : left, spot);
-    this.#rememberFresh(piece);
+    const length = struct.clock + struct.length - from;
+    const elements = kind === "any" || kind === "json" ? length + elementsBefore(left, client, from) : 0;
+    return { client, clock: from, length, origin, rightOrigin, left, right, item: null, passed: 0, elements };
   }
 
   /** Counts what Yjs does to find the neighbours of a struct that it will not place. @throws {ServiceError} LIMIT_EXCEEDED */
@@ -127,9 +121,13 @@ export class IntegrationWork {
     }
   }
 
-  /** Replicas that integrate in different orders agree about an item only if its neighbours are in order. */
-  #assertInOrder({ left, right, origin, rightOrigin }: Piece): void {
-    if (!left || !right || isSameId(left.rightOrigin, rightOrigin) || isSameId(right.origin, origin)) return;
+  /**
+   * Replicas that integrate in different orders agree about an item only if its neighbours are in order. Yjs's own undo
+   * breaks that when it restores a list piece by piece, so a client may mix up what it wrote itself.
+   */
+  #assertInOrder({ client, left, right, origin, rightOrigin }: Piece): void {
+    if (!left || !right || (left.client === client && right.client === client)) return;
+    if (isSameId(left.rightOrigin, rightOrigin) || isSameId(right.origin, origin)) return;
     for (let between = this.#rightOf(left); between !== right; between = this.#rightOf(between)) {
       if (between === null) throw outOfOrder();
       this.#spend(1 / HOPS_PER_STEP);

@@ -45,10 +45,12 @@ export interface Sent {
   readonly onlyKey?: string;
 }
 
+type Send = (writer: Writer, sent: Sent) => void;
+
 /** Runs `steps` random steps; `receive` is the server: it applies what it gets to `server`. */
 export function runHistory(random: Random, steps: number, server: Y.Doc, receive: (sent: Sent) => void): void {
   const writers = Array.from({ length: 3 + intBelow(random, 3) }, (_, i) => makeWriter(i + 1));
-  const send = (writer: Writer, sent: Sent): void => {
+  const send: Send = (writer, sent) => {
     receive(sent);
     for (const other of writers)
       if (other !== writer && other.isOnline) Y.applyUpdate(other.doc, sent.update, "remote");
@@ -59,19 +61,20 @@ export function runHistory(random: Random, steps: number, server: Y.Doc, receive
     const dice = random();
     if (dice < 0.1) writer.isOnline = false;
     else if (dice < 0.25 && !writer.isOnline) reconnect(random, writer, server, send);
-    else {
-      const onlyKey = edit(random, writer);
-      const [update, ...more] = writer.outbox;
-      if (!writer.isOnline || update === undefined) continue;
-      writer.outbox = [];
-      send(writer, { update, ...(onlyKey !== undefined && more.length === 0 && { onlyKey }) });
-      for (const next of more) send(writer, { update: next });
-    }
+    else editOnce(random, writer, send);
   }
   for (const writer of writers) reconnect(random, writer, server, send);
   for (const { doc } of writers) Y.applyUpdate(doc, Y.encodeStateAsUpdate(server, Y.encodeStateVector(doc)), "remote");
-  for (const { doc } of writers) {
-    if (canonical(doc) !== canonical(server)) throw new Error("The replicas diverged.");
+  if (writers.some(({ doc }) => canonical(doc) !== canonical(server))) throw new Error("The replicas diverged.");
+}
+
+function editOnce(random: Random, writer: Writer, send: Send): void {
+  const onlyKey = edit(random, writer);
+  if (!writer.isOnline) return;
+  const updates = writer.outbox;
+  writer.outbox = [];
+  for (const update of updates) {
+    send(writer, { update, ...(onlyKey !== undefined && updates.length === 1 && { onlyKey }) });
   }
 }
 
@@ -98,7 +101,7 @@ function makeWriter(clientId: number): Writer {
 }
 
 /** What a client does after a time offline: as SyncStep2, as the updates it kept, or as these merged. */
-function reconnect(random: Random, writer: Writer, server: Y.Doc, send: (writer: Writer, sent: Sent) => void): void {
+function reconnect(random: Random, writer: Writer, server: Y.Doc, send: Send): void {
   const way = pick(random, ["vector", "replay", "merged", "everything"] as const);
   const kept = writer.outbox;
   writer.outbox = [];

@@ -277,7 +277,7 @@ function rightOriginSpread(count: number): Uint8Array {
 }
 
 function encode(ascii: string): number[] {
-  return [...ascii].map((letter) => letter.charCodeAt(0));
+  return Array.from(ascii, (letter) => letter.charCodeAt(0));
 }
 
 function pairs(first: number, second: number, count: number): Uint8Array {
