@@ -123,6 +123,11 @@ export class DurableProvider extends WebsocketProvider {
     this.messageHandlers[FRAME.sync] = (...args) => {
       const [, decoder] = args;
       if (decoding.peekVarUint(decoder) !== SYNC.step1) return readSync?.(...args);
+      if (this.#isReady) {
+        // the server asks again because it misses something: the answer, a data frame, is all that it lacks
+        this.#framesSent++;
+        return readSync?.(...args);
+      }
       decoding.readVarUint(decoder);
       this.#serverVector = decoding.readVarUint8Array(decoder);
       this.#becomeReady();

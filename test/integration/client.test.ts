@@ -127,7 +127,7 @@ describe("saving", () => {
     expect(await stateOf(saved)).toBe("pending");
     expect(context.hasUnsavedChanges).toBe(true);
     const event = next(context, "saved");
-    server.ackAll();
+    server.ack();
     await saved;
     await event;
     expect(context.hasUnsavedChanges).toBe(false);
@@ -140,12 +140,12 @@ describe("saving", () => {
     set(context, "a", 1);
     const saved = context.saved();
     await server.until(() => server.updates.length === 1);
-    server.ackAll();
+    server.ack();
     set(context, "b", 1);
     await saved;
     expect(context.hasUnsavedChanges).toBe(true);
     await server.until(() => server.updates.length === 2);
-    server.ackAll();
+    server.ack();
   });
 
   test("[SDK-5] edits made offline arrive after a reconnect, each once and in order", async () => {
@@ -187,6 +187,28 @@ describe("saving", () => {
     await context.saved();
     expect(server.data).toEqual({ a: 2 });
     expect(hasGap(server.doc)).toBe(false);
+  });
+
+  test("[SDK-22] asked again, it sends all that the server lacks, and counts the frame", async () => {
+    const context = await open();
+    server.acksUpdates = false;
+    set(context, "a", 1);
+    await server.until(() => server.updates.length === 1);
+    server.ask(Y.encodeStateVector(new Y.Doc()));
+    await server.until(() => server.updates.length === 2);
+    set(context, "b", 1);
+    await server.until(() => server.updates.length === 3);
+    server.ack(2);
+    await roundTrip(context);
+    expect(context.unsaved).toHaveLength(1);
+    server.ack();
+    await context.saved();
+    const everything = new Y.Doc();
+    Y.applyUpdate(everything, server.updates[1] ?? new Uint8Array());
+    expect(everything.getMap("data").toJSON()).toEqual({ a: 1 });
+    server.acksUpdates = true;
+    set(context, "c", 1);
+    await context.saved();
   });
 
   test("[SDK-7] edits of others are not sent back", async () => {

@@ -121,9 +121,16 @@ export class FakeSyncServer {
     for (const { socket } of this.#sessions) socket.send(message);
   }
 
-  /** Says that everything received so far is durable. */
-  ackAll(): void {
-    for (const { socket, frames } of this.#sessions) socket.send(encodeAck({ frames, version: this.version }));
+  /** Says that everything received so far is durable, or the first `count` data frames of each connection. */
+  ack(count?: number): void {
+    for (const { socket, frames } of this.#sessions) {
+      socket.send(encodeAck({ frames: count ?? frames, version: this.version }));
+    }
+  }
+
+  /** Asks for everything beyond `stateVector` once more. */
+  ask(stateVector: Uint8Array): void {
+    this.send(encodeStep1(stateVector));
   }
 
   /** An edit by somebody else, committed and published. */

@@ -1,3 +1,4 @@
+/** Subscriptions: which transactions they hear of, and what they are told. */
 import { describe, expect, test, vi } from "vitest";
 import * as Y from "yjs";
 import { PathEvents } from "../../../client/path-events.ts";

@@ -1,3 +1,4 @@
+/** Requests over the WebSocket: sent again until answered, and never too many at once. */
 import { describe, expect, test } from "vitest";
 import { PendingRequests } from "../../../client/pending-requests.ts";
 import type { OutgoingRequest } from "../../../client/pending-requests.ts";

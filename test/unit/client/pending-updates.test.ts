@@ -1,3 +1,4 @@
+/** Local edits until the server has them: what an ack, a refusal, a lost connection and the end do to them. */
 import { describe, expect, test } from "vitest";
 import { PendingUpdates } from "../../../client/pending-updates.ts";
 import { ServiceError } from "../../../shared/errors.ts";

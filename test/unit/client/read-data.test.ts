@@ -1,3 +1,4 @@
+/** Reading a replica, against the server's own reading of the same document; and the live types. */
 import { describe, expect, test } from "vitest";
 import * as Y from "yjs";
 import { LiveData } from "../../../client/live-data.ts";

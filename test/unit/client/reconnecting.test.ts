@@ -1,3 +1,4 @@
+/** The pure parts of a reconnect: delays, what close frames say, and who waits for which version. */
 import { describe, expect, test } from "vitest";
 import { closeError, isTerminalClose } from "../../../client/close-error.ts";
 import { RECONNECT_DELAY_MS_MAX, reconnectDelayMs } from "../../../client/reconnect-delay.ts";
