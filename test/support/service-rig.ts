@@ -28,7 +28,7 @@ export interface ServiceRig {
 
 export async function startService(log: GatedLog = new GatedLog()): Promise<ServiceRig> {
   const logger = new RecordingLogger();
-  const storage = new StorageManager({ log, clock: systemClock, logger, checkpoints: InlineCheckpointBuilder });
+  const storage = new StorageManager({ log, clock: systemClock, logger, checkpoints: new InlineCheckpointBuilder() });
   await storage.start();
   const service = new ContextManager({ clock: systemClock, logger, storage, sync: new SyncManager(systemClock) });
   return { service, log, logger, storage };
