@@ -68,27 +68,27 @@ export class CommitPlan {
   }
 
   #addMembers(draft: ObjectDraft, map: Y.Map<unknown>, place: Place): void {
+    const placeOf = (key: string): Place => (place.inArray ? place : { steps: [...place.steps, key], inArray: false });
+    const remove = (key: string): void => this.#add(placeOf(key), () => map.delete(key));
+    for (const key of draft.isWhole ? map.keys() : []) if (!draft.members.has(key)) remove(key);
     for (const [key, member] of draft.members) {
-      const here = place.inArray ? place : { steps: [...place.steps, key], inArray: false };
       if (member === REMOVED) {
-        if (map.has(key)) this.#add(here, () => map.delete(key));
-      } else if (!map.has(key) || !this.#staysInPlace(map.get(key), member, here)) {
+        if (map.has(key)) remove(key);
+      } else if (!map.has(key) || !this.#staysInPlace(map.get(key), member, placeOf(key))) {
         const value = sharedValueOf(member);
-        this.#add(here, () => void map.set(key, value));
+        this.#add(placeOf(key), () => void map.set(key, value));
       }
     }
   }
 
   #addElements(draft: ListDraft, list: Y.Array<unknown>, place: Place): void {
     const here = { ...place, inArray: true };
-    const kept = draft.slots === undefined ? undefined : new Set<unknown>(draft.slots);
     for (const [index, element] of draft.opened) {
-      if (kept?.has(index) === false || this.#staysInPlace(list.get(index), element, here)) continue;
+      if (!draft.keeps(index) || this.#staysInPlace(list.get(index), element, here)) continue;
       this.#addSplice(here, list, { index, deleteCount: 1, values: [sharedValueOf(element)] });
     }
     // One for one so far, so source indices still hold; from the last on, they hold for inserting and removing too.
-    if (draft.slots === undefined) return;
-    for (const splice of splicesOf(draft.slots, list.length).reverse()) this.#addSplice(here, list, splice);
+    for (const splice of splicesOf(draft, list.length).reverse()) this.#addSplice(here, list, splice);
   }
 
   #addSplice(place: Place, list: Y.Array<unknown>, { index, deleteCount, values }: Splice): void {
@@ -121,18 +121,18 @@ interface Splice {
   readonly values: SharedValue[];
 }
 
-/** What turns a source of `length` elements into the slots, in order, by indices of the source. */
-function splicesOf(slots: NonNullable<ListDraft["slots"]>, length: number): Splice[] {
+/** What inserts and removes elements of the source, in order, by its indices. */
+function splicesOf({ pieces }: ListDraft, length: number): Splice[] {
   const splices: Splice[] = [];
   let index = 0;
   let values: SharedValue[] = [];
-  for (const slot of [...slots, length]) {
-    if (typeof slot !== "number") {
-      values.push(sharedValueOf(slot.value));
+  for (const piece of [...pieces, { from: length, count: 0 }]) {
+    if ("value" in piece) {
+      values.push(sharedValueOf(piece.value));
       continue;
     }
-    if (slot > index || values.length > 0) splices.push({ index, deleteCount: slot - index, values });
-    index = slot + 1;
+    if (piece.from > index || values.length > 0) splices.push({ index, deleteCount: piece.from - index, values });
+    index = piece.from + piece.count;
     values = [];
   }
   return splices;
@@ -140,12 +140,17 @@ function splicesOf(slots: NonNullable<ListDraft["slots"]>, length: number): Spli
 
 /** A new value for Yjs with the content of a draft. */
 export function sharedValueOf(draft: DraftValue): SharedValue {
-  if (draft instanceof ObjectDraft)
-    return new Y.Map([...draft.entries()].map(([key, member]) => [key, sharedValueOf(member)]));
+  if (draft instanceof ObjectDraft) return mapOf(draft);
   if (draft instanceof ListDraft) return arrayOf([...draft.values()]);
   if (draft instanceof TextDraft) return textWith(draft);
   if (draft instanceof Foreign) throw new Error("ValueIntake lets no foreign value through.");
   return draft;
+}
+
+function mapOf(draft: ObjectDraft): Y.Map<unknown> {
+  const map = new Y.Map<unknown>();
+  for (const [key, member] of draft.entries()) map.set(key, sharedValueOf(member));
+  return map;
 }
 
 function arrayOf(elements: readonly DraftValue[]): Y.Array<unknown> {

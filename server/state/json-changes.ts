@@ -70,6 +70,7 @@ interface Target {
 class OpsRun {
   readonly roots: DraftRoots;
   readonly #intake = new ValueIntake("make");
+  #searchedChars = 0;
 
   constructor(doc: Y.Doc) {
     this.roots = new DraftRoots(doc);
@@ -104,9 +105,9 @@ class OpsRun {
       case "increment":
         return container.put(step, sum(container.get(step), op.by));
       case "edit_text":
-        return editText(target, op.old, op.new);
+        return this.#editText(target, op.old, op.new);
       case "append_text":
-        return appendText(target, op.text);
+        return this.#appendText(target, op.text);
       default:
         throw invalid("There is no such operation. The API's reference lists them.");
     }
@@ -121,8 +122,9 @@ class OpsRun {
   }
 
   #copy(from: Steps, to: Steps): void {
-    const copy = cloneDraft(this.#valueAt(from));
-    this.#intake.weigh(copy, to);
+    const value = this.#valueAt(from);
+    this.#intake.weigh(value, to);
+    const copy = cloneDraft(value);
     const { container, step } = this.#target(to);
     container.insert(step, copy);
   }
@@ -144,55 +146,59 @@ class OpsRun {
   #target(steps: Steps): Target {
     const [root = DATA_ROOT] = steps;
     this.roots.checkWritable(root);
-    let container: Container = this.roots;
-    for (const [index, step] of steps.slice(0, -1).entries()) {
-      const inner = container.open(step);
-      if (!isContainer(inner)) throw notFound(steps.slice(0, index + 1), inner);
-      container = inner;
-    }
+    const container = steps.length === 1 ? this.roots : this.#valueAt(steps.slice(0, -1));
+    if (!isContainer(container)) throw nothingBelow(steps.slice(0, -1));
     return { container, step: steps.at(-1) ?? root, steps };
   }
 
-  /** For reading: nothing is opened, in every root. */
+  /** What stands there now, in any root, opened for changing. */
   #valueAt(steps: Steps): DraftValue {
-    let value: DraftValue | undefined;
-    let container: DraftValue | Container | undefined = this.roots;
+    let value: DraftValue | DraftRoots = this.roots;
     for (const [index, step] of steps.entries()) {
-      if (!isContainer(container)) throw notFound(steps.slice(0, index), container);
-      value = container.get(step);
-      if (value === undefined) throw notFound(steps.slice(0, index + 1), undefined);
-      container = value;
+      if (!isContainer(value)) throw nothingBelow(steps.slice(0, index));
+      const inner: DraftValue | undefined = value.open(step);
+      if (inner === undefined) throw notFound(steps.slice(0, index + 1));
+      value = inner;
     }
-    return value ?? null;
+    if (value instanceof DraftRoots) throw new Error("A path has a root.");
+    return value;
   }
-}
 
-function editText(target: Target, old: string, replacement: string): void {
-  const value = valueAt(target);
-  const text = textIn(value);
-  const before = checkString(old);
-  const after = checkString(replacement);
-  if (before === "") throw invalid("The passage to edit is empty. Name the text to replace, or use append_text.");
-  const index = occurrenceOf(before, text);
-  if (index === "none") {
-    throw new ServiceError(
-      "TEXT_NOT_FOUND",
-      "The passage does not occur in the text. Read the text again and copy the passage exactly.",
-    );
+  #editText(target: Target, old: string, replacement: string): void {
+    const value = valueAt(target);
+    const text = textIn(value);
+    const before = checkString(old);
+    const after = checkString(replacement);
+    if (before === "") throw invalid("The passage to edit is empty. Name the text to replace, or use append_text.");
+    this.#search(text);
+    const index = occurrenceOf(before, text);
+    if (index === "none") {
+      const advice = "Read the text again and copy the passage exactly.";
+      throw new ServiceError("TEXT_NOT_FOUND", `The passage does not occur in the text. ${advice}`);
+    }
+    if (index === "several") {
+      const advice = "Take in more of the words around it.";
+      throw new ServiceError("TEXT_AMBIGUOUS", `The passage occurs more than once in the text. ${advice}`);
+    }
+    const least = leastEdit(before, after);
+    if (least !== undefined) editAt(target, value, { ...least, index: index + least.index });
   }
-  if (index === "several") {
-    throw new ServiceError(
-      "TEXT_AMBIGUOUS",
-      "The passage occurs more than once in the text. Take in more of the words around it.",
-    );
-  }
-  const least = leastEdit(before, after);
-  if (least !== undefined) editAt(target, value, { ...least, index: index + least.index });
-}
 
-function appendText(target: Target, text: string): void {
-  const value = valueAt(target);
-  editAt(target, value, { index: textIn(value).length, deleteCount: 0, insert: checkString(text) });
+  #appendText(target: Target, text: string): void {
+    const value = valueAt(target);
+    const end = textIn(value);
+    if (typeof value === "string") this.#search(value);
+    editAt(target, value, { index: end.length, deleteCount: 0, insert: checkString(text) });
+  }
+
+  #search(text: string): void {
+    this.#searchedChars += text.length;
+    if (this.#searchedChars > LIMITS.textSearchCharsMax) {
+      throw new ServiceError("TOO_LARGE", "These are too many edits of long texts for one change. Split it.", {
+        details: { limitChars: LIMITS.textSearchCharsMax },
+      });
+    }
+  }
 }
 
 /** A text takes the edit as it is, so that it merges; a string is replaced whole. */
@@ -216,7 +222,7 @@ function sum(present: DraftValue | undefined, by: number): number {
 /** What stands at the target, opened for changing. */
 function valueAt({ container, step, steps }: Target): DraftValue {
   const value = container.open(step);
-  if (value === undefined) throw notFound(steps, undefined);
+  if (value === undefined) throw notFound(steps);
   return value;
 }
 
@@ -229,10 +235,20 @@ function isContainer(value: unknown): value is Container {
   return value instanceof ObjectDraft || value instanceof ListDraft || value instanceof DraftRoots;
 }
 
-function notFound(steps: Steps, found: DraftValue | Container | undefined): ServiceError {
-  const why =
-    found === undefined
-      ? "The path names nothing in the context. Add what is above it first, or read the data for what is there now."
-      : "The path goes on below a value that has no members or elements. Read the data for what is there now.";
-  return new ServiceError("PATH_NOT_FOUND", why, { details: { path: formatPath(steps) } });
+function notFound(steps: Steps): ServiceError {
+  return pathNotFound(
+    steps,
+    "The path names nothing in the context. Add what is above it first, or read the data for what is there now.",
+  );
+}
+
+function nothingBelow(steps: Steps): ServiceError {
+  return pathNotFound(
+    steps,
+    "The path goes on below a value that has no members or elements. Read the data for what is there now.",
+  );
+}
+
+function pathNotFound(steps: Steps, message: string): ServiceError {
+  return new ServiceError("PATH_NOT_FOUND", message, { details: { path: formatPath(steps) } });
 }

@@ -101,19 +101,24 @@ function toJson(value: unknown, depth: number): Json {
 }
 
 function objectToJson(value: object, depth: number): Json {
-  if (value instanceof Y.Map) return membersToJson([...value.entries()], depth);
+  if (value instanceof Y.Map) return membersToJson(value, depth);
   if (value instanceof Y.Array) return elementsToJson(value.toArray(), depth);
   if (isXml(value)) return value.toJSON();
   if (value instanceof Y.Text) return textOf(value);
   if (value instanceof Uint8Array) return { $bytes: toBase64(value) };
   if (Array.isArray(value)) return elementsToJson(value, depth);
-  return isPlainObject(value) ? membersToJson(Object.entries(value), depth) : null;
+  return isPlainObject(value) ? membersToJson(new Map(Object.entries(value)), depth) : null;
 }
 
-function membersToJson(entries: readonly (readonly [string, unknown])[], depth: number): Json {
-  if (depth <= 0 && entries.length > 0) return { $object: entries.length };
-  // fromEntries defines own properties, "__proto__" too
-  return Object.fromEntries(entries.map(([key, value]) => [key, toJson(value, depth - 1)]));
+function membersToJson(members: Y.Map<unknown> | ReadonlyMap<string, unknown>, depth: number): Json {
+  if (depth <= 0 && members.size > 0) return { $object: members.size };
+  const object: Record<string, Json> = {};
+  members.forEach((value: unknown, key: string) => {
+    const json = toJson(value, depth - 1);
+    if (key === "__proto__") Object.defineProperty(object, key, { value: json, enumerable: true });
+    else object[key] = json;
+  });
+  return object;
 }
 
 function elementsToJson(values: readonly unknown[], depth: number): Json {

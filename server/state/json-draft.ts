@@ -3,7 +3,7 @@
  * tried without touching the document, at a cost that follows the change and not the document.
  *
  * Invariants (JSON):
- *  1. A source is never written to. What differs from it is in `members`, `slots`, `opened` and `edits`.
+ *  1. A source is never written to. What differs from it is in `members`, `pieces`, `opened` and `edits`.
  *  2. `get` leaves no trace; what `open` returns may be changed and is seen by every later `get`.
  *  3. A draft stands in one place only: copying goes through `cloneDraft`, moving takes it out of its old place first.
  *  4. Values a live client stored that JSON has no word for (XML, big integers) are `Foreign`: kept, not looked into.
@@ -50,18 +50,25 @@ export const REMOVED: unique symbol = Symbol("removed");
 export class ObjectDraft implements Container {
   readonly source: ObjectSource;
   /** Members that were opened, set or removed. */
-  readonly members: Map<string, DraftValue | typeof REMOVED>;
+  members: Map<string, DraftValue | typeof REMOVED>;
+  /** True when `members` are all there are, and the source's others are removed. */
+  isWhole: boolean;
 
-  constructor(source: ObjectSource = new Map<string, unknown>(), members: ObjectDraft["members"] = new Map()) {
+  constructor(
+    source: ObjectSource = new Map<string, unknown>(),
+    members: ObjectDraft["members"] = new Map(),
+    isWhole = false,
+  ) {
     this.source = source;
     this.members = members;
+    this.isWhole = isWhole;
   }
 
   get(key: string): DraftValue | undefined {
     const member = this.members.get(key);
     if (member === REMOVED) return undefined;
     if (member !== undefined) return member;
-    return this.source.has(key) ? draftOf(this.source.get(key)) : undefined;
+    return this.#showsOfSource(key) ? draftOf(this.source.get(key)) : undefined;
   }
 
   open(key: string): DraftValue | undefined {
@@ -86,17 +93,23 @@ export class ObjectDraft implements Container {
 
   /** Makes this object's members equal to another's, key by key. */
   become(other: ObjectDraft): void {
-    for (const key of this.keys()) if (other.get(key) === undefined) this.remove(key);
-    for (const key of other.keys()) this.put(key, other.open(key) ?? null);
+    const members: ObjectDraft["members"] = new Map();
+    for (const [key, value] of other.entries()) members.set(key, written(this.open(key), value));
+    this.members = members;
+    this.isWhole = true;
   }
 
   *keys(): Generator<string> {
-    for (const key of this.source.keys()) if (this.members.get(key) !== REMOVED) yield key;
-    for (const [key, value] of this.members) if (value !== REMOVED && !this.source.has(key)) yield key;
+    if (!this.isWhole) for (const key of this.source.keys()) if (!this.members.has(key)) yield key;
+    for (const [key, member] of this.members) if (member !== REMOVED) yield key;
   }
 
   *entries(): Generator<readonly [string, DraftValue]> {
     for (const key of this.keys()) yield [key, this.get(key) ?? null];
+  }
+
+  #showsOfSource(key: string): boolean {
+    return !this.isWhole && this.source.has(key);
   }
 }
 
@@ -104,81 +117,133 @@ export class ObjectDraft implements Container {
 interface ListSource {
   readonly length: number;
   get(index: number): unknown;
+  toArray(): readonly unknown[];
 }
 
-/** An element of the source by its index there, or a new one. Numbers only ever grow along a list. */
-type Slot = number | { value: DraftValue };
+/** A run of elements of the source, or a new element. */
+type Piece = { readonly from: number; readonly count: number } | { value: DraftValue };
 
 export class ListDraft implements Container {
   readonly source: ListSource;
-  /** Undefined as long as nothing was inserted or removed. */
-  slots: Slot[] | undefined;
+  /** The list in order. Runs only ever go up in the source. */
+  readonly pieces: Piece[];
   /** Elements of the source that were opened or replaced in their place, by their index there. */
   readonly opened: Map<number, DraftValue>;
 
-  constructor(source: ListSource, slots?: Slot[], opened: ListDraft["opened"] = new Map()) {
+  constructor(source: ListSource, pieces?: Piece[], opened: ListDraft["opened"] = new Map()) {
     this.source = source;
-    this.slots = slots;
+    this.pieces = pieces ?? [{ from: 0, count: source.length }];
     this.opened = opened;
   }
 
-  get length(): number {
-    return this.slots?.length ?? this.source.length;
+  /** A list of new values: as if each had replaced an element, so that a long list is one piece. */
+  static of(values: readonly DraftValue[]): ListDraft {
+    return new ListDraft(sourceOf(Array.from({ length: values.length })), undefined, new Map(values.entries()));
   }
 
-  at(index: number): DraftValue | undefined {
-    const slot = this.#slotAt(index);
-    if (typeof slot !== "number") return slot?.value;
-    return this.opened.get(slot) ?? draftOf(this.source.get(slot));
+  get length(): number {
+    let length = 0;
+    for (const piece of this.pieces) length += lengthOf(piece);
+    return length;
+  }
+
+  /** True when the element of the source is still in its place, though it may be opened or replaced. */
+  keeps(sourceIndex: number): boolean {
+    return this.pieces.some(
+      (piece) => !("value" in piece) && sourceIndex >= piece.from && sourceIndex < piece.from + piece.count,
+    );
   }
 
   get(step: string): DraftValue | undefined {
-    const index = indexOf(step);
-    return index === undefined ? undefined : this.at(index);
+    const spot = this.#spotOf(indexOf(step));
+    if (spot === undefined) return undefined;
+    if ("value" in spot.piece) return spot.piece.value;
+    const index = spot.piece.from + spot.offset;
+    const opened = this.opened.get(index);
+    return opened === undefined ? draftOf(this.source.get(index)) : opened;
   }
 
   open(step: string): DraftValue | undefined {
     const value = this.get(step);
-    if (typeof value === "object" && value !== null) this.#set(Number(step), value);
+    if (typeof value === "object" && value !== null) this.#set(step, value);
     return value;
   }
 
   insert(step: string, value: DraftValue): void {
     const index = step === "-" ? this.length : indexOf(step);
-    if (index === undefined || index > this.length) throw noElement(this.length);
-    this.#changeableSlots().splice(index, 0, { value });
+    const spot = this.#spotOf(index);
+    if (spot !== undefined) this.#splice(spot, 0, { value });
+    else if (index === this.length) this.pieces.push({ value });
+    else throw noElement(this.length);
   }
 
   put(step: string, value: DraftValue): void {
     const present = this.open(step);
     if (present === undefined) throw noElement(this.length);
-    this.#set(Number(step), written(present, value));
+    this.#set(step, written(present, value));
   }
 
   remove(step: string): void {
-    if (this.get(step) === undefined) throw noElement(this.length);
-    this.#changeableSlots().splice(Number(step), 1);
+    const spot = this.#spotOf(indexOf(step));
+    if (spot === undefined) throw noElement(this.length);
+    this.#splice(spot, 1);
   }
 
   *values(): Generator<DraftValue> {
-    for (let index = 0; index < this.length; index++) yield this.at(index) ?? null;
+    const stored = this.source.toArray();
+    for (const piece of this.pieces) {
+      if ("value" in piece) {
+        yield piece.value;
+        continue;
+      }
+      for (let index = piece.from; index < piece.from + piece.count; index++) {
+        const opened = this.opened.get(index);
+        yield opened === undefined ? draftOf(stored[index]) : opened;
+      }
+    }
   }
 
-  #slotAt(index: number): Slot | undefined {
-    if (this.slots !== undefined) return this.slots[index];
-    return index < this.source.length ? index : undefined;
+  #set(step: string, value: DraftValue): void {
+    const spot = this.#spotOf(indexOf(step));
+    if (spot === undefined) return;
+    if ("value" in spot.piece) spot.piece.value = value;
+    else this.opened.set(spot.piece.from + spot.offset, value);
   }
 
-  #set(index: number, value: DraftValue): void {
-    const slot = this.#slotAt(index);
-    if (typeof slot === "number") this.opened.set(slot, value);
-    else if (slot !== undefined) slot.value = value;
+  #spotOf(index: number | undefined): Spot | undefined {
+    if (index === undefined) return undefined;
+    let offset = index;
+    for (const [at, piece] of this.pieces.entries()) {
+      if (offset < lengthOf(piece)) return { at, piece, offset };
+      offset -= lengthOf(piece);
+    }
+    return undefined;
   }
 
-  #changeableSlots(): Slot[] {
-    this.slots ??= Array.from({ length: this.source.length }, (_, index) => index);
-    return this.slots;
+  #splice({ at, piece, offset }: Spot, deleteCount: 0 | 1, ...inserted: readonly Piece[]): void {
+    if ("value" in piece) {
+      this.pieces.splice(at, deleteCount, ...inserted);
+      return;
+    }
+    const before = { from: piece.from, count: offset };
+    const after = { from: piece.from + offset + deleteCount, count: piece.count - offset - deleteCount };
+    this.pieces.splice(at, 1, ...[before, ...inserted, after].filter((part) => lengthOf(part) > 0));
   }
+}
+
+/** An element's piece, and where in the piece it is. */
+interface Spot {
+  readonly at: number;
+  readonly piece: Piece;
+  readonly offset: number;
+}
+
+function lengthOf(piece: Piece): number {
+  return "value" in piece ? 1 : piece.count;
+}
+
+function sourceOf(values: readonly unknown[]): ListSource {
+  return { length: values.length, get: (index) => values[index], toArray: () => values };
 }
 
 export class TextDraft {
@@ -231,7 +296,7 @@ function draftOfObject(stored: object): DraftValue {
   if (stored instanceof Y.Array) return new ListDraft(stored);
   if (stored instanceof Y.Text && !isXml(stored)) return new TextDraft(stored);
   if (stored instanceof Uint8Array) return stored;
-  if (Array.isArray(stored)) return new ListDraft({ length: stored.length, get: (index): unknown => stored[index] });
+  if (Array.isArray(stored)) return new ListDraft(sourceOf(stored));
   return isPlainObject(stored) ? new ObjectDraft(new Map(Object.entries(stored))) : new Foreign(stored);
 }
 
@@ -241,12 +306,12 @@ export function cloneDraft(value: DraftValue): DraftValue {
     const members = [...value.members].map(
       ([key, member]) => [key, member === REMOVED ? REMOVED : cloneDraft(member)] as const,
     );
-    return new ObjectDraft(value.source, new Map(members));
+    return new ObjectDraft(value.source, new Map(members), value.isWhole);
   }
   if (value instanceof ListDraft) {
-    const slots = value.slots?.map((slot) => (typeof slot === "number" ? slot : { value: cloneDraft(slot.value) }));
+    const pieces = value.pieces.map((piece) => ("value" in piece ? { value: cloneDraft(piece.value) } : piece));
     const opened = [...value.opened].map(([index, element]) => [index, cloneDraft(element)] as const);
-    return new ListDraft(value.source, slots, new Map(opened));
+    return new ListDraft(value.source, pieces, new Map(opened));
   }
   if (value instanceof TextDraft) return new TextDraft(value.source, value.text, [...value.edits]);
   return value;
@@ -277,8 +342,10 @@ function sameMembers(present: ObjectDraft, wanted: ObjectDraft): boolean {
 
 function sameElements(present: ListDraft, wanted: ListDraft): boolean {
   if (present.length !== wanted.length) return false;
-  for (let index = 0; index < present.length; index++) {
-    if (!sameContent(present.at(index) ?? null, wanted.at(index) ?? null)) return false;
+  const others = wanted.values();
+  for (const element of present.values()) {
+    const other = others.next();
+    if (other.done === true || !sameContent(element, other.value)) return false;
   }
   return true;
 }

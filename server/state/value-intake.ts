@@ -103,8 +103,7 @@ export class ValueIntake {
 
   #list(values: readonly unknown[]): ListDraft {
     this.#checkDepth();
-    const slots = values.map((value, index) => ({ value: this.#inside(String(index), () => this.#taken(value)) }));
-    return new ListDraft({ length: 0, get: () => undefined }, slots);
+    return ListDraft.of(values.map((value, index) => this.#inside(String(index), () => this.#taken(value))));
   }
 
   #weighed(value: DraftValue): void {

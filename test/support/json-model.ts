@@ -50,23 +50,27 @@ function applied(before: Plain, op: JsonOp): Plain {
       return move(data, pointer(op.from), at);
     case "merge":
       return put(data, at, merged(findOr(data, at, undefined), op.value));
-    case "increment": {
-      const present = findOr(data, at, 0);
-      if (typeof present !== "number") throw new Refused("INVALID_CHANGE");
-      return put(data, at, present + op.by);
-    }
-    case "edit_text": {
-      const text = stringAt(data, at);
-      if (op.old === "") throw new Refused("INVALID_CHANGE");
-      const starts = [...Array(text.length).keys()].filter((index) => text.startsWith(op.old, index));
-      const [start] = starts;
-      if (start === undefined) throw new Refused("TEXT_NOT_FOUND");
-      if (starts.length > 1) throw new Refused("TEXT_AMBIGUOUS");
-      return put(data, at, text.slice(0, start) + op.new + text.slice(start + op.old.length));
-    }
-    case "append_text":
+    case "increment":
+      return put(data, at, incremented(findOr(data, at, 0), op.by));
+    case "edit_text":
+      return put(data, at, edited(stringAt(data, at), op.old, op.new));
+    default:
       return put(data, at, stringAt(data, at) + op.text);
   }
+}
+
+function incremented(present: Plain, by: number): Plain {
+  if (typeof present !== "number" || !Number.isFinite(present + by)) throw new Refused("INVALID_CHANGE");
+  return present + by;
+}
+
+function edited(text: string, old: string, replacement: string): string {
+  if (old === "") throw new Refused("INVALID_CHANGE");
+  const starts = [...Array(text.length).keys()].filter((index) => text.startsWith(old, index));
+  const [start] = starts;
+  if (start === undefined) throw new Refused("TEXT_NOT_FOUND");
+  if (starts.length > 1) throw new Refused("TEXT_AMBIGUOUS");
+  return text.slice(0, start) + replacement + text.slice(start + old.length);
 }
 
 function move(data: Plain, from: readonly string[], to: readonly string[]): Plain {
