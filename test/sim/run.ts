@@ -1,0 +1,99 @@
+/**
+ * One seed from beginning to end: a safety phase with faults, in which nothing may be wrong, then a liveness phase without,
+ * in which everything must come right.
+ */
+import { EventQueue, drain } from "./event-queue.ts";
+import { strike } from "./faults.ts";
+import { FAULTS, drawNature } from "./nature.ts";
+import { Random } from "./random.ts";
+import type { Sabotage } from "./server-life.ts";
+import { checkPresence, checkSettled } from "./settled.ts";
+import { Stage } from "./stage.ts";
+import { World } from "./world.ts";
+
+export interface RunOptions {
+  readonly seed: number;
+  /** Edits, changes and reads of the safety phase. */
+  readonly ops?: number;
+  readonly sabotage?: Sabotage;
+  readonly print?: (line: string) => void;
+}
+
+export interface RunResult {
+  readonly seed: number;
+  /** The first broken rule; undefined when all was well. */
+  readonly violation: string | undefined;
+  /** Fingerprint of all that happened. */
+  readonly trace: string;
+  readonly events: number;
+  readonly simulatedMs: number;
+}
+
+export const OPS = 120;
+const SETTLE_MS = 30_000;
+/** A state that is not renewed is gone after 30 s; the server looks every 5. */
+const PRESENCE_MS = 36_000;
+
+export async function runSeed({ seed, ops = OPS, sabotage = {}, print }: RunOptions): Promise<RunResult> {
+  const events = new EventQueue(print);
+  const random = new Random(seed);
+  const nature = drawNature(random);
+  events.note(`seed ${seed} ${JSON.stringify(nature)}`);
+  const world = new World({ events, random: random.fork(), nature, sabotage });
+  const stage = new Stage(world, random, nature);
+  const phases = [
+    () => stage.setUp(),
+    () => safetyPhase(stage, ops),
+    () => livenessPhase(stage),
+    () => farewell(stage),
+  ];
+  for (const phase of phases) if (events.violation === undefined) await phase();
+  for (const client of stage.clients) client.awareness.destroy();
+  return {
+    seed,
+    violation: events.violation,
+    trace: events.digest(),
+    events: events.executed,
+    simulatedMs: events.nowMs,
+  };
+}
+
+/** Things happen at drawn intervals; nothing may be wrong at any time. */
+async function safetyPhase(stage: Stage, ops: number): Promise<void> {
+  const { world, random, nature } = stage;
+  let delayMs = 0;
+  for (let i = 0; i < ops; i++) {
+    delayMs += random.between(0, nature.paceMsMax);
+    for (const fault of FAULTS) {
+      if (random.below(1000) < nature.faults[fault]) world.after(delayMs, () => strike(fault, stage));
+    }
+    world.after(delayMs, () => stage.act());
+  }
+  await world.events.runUntil(world.nowMs() + delayMs + nature.paceMsMax);
+}
+
+/** What broke is repaired; some time later everything must have come right. */
+async function livenessPhase(stage: Stage): Promise<void> {
+  const { world } = stage;
+  world.note("faults end");
+  world.disk.heal();
+  for (const link of world.links) if (link.isDisturbed) link.cut({ clientMs: 0, serverMs: 0 });
+  stage.actOnceMore();
+  await world.events.runUntil(world.nowMs() + SETTLE_MS);
+  world.go(world.probe());
+  await drain();
+  checkSettled(stage);
+}
+
+/** Half of the clients vanish without a word; in the end nobody sees them. */
+async function farewell(stage: Stage): Promise<void> {
+  const { world, random, clients, callers } = stage;
+  world.note("some vanish");
+  for (const client of clients.filter(() => random.percent(50))) {
+    client.currentLink?.cut({ clientMs: 0, serverMs: random.percent(50) ? 0 : "never" });
+    client.disconnect();
+  }
+  await world.events.runUntil(world.nowMs() + PRESENCE_MS);
+  checkPresence(stage);
+  for (const caller of callers) caller.endFeed();
+}

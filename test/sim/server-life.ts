@@ -1,0 +1,92 @@
+/**
+ * One life of the server: the production core on a simulated clock and disk, from start to kill or stop.
+ *
+ * 1. Nothing of it is left after `kill` but the disk: its timers, its connections and its promises are dead.
+ *
+ * Not here: sockets and HTTP; links and callers reach the core as the transports do.
+ */
+import { LIMITS } from "../../shared/limits.ts";
+import type { Limits } from "../../shared/limits.ts";
+import { ContextManager } from "../../server/context-manager.ts";
+import type { Logger } from "../../server/monitor/logger.ts";
+import type { ChangeLog, Checkpoint } from "../../server/storage/change-log.ts";
+import { foldCheckpoint } from "../../server/storage/checkpoint.ts";
+import type { FoldInput } from "../../server/storage/checkpoint.ts";
+import { KeyValueChangeLog } from "../../server/storage/key-value-change-log.ts";
+import { StorageManager } from "../../server/storage/storage-manager.ts";
+import type { KeyValueStore } from "../../server/storage/store.ts";
+import { SyncManager } from "../../server/sync/sync-manager.ts";
+import type { SimClock } from "./sim-clock.ts";
+
+/** Parts that a test of the simulator replaces by broken ones. */
+export interface Sabotage {
+  store?(store: KeyValueStore, clock: SimClock): KeyValueStore;
+  log?(log: ChangeLog, clock: SimClock): ChangeLog;
+  /** What a checkpoint is made of. */
+  fold?(input: FoldInput): FoldInput;
+  /** Nobody looks after presence and slow receivers. */
+  readonly noTicks?: boolean;
+}
+
+export interface LifeOptions {
+  readonly clock: SimClock;
+  readonly store: KeyValueStore;
+  readonly limits: Partial<Limits>;
+  readonly logger: Logger;
+  readonly sabotage: Sabotage;
+  readonly checkpointMs: number;
+}
+
+export class ServerLife {
+  readonly clock: SimClock;
+  readonly service: ContextManager;
+  readonly #storage: StorageManager;
+  readonly #sync: SyncManager;
+  readonly #hasTicks: boolean;
+
+  constructor({ clock, store, limits, logger, sabotage, checkpointMs }: LifeOptions) {
+    const all = { ...LIMITS, ...limits };
+    const whole = new KeyValueChangeLog({ store: sabotage.store?.(store, clock) ?? store, clock, limits: all });
+    const fold = (input: FoldInput): Checkpoint => {
+      const last = input.tail.at(-1);
+      return {
+        ...foldCheckpoint(sabotage.fold?.(input) ?? input),
+        ...(last && { seq: last.seq, version: last.version }),
+      };
+    };
+    this.clock = clock;
+    this.#hasTicks = sabotage.noTicks !== true;
+    this.#storage = new StorageManager({
+      log: sabotage.log?.(whole, clock) ?? whole,
+      clock,
+      limits: all,
+      logger,
+      checkpoints: {
+        build: async (input) => {
+          await new Promise<void>((resolve) => void clock.setTimer(checkpointMs, resolve));
+          return fold(input);
+        },
+        close: () => Promise.resolve(),
+      },
+    });
+    this.#sync = new SyncManager(clock);
+    this.service = new ContextManager({ clock, logger, storage: this.#storage, sync: this.#sync });
+  }
+
+  async start(): Promise<void> {
+    await this.#storage.start();
+    if (this.#hasTicks) this.#sync.start();
+    this.service.start();
+  }
+
+  /** In the order of server.ts. */
+  async stop(): Promise<void> {
+    await this.service.close();
+    this.#sync.stop();
+    await this.#storage.close();
+  }
+
+  kill(): void {
+    this.clock.stop();
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * Listens to one connection and writes down what the server thereby promises; checks the order of what it says.
+ *
+ *  S3  commits of a session go on without a gap from the version that hello named, unless it fell behind
+ *  S6  what waits for a slow receiver is bounded
+ *  WIRE-14  acks name frames that were sent, and never go back
+ */
+import { createDecoder, readVarUint, readVarUint8Array } from "lib0/decoding";
+import * as Y from "yjs";
+import { isJsonObject } from "../../shared/json.ts";
+import { LIMITS } from "../../shared/limits.ts";
+import { FRAME, SYNC, decodeClientFrame, decodeServerExtension } from "../../shared/protocol/frames.ts";
+import type { Response, ServerExtension } from "../../shared/protocol/frames.ts";
+import type { Answer, Ledger } from "./ledger.ts";
+import type { Tap } from "./sim-link.ts";
+
+export interface WiretapOptions {
+  readonly ledger: Ledger;
+  readonly violate: (rule: string, what: string) => void;
+  /** What a byte counts for (sim-link.ts). */
+  readonly weight: number;
+}
+
+export class Wiretap implements Tap {
+  readonly #options: WiretapOptions;
+  readonly #frames: Uint8Array[] = [];
+  readonly #keyOf = new Map<number, string>();
+  #acked = 0;
+  /** Bytes of the largest message. */
+  #largest = 0;
+  #version: number | undefined;
+
+  constructor(options: WiretapOptions) {
+    this.#options = options;
+  }
+
+  fromClient(message: Uint8Array): void {
+    const frame = decodeClientFrame(message);
+    if (frame.type === "data") this.#frames.push(frame.update);
+    if (frame.type === "request" && isJsonObject(frame.params)) {
+      const key = frame.params["idempotencyKey"];
+      if (typeof key === "string") this.#keyOf.set(frame.id, key);
+    }
+  }
+
+  fromServer(message: Uint8Array): void {
+    this.#largest = Math.max(this.#largest, message.byteLength);
+    const { ledger } = this.#options;
+    const decoder = createDecoder(message);
+    const type = readVarUint(decoder);
+    if (type >= FRAME.hello) return this.#extension(decodeServerExtension(type, decoder));
+    if (type !== FRAME.sync) return;
+    const step = readVarUint(decoder);
+    const bytes = readVarUint8Array(decoder);
+    if (step === SYNC.step1) ledger.sawVector(Y.decodeStateVector(bytes));
+    else ledger.sawUpdate(bytes);
+  }
+
+  #extension(said: ServerExtension): void {
+    const { ledger, violate } = this.#options;
+    switch (said.type) {
+      case "hello":
+        this.#version = said.hello.version;
+        ledger.sawVersion(said.hello.version);
+        return;
+      case "commit":
+        for (const change of said.changes) {
+          this.#follows(change.version);
+          ledger.sawChange(change);
+        }
+        return;
+      case "ack":
+        return this.#ack(said.ack.frames, said.ack.version);
+      case "rejected":
+        return violate("STATE-1", `an honest edit was refused: ${said.rejected.code} ${said.rejected.message}`);
+      case "response":
+        return this.#response(said.response);
+      case "event":
+        return;
+      default:
+        violate("WIRE-5", "the server sent a frame of an unknown type");
+    }
+  }
+
+  /** The limit, and a state or two that were asked for before it was reached. */
+  buffered(bytes: number): void {
+    const { weight, violate } = this.#options;
+    const max = LIMITS.outboundBytesMax + STATES_MAX * this.#largest * weight;
+    if (bytes > max) violate("S6 SYNC-3", `${bytes} bytes wait for one receiver, at most ${max} should`);
+  }
+
+  #follows(version: number): void {
+    const last = this.#version ?? -1;
+    this.#version = version;
+    if (version === last + 1 || (version > last && this.#options.weight > 1)) return;
+    this.#options.violate("S3 WIRE-15", `a session got version ${version} after ${last}`);
+  }
+
+  #ack(frames: number, version: number): void {
+    const { ledger, violate } = this.#options;
+    if (frames <= this.#acked || frames > this.#frames.length)
+      violate("WIRE-14", `frame ${frames} was acknowledged after ${this.#acked}, of ${this.#frames.length} sent`);
+    for (const update of this.#frames.slice(this.#acked, frames)) {
+      ledger.sawUpdate(update);
+      ledger.claim(version, Y.parseUpdateMeta(update).to, "an ack");
+    }
+    this.#acked = frames;
+  }
+
+  #response(response: Response): void {
+    const key = this.#keyOf.get(response.id);
+    if (key === undefined) return;
+    const answer = answerOf(response);
+    if (answer !== undefined) this.#options.ledger.sawAnswer(key, answer);
+    if (!response.ok && response.error.code === "INTERNAL")
+      this.#options.violate("CTX-3", `a request failed: ${response.error.message}`);
+  }
+}
+
+const STATES_MAX = 2;
+
+/** Undefined when the request is to be sent again. */
+function answerOf(response: Response): Answer | undefined {
+  if (!response.ok)
+    return RETRIED.has(response.error.code) ? undefined : { kind: "refused", code: response.error.code };
+  const { result } = response;
+  if (!isJsonObject(result)) return undefined;
+  return {
+    kind: "done",
+    version: Number(result["version"]),
+    seq: Number(result["seq"]),
+    replayed: result["replayed"] === true,
+  };
+}
+
+/** Answers that are none. */
+export const RETRIED: ReadonlySet<string> = new Set(["STORE_UNAVAILABLE", "SHUTTING_DOWN", "INTERNAL", "UNREACHABLE"]);

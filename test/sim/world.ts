@@ -1,0 +1,281 @@
+/**
+ * Everything around the core: lives of the server one after the other on one disk, lines to it, and what was promised.
+ *
+ * Not here: who does what when (run.ts), what must hold in the end (settled.ts).
+ */
+import { toServiceError, ServiceError } from "../../shared/errors.ts";
+import type { ContextId } from "../../shared/ids.ts";
+import type { LogFields, Logger } from "../../server/monitor/logger.ts";
+import type { ContextManager } from "../../server/context-manager.ts";
+import { Audit, auditAll } from "./audit.ts";
+import type { EventQueue } from "./event-queue.ts";
+import { Ledger } from "./ledger.ts";
+import type { Nature } from "./nature.ts";
+import type { Random } from "./random.ts";
+import { ServerLife } from "./server-life.ts";
+import type { Sabotage } from "./server-life.ts";
+import { SimClock } from "./sim-clock.ts";
+import type { SimClient, Surroundings } from "./sim-client.ts";
+import { SimLink } from "./sim-link.ts";
+import type { ClientEnd } from "./sim-link.ts";
+import { SimDisk } from "./sim-store.ts";
+import { Wiretap } from "./wiretap.ts";
+
+/** A supervisor starts a dead server again after this long. */
+const RESTART_MS = 400;
+/** Calls give up on a server that died. */
+const NOTICE_MS = 50;
+
+export class World implements Surroundings {
+  readonly events: EventQueue;
+  readonly random: Random;
+  readonly nature: Nature;
+  readonly disk: SimDisk;
+  readonly #ledgers = new Map<ContextId, Ledger>();
+  readonly #audits = new Map<ContextId, Audit>();
+  readonly #sabotage: Sabotage;
+  #life: ServerLife | undefined;
+  #isUp = false;
+  #skewMs = 0;
+  #links = new Set<SimLink>();
+  #pendingCalls = new Set<(error: ServiceError) => void>();
+
+  constructor(options: {
+    readonly events: EventQueue;
+    readonly random: Random;
+    readonly nature: Nature;
+    readonly sabotage: Sabotage;
+  }) {
+    this.events = options.events;
+    this.random = options.random;
+    this.nature = options.nature;
+    this.#sabotage = options.sabotage;
+    this.disk = new SimDisk(this.events, this.random.fork(), this.nature.disk);
+  }
+
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
+  get links(): ReadonlySet<SimLink> {
+    return this.#links;
+  }
+
+  readiness(): readonly string[] {
+    return this.#life?.service.readiness() ?? ["there is no server"];
+  }
+
+  nowMs(): number {
+    return this.events.nowMs;
+  }
+
+  after(delayMs: number, run: () => void): void {
+    this.events.after(delayMs, run);
+  }
+
+  note(what: string): void {
+    this.events.note(what);
+  }
+
+  violate(rule: string, what: string): void {
+    this.events.violate(rule, what);
+  }
+
+  /** Notes a failure of the harness or of the code under test that nobody handles. */
+  go(work: Promise<unknown>): void {
+    work.catch((error: unknown) =>
+      this.violate("S9", `unhandled: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
+    );
+  }
+
+  ledger(id: ContextId): Ledger {
+    const known = this.#ledgers.get(id);
+    if (known !== undefined) return known;
+    const violate = (rule: string, what: string): void => this.violate(rule, `${id}: ${what}`);
+    const ledger = new Ledger(id, violate);
+    this.#ledgers.set(id, ledger);
+    this.#audits.set(id, new Audit(ledger, violate));
+    return ledger;
+  }
+
+  audit(id: ContextId): Audit | undefined {
+    return this.#audits.get(id);
+  }
+
+  // --- the server's lives
+
+  start(): void {
+    this.note("server starts");
+    const clock = new SimClock(this.events, this.random.fork(), this.#skewMs);
+    const { limits, checkpointMs } = this.nature;
+    const life = new ServerLife({
+      clock,
+      store: this.disk.mount(),
+      limits,
+      checkpointMs,
+      logger: this.#logger(),
+      sabotage: this.#sabotage,
+    });
+    this.#life = life;
+    life.start().then(
+      () => {
+        this.note("server is up");
+        this.#isUp = true;
+      },
+      (error: unknown) => {
+        const { code, message } = toServiceError(error);
+        if (code !== "STORE_UNAVAILABLE") this.violate("LOG-1", `the server refuses its own data: ${code} ${message}`);
+        if (this.#life === life) this.#end();
+      },
+    );
+  }
+
+  /** kill -9 or loss of power. */
+  crash(): void {
+    if (this.#life === undefined) return;
+    this.note("crash");
+    this.#end();
+  }
+
+  stop(): void {
+    const life = this.#life;
+    if (life === undefined || !this.#isUp) return;
+    this.note("server stops");
+    this.#isUp = false;
+    this.go(
+      life.stop().then(() => {
+        this.note("server has stopped");
+        if (this.#life === life) this.#end();
+      }),
+    );
+  }
+
+  /** Holds the disk as it is now against what was promised. */
+  async probe(): Promise<void> {
+    const copy = await this.disk.durableCopy();
+    if (copy !== undefined) await auditAll(copy, this.#audits.values());
+  }
+
+  setSkew(skewMs: number): void {
+    this.note(`wall clock off by ${skewMs}`);
+    this.#skewMs = skewMs;
+    this.#life?.clock.setSkew(skewMs);
+  }
+
+  #end(): void {
+    this.#life?.kill();
+    this.#life = undefined;
+    this.#isUp = false;
+    this.disk.crash();
+    for (const link of this.#links) link.cut({ clientMs: this.random.between(0, NOTICE_MS), serverMs: "never" });
+    this.#links.clear();
+    const calls = [...this.#pendingCalls];
+    this.#pendingCalls.clear();
+    this.after(NOTICE_MS, () => {
+      for (const fail of calls) fail(unreachable());
+    });
+    this.go(this.probe());
+    this.after(RESTART_MS, () => this.start());
+  }
+
+  // --- ways to it
+
+  /** A request as HTTP carries it; `left` sees the answer at the moment it leaves the server. */
+  call<T>(ask: (service: ContextManager) => Promise<T>, left: (answer: T | ServiceError) => void): Promise<T> {
+    const { latencyMsMax } = this.nature.link;
+    const travelMs = (): number => this.random.between(0, latencyMsMax);
+    return new Promise<T>((resolve, reject) => {
+      this.after(travelMs(), () => {
+        const life = this.#life;
+        if (life === undefined || !this.#isUp) return reject(unreachable());
+        this.#pendingCalls.add(reject);
+        const answered = (answer: T | ServiceError): void => {
+          left(answer);
+          this.after(travelMs(), () => {
+            if (!this.#pendingCalls.delete(reject)) return;
+            if (answer instanceof ServiceError) reject(answer);
+            else resolve(answer);
+          });
+        };
+        ask(life.service).then(answered, (error: unknown) => answered(this.#checked(error)));
+      });
+    });
+  }
+
+  /** A feed as an HTTP response: it breaks with the server. */
+  feed(run: (service: ContextManager) => Promise<void>): Promise<void> {
+    const life = this.#life;
+    if (life === undefined || !this.#isUp) return Promise.reject(unreachable());
+    return new Promise((resolve, reject) => {
+      this.#pendingCalls.add(reject);
+      run(life.service)
+        .finally(() => this.#pendingCalls.delete(reject))
+        .then(resolve, (error: unknown) => reject(this.#checked(error)));
+    });
+  }
+
+  dial(client: SimClient, end: ClientEnd): SimLink {
+    const { identity } = client;
+    const nature = this.nature.link;
+    const tap = new Wiretap({
+      ledger: this.ledger(identity.contextId),
+      violate: (rule, what) => this.violate(rule, `${identity.name}: ${what}`),
+      weight: nature.weight,
+    });
+    const link = new SimLink(this.events, this.random, nature, { tap, client: end });
+    this.note(`${identity.name} dials`);
+    this.after(this.random.between(0, nature.latencyMsMax), () => this.#accept(client, link));
+    return link;
+  }
+
+  #accept({ identity, isExtended }: SimClient, link: SimLink): void {
+    const life = this.#life;
+    if (life === undefined || !this.#isUp) return link.cut({ clientMs: 0, serverMs: "never" });
+    this.#links.add(link);
+    life.service
+      .openSession({ actor: identity.actor, origin: "sdk" }, identity.contextId, {
+        connection: link,
+        isExtended,
+        create: false,
+      })
+      .then(
+        (session) =>
+          link.attach({
+            receive: (message) => session.receive(message),
+            closed: () => {
+              this.#links.delete(link);
+              session.closed();
+            },
+          }),
+        (error: unknown) => link.close(this.#checked(error).closeCode),
+      );
+  }
+
+  #checked(error: unknown): ServiceError {
+    const checked = toServiceError(error);
+    const cause = checked.cause instanceof Error ? checked.cause.stack : "";
+    if (checked.code === "INTERNAL") this.violate("CTX-3", `the server failed: ${checked.message} ${cause}`);
+    return checked;
+  }
+
+  /** The server's own log goes to the trace; what it calls an error must be one of the disk's. */
+  #logger(): Logger {
+    const write =
+      (level: string) =>
+      (message: string, fields?: LogFields): void => {
+        const { error } = fields ?? {};
+        this.note(`${level}: ${message} ${error instanceof Error ? error.message : ""}`);
+        if (error instanceof Error && !(error instanceof ServiceError && error.code !== "INTERNAL")) {
+          this.violate(
+            "STATE-4",
+            `${message} ${error.stack ?? ""} ${error.cause instanceof Error ? (error.cause.stack ?? "") : ""}`,
+          );
+        }
+      };
+    return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
+  }
+}
+
+function unreachable(): ServiceError {
+  return new ServiceError("UNREACHABLE", "The server could not be reached. Try again in a moment.");
+}
