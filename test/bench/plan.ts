@@ -63,13 +63,16 @@ export async function measured({ scenario, server, run }: Task, options: Measure
     timeout: MEASUREMENT_MS_MAX,
     signal: options.signal,
   });
-  let answer: Answer = { failed: `It ended without an answer; ${MEASUREMENT_MS_MAX / 1000} s are allowed.` };
+  let answer: Answer | undefined;
   child.on("message", (message: Answer) => {
     answer = message;
   });
   child.on("error", (error) => {
     answer = { failed: error.message };
   });
-  await once(child, "close");
+  const [code, killedBy] = (await once(child, "close")) as [number | null, string | null];
+  answer ??= {
+    failed: `Ended by ${killedBy ?? `exit code ${code}`} without an answer (${MEASUREMENT_MS_MAX / 1000} s are allowed).`,
+  };
   return { scenario: scenario.id, server: server.id, run, ...answer };
 }

@@ -98,7 +98,8 @@ function ratioOf(results: Results, { scenario, metric, about: { better }, others
   if (better === "neither") return "";
   const ours = summaryOf(results, scenario, "ours", metric)?.median;
   const best = bestOf(results, { scenario, metric, better, against: others })?.median;
-  return ours === undefined || best === undefined ? "–" : `${readable(advantage(better, ours, best))}×`;
+  const ratio = ours === undefined || best === undefined ? Number.NaN : advantage(better, ours, best);
+  return Number.isFinite(ratio) ? `${readable(ratio)}×` : "–";
 }
 
 function failuresOf(results: Results): string[] {

@@ -41,7 +41,7 @@ export const lateJoin: Scenario = {
       const start = performance.now();
       const joined = await Promise.all(Array.from({ length: JOINERS }, () => joinForAll(room, expected)));
       const cpuMs = running.cpuMs() - cpuBefore;
-      const peakMb = (running.peakRssKb() - peakBefore) / 1024;
+      const peakMb = Math.max(0, running.peakRssKb() - peakBefore) / 1024;
       const eventLoopMaxMs = await running.watched();
       for (const { client } of [...joined, { client: author }]) client.close();
       const [witness] = joined;
