@@ -77,7 +77,6 @@ export class WritePath {
       return;
     }
     const appends = Promise.all(this.#append(live, seq, writes, verdicts));
-    appends.catch(() => undefined); // `durable` below says so too; if an earlier turn fails, nobody else asks
     live.appending++;
     live.durable = this.#finish(live, live.durable, appends, { version, writes, verdicts });
     live.durable.catch((error: unknown) => this.#forget(live, writes, error)).finally(() => live.appending--);
@@ -90,8 +89,8 @@ export class WritePath {
     appends: Promise<readonly (readonly LogEntry[])[]>,
     turn: Turn,
   ): Promise<void> {
-    await before;
-    const entries = await appends;
+    // both at once: a refused append is known before the turns before it are durable, and nothing more may be built on it
+    const [, entries] = await Promise.all([before, appends]);
     this.#settle(live, turn, entries.flat());
   }
 
