@@ -64,7 +64,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     node: [],
   },
   "context-manager": {
-    files: /^server\/(context-manager|idempotency)\.ts$/,
+    files: /^server\/(context-manager|write-path|idempotency)\.ts$/,
     imports: {
       ...MANAGER_IMPORTS,
       "context-service": "all",

@@ -70,13 +70,13 @@ const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values);
 const binary = (...values: number[]): Uint8Array => frame(bytes(...values));
 const text = (content: string): Uint8Array => frame(new TextEncoder().encode(content), { opcode: 1 });
 
-describe("one frame that is wrong", () => {
+describe("[WIRE-18] one frame that is wrong", () => {
   test.each<[string, Uint8Array, number]>([
     ["RSV1 set", frame(bytes(1), { firstByte: 0xc2 }), 1002],
     ["an invalid opcode", frame(bytes(1), { firstByte: 0x83 }), 1002],
     ["a length of 100 MiB and more", bytes(0x82, 0xff, 0, 0, 0, 0, 0x06, 0x40, 0, 1, 1, 2, 3, 4), 1009],
-    ["[WIRE-18] a text message that stock servers take for a length", text("99999999999999"), 4400],
-    ["[WIRE-18] a message above our limit", frame(new Uint8Array(LIMITS.frameBytesMax + 1)), 4413],
+    ["a text message that stock servers take for a length", text("99999999999999"), 4400],
+    ["a message above our limit", frame(new Uint8Array(LIMITS.frameBytesMax + 1)), 4413],
     ["nothing at all", binary(), 4400],
     ["a truncated varint", binary(0x80), 4400],
     ["a length of 2^40", binary(0, 2, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20), 4400],

@@ -1,3 +1,4 @@
+/** What a judged update touches, and what it may not do to a document: rules SCAN-n. */
 import { describe, expect, test } from "vitest";
 import * as Y from "yjs";
 import { ServiceError } from "../../shared/errors.ts";

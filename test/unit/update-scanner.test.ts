@@ -1,3 +1,4 @@
+/** The scanner on right and wrong bytes: rules SCAN-n. */
 import { describe, expect, test } from "vitest";
 import * as Y from "yjs";
 import { ServiceError } from "../../shared/errors.ts";
