@@ -17,7 +17,7 @@ const READERS = 20;
 export const saturation: Scenario = {
   id: "saturation",
   title: "Saturation",
-  what: "10 writers as fast as TCP takes it, 20 readers, 10,000 updates of 64 B in one room, after 2,000 in another.",
+  what: "10 writers as fast as TCP takes it, 20 readers, 10,000 updates of 64 B in one room, after as many in another.",
   needs: "nothing",
   metrics: {
     perCpuSecond: { label: "deliveries per server CPU second", better: "higher" },
@@ -27,7 +27,7 @@ export const saturation: Scenario = {
   },
   run: (bench) =>
     withServer(bench, async (running) => {
-      await spread(bench, running, { name: "warm-up", updates: bench.count(2000, 500) });
+      await spread(bench, running, { name: "warm-up", updates: bench.count(10_000, 2000) });
       await running.watch();
       const cost = await spread(bench, running, { name: "saturated", updates: bench.count(10_000, 2000) });
       return { ...cost, eventLoopMaxMs: await running.watched(), peakMb: running.peakRssKb() / 1024 };
