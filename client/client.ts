@@ -133,7 +133,8 @@ export class Client {
     });
     const context = new Context(id, replica, { isKept: persistence !== undefined });
     this.#contexts.add(context);
-    context.on("closed", () => this.#contexts.delete(context));
+    // one that the server ended still has its local copy open
+    context.on("closed", ({ code }) => code === "CLOSED" && this.#contexts.delete(context));
     // close() may have come while this one was opening
     if (this.#isClosed) await context.close();
     this.#assertOpen();

@@ -1,6 +1,6 @@
 /** What every RecordStore owes the SDK; and what each does when its medium fails it. */
 import { IDBFactory } from "fake-indexeddb";
-import { appendFile, mkdtemp, readFile, readdir, truncate, writeFile } from "node:fs/promises";
+import { appendFile, mkdtemp, readFile, readdir, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -19,8 +19,9 @@ beforeEach(async () => {
   vi.stubGlobal("indexedDB", new IDBFactory());
 });
 
-afterEach(() => {
+afterEach(async () => {
   vi.unstubAllGlobals();
+  await rm(folder, { recursive: true });
 });
 
 const STORES: [string, () => Persistence][] = [

@@ -1,5 +1,5 @@
 /** The SDK against a server that misbehaves on demand. The real server: sdk.test.ts. */
-import { mkdtemp } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -21,6 +21,7 @@ import { FakeSyncServer } from "../support/fake-sync-server.ts";
 
 let server: FakeSyncServer;
 const clients: Client[] = [];
+const folders: string[] = [];
 
 beforeEach(async () => {
   server = await FakeSyncServer.start();
@@ -29,7 +30,14 @@ beforeEach(async () => {
 afterEach(async () => {
   for (const it of clients.splice(0)) await it.close().catch(() => {});
   await server.stop();
+  for (const path of folders.splice(0)) await rm(path, { recursive: true });
 });
+
+async function folder(): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), "mcm-replicas-"));
+  folders.push(path);
+  return path;
+}
 
 async function client(options: ConnectOptions = {}): Promise<Client> {
   const it = await connect(server.url, { actor: "ada", ...options });
@@ -492,8 +500,20 @@ describe("closing", () => {
 });
 
 describe("a local copy", () => {
+  test("[SDK-17] is let go of when its client closes, also after the server ended the session", async () => {
+    const persistence = fileStore(await folder());
+    const it = await client({ persistence });
+    const context = await it.open("plan");
+    const closed = next(context, "closed");
+    server.end(4403, "FORBIDDEN: Not any more.");
+    await closed;
+    await expect(open({ persistence })).rejects.toThrow("open already");
+    await it.close();
+    await expect(open({ persistence })).resolves.toBeDefined();
+  });
+
   test("[SDK-18] offline edits outlive the process, and arrive once", async () => {
-    const persistence = fileStore(await mkdtemp(join(tmpdir(), "mcm-")));
+    const persistence = fileStore(await folder());
     server.edit((data) => data.set("base", 0));
     const first = await open({ persistence });
     const { port } = server;
@@ -516,7 +536,7 @@ describe("a local copy", () => {
   });
 
   test("[SDK-18] without a local copy, open needs the server", async () => {
-    const persistence = fileStore(await mkdtemp(join(tmpdir(), "mcm-")));
+    const persistence = fileStore(await folder());
     const { url } = server;
     await server.stop();
     const offline = await connect(url, { persistence, offline: true, timeoutMs: 50 });
@@ -525,7 +545,7 @@ describe("a local copy", () => {
   });
 
   test("[SDK-19] is nobody else's", async () => {
-    const persistence = fileStore(await mkdtemp(join(tmpdir(), "mcm-")));
+    const persistence = fileStore(await folder());
     const ada = await open({ persistence });
     server.edit((data) => data.set("a", 1));
     await roundTrip(ada);
@@ -554,7 +574,7 @@ describe("a local copy", () => {
   });
 
   test("[SDK-12] of an older generation is dropped", async () => {
-    const persistence = fileStore(await mkdtemp(join(tmpdir(), "mcm-")));
+    const persistence = fileStore(await folder());
     server.edit((data) => data.set("old", 1));
     const first = await open({ persistence });
     await first.close();

@@ -1,5 +1,5 @@
 /** The SDK against the real server. What the server does when it misbehaves: client.test.ts. */
-import { mkdtemp } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -29,6 +29,7 @@ beforeEach(async () => {
 afterEach(async () => {
   for (const client of clients.splice(0)) await client.close().catch(() => {});
   await server.close();
+  await rm(dataDir, { recursive: true });
 });
 
 async function connected(actor: string): Promise<Client> {
@@ -157,7 +158,7 @@ describe("when the server goes and comes back", () => {
   });
 
   test("[SDK-18] a local copy brings offline edits of an earlier process", async () => {
-    const persistence = fileStore(join(dataDir, "..", `${dataDir}-replicas`));
+    const persistence = fileStore(join(dataDir, "replicas"));
     const first = await connect(server.url, { actor: "ada", persistence });
     const before = await first.open("plan", { create: { data: { note: { $text: "abc" } } } });
     await server.close();
