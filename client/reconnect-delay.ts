@@ -4,7 +4,7 @@
  * Without the spread all clients of a restarted server come back in the same instant.
  */
 
-export const RECONNECT_DELAY_MS_MIN = 200;
+const RECONNECT_DELAY_MS_MIN = 200;
 export const RECONNECT_DELAY_MS_MAX = 5000;
 
 /** @param attempt 1 for the first. @param random in [0, 1). Returns between half and all of the attempt's full delay. */

@@ -15,7 +15,7 @@ export function safe(text: string): string {
 }
 
 /** Columns as wide as their widest cell; the first row is the heading. */
-export function table(rows: readonly (readonly string[])[], color: Colors): string {
+function table(rows: readonly (readonly string[])[], color: Colors): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)));
   const lines = rows.map((row) =>
     row

@@ -86,10 +86,9 @@ export class RestClient {
     path: string,
     { query = {}, body, headers, signal }: RequestOptions,
   ): Promise<Response> {
-    const given = Object.entries(query).flatMap(([name, value]) =>
-      value === undefined ? [] : [[name, String(value)]],
-    );
-    const search = given.length === 0 ? "" : `?${new URLSearchParams(given).toString()}`;
+    const given = new URLSearchParams();
+    for (const [name, value] of Object.entries(query)) if (value !== undefined) given.set(name, String(value));
+    const search = given.size === 0 ? "" : `?${given.toString()}`;
     const response = await this.#fetch(`${this.#target.url}${path}${search}`, {
       method,
       headers: {

@@ -55,7 +55,7 @@ export function decodeRecord<T>(record: StoredRecord, read: (decoder: Decoder) =
   return body;
 }
 
-export function damagedRecord(record: StoredRecord, how: string, cause?: unknown): ServiceError {
+function damagedRecord(record: StoredRecord, how: string, cause?: unknown): ServiceError {
   return damaged(`The ${record.name} ${how}`, { key: Buffer.from(record.key).toString("hex") }, cause);
 }
 

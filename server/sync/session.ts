@@ -237,9 +237,9 @@ export class Session implements Member {
         this.#send(batch);
         if (then !== undefined) this.#send(then());
         this.#isAnswering = false;
-        const next = this.#askedAgain;
+        const asked = this.#askedAgain;
         this.#askedAgain = undefined;
-        if (next !== undefined) this.#answer(next);
+        if (asked !== undefined) this.#answer(asked);
       })
       .catch((error: unknown) => this.end(toServiceError(error)));
   }

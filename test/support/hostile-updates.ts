@@ -160,7 +160,7 @@ export const MALFORMED_BYTES: readonly HostileUpdate[] = [
 ];
 
 /** Well-formed; refused because of what they would do to the document of `victimDoc`. */
-export const MALFORMED_HERE: readonly HostileUpdate[] = [
+const MALFORMED_HERE: readonly HostileUpdate[] = [
   malformed("gap in the attacker's clocks", "clock-gap", assemble([{ client: HOSTILE, clock: 1, structs: [gc(1)] }])),
   malformed(
     "overwrites as the author's next edit",

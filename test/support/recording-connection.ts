@@ -50,7 +50,7 @@ export class RecordingConnection implements Connection {
   }
 }
 
-export function decodeServerMessage(message: Uint8Array): ServerMessage {
+function decodeServerMessage(message: Uint8Array): ServerMessage {
   const decoder = decoding.createDecoder(message);
   const type = decoding.readVarUint(decoder);
   if (type === FRAME.sync) {

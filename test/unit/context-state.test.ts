@@ -39,7 +39,7 @@ const update = (actor: Actor, bytes: Uint8Array): Write => ({ kind: "update", ac
 function client(
   from: ContextState,
   clientId: number,
-): { doc: Y.Doc; edit(change: (data: Y.Map<unknown>) => void): Uint8Array } {
+): { doc: Y.Doc; edit: (change: (data: Y.Map<unknown>) => void) => Uint8Array } {
   const doc = new Y.Doc();
   Y.applyUpdate(doc, Y.encodeStateAsUpdate(from.doc));
   doc.clientID = clientId;

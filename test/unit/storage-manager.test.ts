@@ -282,7 +282,9 @@ test("[STORE-11] close finishes what was accepted, is safe to call twice and in 
 
   const failed = await start();
   failed.store.plan = failNth(1, { operations: ["batch"] });
-  await expect(failed.storage.append(plan, { seq: 0 }, [entryOf(1)])).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+  await expect(failed.storage.append(plan, { seq: 0 }, [entryOf(1)])).rejects.toMatchObject({
+    code: "STORE_UNAVAILABLE",
+  });
   await failed.storage.close();
   expect(failed.clock.timerCount).toBe(0);
 });

@@ -72,6 +72,6 @@ function whyLost(error: unknown): string {
 }
 
 /** Exponential, with full jitter, so that many watchers don't come back at the same moment. */
-export function backoffMs(failures: number, random: number): number {
+function backoffMs(failures: number, random: number): number {
   return RETRY_MS_MIN + random * Math.min(RETRY_MS_MAX - RETRY_MS_MIN, RETRY_MS_MIN * 2 ** failures);
 }

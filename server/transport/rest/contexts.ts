@@ -43,11 +43,7 @@ export interface ContextParts {
   readonly onFeedError: (error: unknown) => void;
 }
 
-export const CHANGE_MEDIA_TYPES = [
-  "application/json",
-  "application/json-patch+json",
-  "application/merge-patch+json",
-] as const;
+const CHANGE_MEDIA_TYPES = ["application/json", "application/json-patch+json", "application/merge-patch+json"] as const;
 
 export type ContextHandler = (parts: ContextParts, call: Call) => Promise<Response>;
 
