@@ -63,7 +63,7 @@ export class ContextSlots {
   /** Runs `decide` on the slot: at once if it is in memory, else after it has been read. */
   async use<T>(id: ContextId, decide: (slot: Slot) => T | Promise<T>): Promise<T> {
     const holder = this.#holders.get(id) ?? this.#openHolder(id);
-    if (holder.slot !== undefined && holder.waiting === undefined) return decide(holder.slot);
+    if (holder.slot !== undefined) return decide(holder.slot);
     return new Promise<T>((resolve, reject) => {
       holder.waiting?.push((failure) => {
         if (failure !== undefined || holder.slot === undefined) return reject(failure?.error);

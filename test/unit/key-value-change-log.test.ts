@@ -1,0 +1,80 @@
+/** What the contract cannot see of the log over a store: what is left in the store, and heads that leave memory. */
+import { expect, test } from "vitest";
+import { LIMITS, type Limits } from "../../shared/limits.ts";
+import { KeyValueChangeLog } from "../../server/storage/key-value-change-log.ts";
+import type { KeyValueStore } from "../../server/storage/store.ts";
+import { failNth, FaultyStore } from "../support/faulty-store.ts";
+import { emptyCheckpoint, entryOf, idOf, metaOf } from "../support/log-fixtures.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+
+const plan = idOf("plan");
+const never = failNth(Infinity);
+
+async function openLog(store: KeyValueStore, limits: Partial<Limits> = {}): Promise<KeyValueChangeLog> {
+  const log = new KeyValueChangeLog({ store, clock: new ManualClock(), limits: { ...LIMITS, ...limits } });
+  await log.open();
+  return log;
+}
+
+/** First letters of all keys. */
+async function lettersIn(store: KeyValueStore): Promise<string> {
+  let letters = "";
+  await store.view(async (view) => {
+    for await (const page of view.pages({ gte: new Uint8Array(), lt: Uint8Array.of(255) })) {
+      for (const [key] of page) letters += String.fromCharCode(key[0] ?? 0);
+    }
+  });
+  return letters;
+}
+
+test("[LOG-10] a deleted context leaves its epoch and nothing else, also when its last append is in the same commit", async () => {
+  const store = new FaultyStore(never);
+  const log = await openLog(store);
+  await log.create(metaOf("plan"), emptyCheckpoint());
+  await log.append(plan, { seq: 0 }, [entryOf(1)]);
+  await log.writeCheckpoint(plan, { ...emptyCheckpoint(), seq: 1, version: 1 });
+  expect(await lettersIn(store)).toBe("!!!chkkl");
+  await Promise.all([log.append(plan, { seq: 1 }, [entryOf(2)]), log.remove(plan)]);
+  expect(await lettersIn(store)).toBe("!!!e");
+  await log.create(metaOf("plan"), emptyCheckpoint());
+  expect(await lettersIn(store)).toBe("!!!chk");
+  await log.close();
+});
+
+test("[LOG-10] a deletion that was cut short is finished by the next open, whichever of its steps failed", async () => {
+  for (let step = 2; ; step++) {
+    const store = new FaultyStore(never);
+    const log = await openLog(store);
+    await log.create(metaOf("plan"), emptyCheckpoint());
+    await log.append(plan, { seq: 0 }, [entryOf(1)]);
+    const plan2 = failNth(step, { operations: ["batch"] }); // step 1 is the deletion itself
+    store.plan = plan2;
+    await log.remove(plan).catch(() => undefined);
+    store.plan = never;
+    await log.close();
+    const again = await openLog(store);
+    expect(await again.load(plan)).toBeUndefined();
+    expect(await lettersIn(store)).toBe("!!!e");
+    await again.close();
+    if (!plan2.wasReached) break;
+  }
+});
+
+test("[LOG-3] a head that is being written stays in memory, however few may", async () => {
+  const store = new FaultyStore(never);
+  const log = await openLog(store, { idleHeadsMax: 1, commitEntriesMax: 2 });
+  const ids = ["a", "b", "c", "d"].map(idOf);
+  for (const id of ids) await log.create(metaOf(id), emptyCheckpoint());
+  const appends = Array.from({ length: 40 }, async (_, n) => {
+    const result = await log.append(ids[n % 4] ?? plan, { lockSeq: 0 }, [entryOf(n)]);
+    // Small commits: heads are let go while later appends to other contexts still wait for theirs.
+    await log.append(ids[(n + 1) % 4] ?? plan, { lockSeq: 0 }, [entryOf(100 + n)]);
+    return result.kind;
+  });
+  expect(new Set(await Promise.all(appends))).toEqual(new Set(["appended"]));
+  for (const id of ids) {
+    const stored = await log.load(id);
+    expect(stored?.tail.map(({ seq }) => seq)).toEqual(Array.from({ length: 20 }, (_, n) => n + 1));
+  }
+  await log.close();
+});
