@@ -182,10 +182,10 @@ export class ContextManager implements ContextService, SessionOpener {
     const live = this.#state.get(id);
     // what is under way ends first, so that nothing is appended after the end
     if (live !== undefined) await live.durable.catch(() => undefined);
-    if (!(await this.#storage.remove(id))) throw notFound();
-    const now = this.#state.get(id);
-    if (now !== undefined) this.#state.drop(now, notFound());
+    // forgotten before it is removed: what still writes must not reach a new context of the same id
+    this.#state.forget(id, notFound());
     this.#sync.endAll(id, new ServiceError("CONTEXT_NOT_FOUND", "The context was deleted."));
+    if (!(await this.#storage.remove(id))) throw notFound();
   }
 
   async changes(

@@ -175,6 +175,13 @@ export class StateManager<W extends QueuedWrite> {
     // the document goes with the object: Y.Doc.destroy only detaches observers, and nothing here observes
   }
 
+  /** Drops what is in memory of a context and what is being loaded: its log is not what it was. */
+  forget(id: ContextId, error: ServiceError): void {
+    this.#loading.delete(id);
+    const context = this.#live.get(id);
+    if (context !== undefined) this.drop(context, error);
+  }
+
   /** Unloads what nobody has used for `idleUnloadMs`, and the least recently used idle ones beyond `liveBytesMax`. */
   unloadIdle(): void {
     const { limits, turns } = this.#options;
@@ -201,7 +208,16 @@ export class StateManager<W extends QueuedWrite> {
   #loadOnce(id: ContextId): Promise<LiveContext<W>> {
     const underWay = this.#loading.get(id);
     if (underWay !== undefined) return underWay;
-    const loading = this.#load(id).finally(() => this.#loading.delete(id));
+    const loading = this.#load(id)
+      .then((context) => {
+        // forgotten meanwhile: whoever asked asks again
+        if (this.#loading.get(id) === loading) this.#live.set(id, context);
+        else context.isDropped = true;
+        return context;
+      })
+      .finally(() => {
+        if (this.#loading.get(id) === loading) this.#loading.delete(id);
+      });
     this.#loading.set(id, loading);
     return loading;
   }
@@ -215,7 +231,6 @@ export class StateManager<W extends QueuedWrite> {
       stored.head.lockSeq,
     );
     context.lastUseMs = this.#options.turns.monotonicMs();
-    this.#live.set(id, context);
     return context;
   }
 }

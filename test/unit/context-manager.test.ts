@@ -180,10 +180,10 @@ describe("[CTX-4] feeds", () => {
   test("it ends when the context goes", async () => {
     const rig = await startPlan();
     const feed = rig.service.follow(ada, PLAN, { since: 0, signal: new AbortController().signal });
-    const next = feed.next();
+    const code = codeOf(feed.next());
     await turns();
     await rig.service.delete(ada, PLAN);
-    expect(await codeOf(next)).toBe("CONTEXT_NOT_FOUND");
+    expect(await code).toBe("CONTEXT_NOT_FOUND");
   });
 });
 

@@ -53,6 +53,16 @@ function write(bytes = 1): QueuedWrite {
 const microtasks = async (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
 describe("[LIVE-1] loading", () => {
+  test("[CTX-5] a load under way when the context is forgotten is not used", async () => {
+    const asked = manager.acquire(PLAN);
+    manager.forget(PLAN, new ServiceError("CONTEXT_NOT_FOUND", "gone"));
+    const context = await asked;
+    expect(loads).toEqual([PLAN, PLAN]);
+    expect(context.isDropped).toBe(false);
+    expect(manager.get(PLAN)).toBe(context);
+    expect(manager.liveCount).toBe(1);
+  });
+
   test("a context is loaded once, however many ask", async () => {
     const contexts = await Promise.all([manager.acquire(PLAN), manager.acquire(PLAN), manager.acquire(PLAN)]);
     expect(new Set(contexts).size).toBe(1);
