@@ -4,16 +4,20 @@
  * 1. Unpacking happens in a private folder that is renamed when complete: two runs at once, or one killed half-way, never
  *    leave a truncated browser behind (the package itself unpacks straight to its final name in the shared temp folder).
  * 2. The libraries a minimal machine lacks (nss, nspr, expat) are unpacked too and always put on LD_LIBRARY_PATH, so
- *    that a bare machine and a full one run the same browser.
+ *    that a bare machine and a full one run the same browser. So are its fonts, and no others are looked for: the package's
+ *    own fonts.conf names folders of AWS, and a browser without any font draws nothing and dies at a button.
  *
  * Not here: which tests run and how (playwright.config.ts).
  */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 
 const root = join(import.meta.dirname, "../..");
+
+/** Of what `unpackInto` leaves behind: another layout is another folder. */
+const LAYOUT = 2;
 
 /** No sandbox: CI runs as root. The rest keeps the browser off every network but the server under test. */
 const FLAGS = [
@@ -33,7 +37,7 @@ interface ChromiumLaunch {
 
 /** The options for Playwright's `launch`; takes about 2 s the first time and nothing afterwards. */
 export function chromiumLaunch(): ChromiumLaunch {
-  const folder = join(root, "node_modules/.cache", `chromium-${packageVersion()}`);
+  const folder = join(root, "node_modules/.cache", `chromium-${packageVersion()}-${LAYOUT}`);
   if (!existsSync(folder)) unpackInto(folder);
   return {
     executablePath: join(folder, "chromium"),
@@ -58,11 +62,17 @@ function unpackInto(folder: string): void {
       cwd: root,
       env: { ...process.env, TMPDIR: half, AWS_EXECUTION_ENV: "AWS_Lambda_nodejs20.x" },
     });
+    writeFileSync(join(half, "fonts/fonts.conf"), fontsConf(folder));
     renameSync(half, folder);
   } catch (error) {
     rmSync(half, { recursive: true, force: true });
     if (!existsSync(folder)) throw error; // else another run was faster, which is as good
   }
+}
+
+function fontsConf(folder: string): string {
+  const fonts = `<dir>${join(folder, "fonts")}</dir><cachedir>${join(folder, "fonts-cache")}</cachedir>`;
+  return `<?xml version="1.0"?>\n<!DOCTYPE fontconfig SYSTEM "fonts.dtd">\n<fontconfig>${fonts}</fontconfig>\n`;
 }
 
 function packageVersion(): string {

@@ -87,7 +87,9 @@ interface Listening {
 
 async function launch({ dataDir, port = 0, nodeFlags = [] }: ServerProcessOptions): Promise<Listening> {
   const args = [...nodeFlags, MAIN, "serve", "--port", String(port), "--data-dir", dataDir, "--log-level", "warn"];
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+  // Playwright asks for colours, which would end up in the address
+  const env = { ...process.env, FORCE_COLOR: undefined, NO_COLOR: "1" };
+  const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "pipe"] });
   const endWithUs = (): void => void child.kill("SIGKILL");
   process.once("exit", endWithUs);
   child.once("exit", () => process.off("exit", endWithUs));
