@@ -11,7 +11,7 @@
  *
  * Not here: whose turn it is (state/state-manager.ts), the rules (state/context-state.ts).
  */
-import type { Change, ChangeRecord } from "../shared/change.ts";
+import type { ChangeRecord } from "../shared/change.ts";
 import { ServiceError, toServiceError } from "../shared/errors.ts";
 import type { ContextId } from "../shared/ids.ts";
 import type { Clock } from "./clock.ts";
@@ -161,7 +161,7 @@ export class WritePath {
       const entry = entries[publications.length];
       if (entry === undefined) throw new Error("the log returned fewer entries than were appended");
       version = entry.version;
-      publications.push({ change: toChange(entry), advances: verdict.change.advances, author: write.author });
+      publications.push({ change: entry, advances: verdict.change.advances, author: write.author });
       answers.push(() => write.settle({ version: entry.version, seq: entry.seq, paths: entry.paths }));
     });
     if (publications.length > 0) this.#sync.publish(live.id, publications);
@@ -197,8 +197,4 @@ export class WritePath {
 
 export function toRecord({ version, seq, actor, origin, atMs, message, paths }: LogEntry): ChangeRecord {
   return { version, seq, actor, origin, atMs, paths, ...(message === undefined ? {} : { message }) };
-}
-
-function toChange(entry: LogEntry): Change {
-  return { ...toRecord(entry), update: entry.update };
 }

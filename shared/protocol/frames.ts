@@ -237,12 +237,26 @@ export const encodeStep1 = (stateVector: Uint8Array): Uint8Array => encodeSync(S
 export const encodeStep2 = (update: Uint8Array): Uint8Array => encodeSync(SYNC.step2, update);
 export const encodeUpdate = (update: Uint8Array): Uint8Array<ArrayBuffer> => encodeSync(SYNC.update, update);
 
+/** By hand and in one piece: this is the hot path of fan-out, where an encoder's buffers cost more than the copy. */
 function encodeSync(step: number, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return encoding.encode((encoder) => {
-    encoding.writeVarUint(encoder, FRAME.sync);
-    encoding.writeVarUint(encoder, step);
-    encoding.writeVarUint8Array(encoder, bytes);
-  });
+  const length = bytes.byteLength;
+  const lengthBytes = varUintBytes(length);
+  const message = new Uint8Array(2 + lengthBytes + length);
+  message[0] = FRAME.sync;
+  message[1] = step;
+  let rest = length;
+  for (let at = 2; at < 2 + lengthBytes; at++) {
+    message[at] = (rest & 0x7f) | (rest > 0x7f ? 0x80 : 0);
+    rest >>>= 7;
+  }
+  message.set(bytes, 2 + lengthBytes);
+  return message;
+}
+
+function varUintBytes(value: number): number {
+  let count = 1;
+  for (let rest = value >>> 7; rest > 0; rest >>>= 7) count++;
+  return count;
 }
 
 /** With no entries this is the keep-alive that stock clients take as a sign of life. */
