@@ -64,7 +64,8 @@ function untilOpened(replica: Replica, hasCopy: boolean, timeoutMs: number): Pro
         if (status === "online") settle(resolve);
       }),
       replica.events.on("connectionLost", () => {
-        if (hasCopy) settle(resolve);
+        // after "closed", which says in the same turn that the server will not have us
+        if (hasCopy) queueMicrotask(() => settle(resolve));
       }),
       replica.events.on("closed", (error) => settle(() => reject(error))),
     ];

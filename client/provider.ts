@@ -61,6 +61,7 @@ export class DurableProvider extends WebsocketProvider {
   #framesSent = 0;
   #serverVector: Uint8Array | undefined;
   #isReady = false;
+  #isDestroyed = false;
   #connectTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: ProviderOptions, doc: Y.Doc, awareness: Awareness, listener: ProviderListener) {
@@ -102,8 +103,9 @@ export class DurableProvider extends WebsocketProvider {
     this.ws?.send(encodeRequest(id, method, params));
   }
 
+  /** The listener hears no more of this provider, not even of the connection that ends with it. */
   override destroy(): void {
-    clearTimeout(this.#connectTimer);
+    this.#isDestroyed = true;
     super.destroy();
   }
 
@@ -157,6 +159,6 @@ export class DurableProvider extends WebsocketProvider {
     this.#serverVector = undefined;
     this.#isReady = false;
     this.maxBackoffTime = this.shouldConnect ? reconnectDelayMs(this.wsUnsuccessfulReconnects + 1, Math.random()) : 0;
-    this.#listener.connectionLost();
+    if (!this.#isDestroyed) this.#listener.connectionLost();
   }
 }

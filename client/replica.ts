@@ -157,10 +157,8 @@ export class Replica implements ProviderListener {
   }
 
   connectionLost(): void {
-    this.pending.connectionLost();
-    this.requests.connectionLost();
+    this.#disconnected();
     this.events.emit("connectionLost");
-    this.#changeStatus("offline");
   }
 
   closed(error: ServiceError): void {
@@ -251,6 +249,7 @@ export class Replica implements ProviderListener {
 
   #reset(): void {
     this.#provider.destroy();
+    this.#disconnected();
     if (this.#liveDoc !== this.#doc) this.#liveDoc.destroy();
     this.#liveDoc = new Y.Doc();
     this.#provider = this.#attach();
@@ -288,6 +287,12 @@ export class Replica implements ProviderListener {
         );
       }
     }
+  }
+
+  #disconnected(): void {
+    this.pending.connectionLost();
+    this.requests.connectionLost();
+    this.#changeStatus("offline");
   }
 
   #changeStatus(status: "online" | "offline"): void {
