@@ -45,14 +45,15 @@ export function leastEdit(before: string, after: string): TextEdit | undefined {
   const shorter = Math.min(before.length, after.length);
   let start = 0;
   while (start < shorter && before.charCodeAt(start) === after.charCodeAt(start)) start++;
-  if (splitsPair(before, start) || splitsPair(after, start)) start--;
+  // whole characters all, so the other string would be split in the same place
+  if (splitsPair(before, start)) start--;
   let tail = 0;
   while (
     tail < shorter - start &&
     before.charCodeAt(before.length - 1 - tail) === after.charCodeAt(after.length - 1 - tail)
   )
     tail++;
-  if (splitsPair(before, before.length - tail) || splitsPair(after, after.length - tail)) tail--;
+  if (splitsPair(before, before.length - tail)) tail--;
   return { index: start, deleteCount: before.length - tail - start, insert: after.slice(start, after.length - tail) };
 }
 

@@ -18,8 +18,9 @@ import { TEXT_KEY, checkKey, checkNumber, checkString, invalid } from "./json-ch
 import { Foreign, ListDraft, ObjectDraft, TextDraft } from "./json-draft.ts";
 import type { DraftValue } from "./json-draft.ts";
 
-/** A value's weight beside its characters: what Yjs needs to encode an item, roughly. */
+/** A value's weight beside its characters, roughly what it takes encoded; more for what becomes a Yjs type. */
 const VALUE_BYTES = 8;
+const TYPE_BYTES = 64;
 
 /** How `{"$text": "…"}` is taken: as a text to make, or as the string that such a text reads as. */
 export type TextReading = "make" | "read";
@@ -83,12 +84,12 @@ export class ValueIntake {
     }
     const text = this.#string(entry[1]);
     if (this.#texts === "read") return text;
-    this.#checkDepth();
+    this.#enter();
     return new TextDraft(undefined, text);
   }
 
   #object(value: object): ObjectDraft {
-    this.#checkDepth();
+    this.#enter();
     const object = new ObjectDraft();
     for (const [key, member] of Object.entries(value)) {
       checkKey(key);
@@ -102,7 +103,7 @@ export class ValueIntake {
   }
 
   #list(values: readonly unknown[]): ListDraft {
-    this.#checkDepth();
+    this.#enter();
     return ListDraft.of(values.map((value, index) => this.#inside(String(index), () => this.#taken(value))));
   }
 
@@ -116,7 +117,7 @@ export class ValueIntake {
         "A value is of a kind that JSON cannot hold, so it cannot be moved or copied. Leave it where it is.",
       );
     }
-    this.#checkDepth();
+    this.#enter();
     if (value instanceof TextDraft) this.#spend(value.text.length);
     else if (value instanceof ObjectDraft) this.#weighMembers(value);
     else this.#weighElements(value);
@@ -141,7 +142,9 @@ export class ValueIntake {
     return result;
   }
 
-  #checkDepth(): void {
+  /** For what becomes a Yjs type. */
+  #enter(): void {
+    this.#spend(TYPE_BYTES);
     if (this.#at.length > LIMITS.depthMax) {
       throw invalid(`Objects, arrays and texts may stand ${LIMITS.depthMax} deep inside each other at most.`);
     }

@@ -126,6 +126,22 @@ describe("no change", () => {
     expect(Y.encodeStateAsUpdate(doc)).toEqual(before);
   });
 
+  test("[JSON-9] what is replaced and then removed in the same change is never written", () => {
+    const doc = docWith({ l: [1, 2], o: { a: 1 } });
+    const ops: JsonOp[] = [
+      { op: "replace", path: "/l/0", value: "passing" },
+      { op: "remove", path: "/l/0" },
+      { op: "replace", path: "/o/a", value: "passing" },
+      { op: "remove", path: "/o" },
+    ];
+    const updates: Uint8Array[] = [];
+    doc.on("update", (update: Uint8Array) => void updates.push(update));
+    applyJsonOps(doc, ops, null);
+    expect(readData(doc, "")).toEqual({ l: [2] });
+    // deletes only: no struct, so no client
+    expect(updates.map((update) => Y.decodeUpdate(update).structs)).toEqual([[]]);
+  });
+
   test("[JSON-9] adding to an array is a change, also of what is there already", () => {
     const doc = docWith({ l: [1] });
     expect(applyJsonOps(doc, [{ op: "add", path: "/l/0", value: 1 }], null).paths).toEqual(["/l"]);
@@ -250,6 +266,24 @@ describe("concurrent edits", () => {
 });
 
 describe("moving and copying", () => {
+  test("[JSON-14] a text moved over a text takes its place, formatting and all", () => {
+    const doc = docWith({ t: { $text: "bold" }, u: { $text: "old" } });
+    textAt(doc.getMap("data"), "t").format(0, 4, { bold: true });
+    applyJsonOps(doc, [{ op: "move", from: "/t", path: "/u" }], null);
+    expect(textAt(doc.getMap("data"), "u").toDelta()).toEqual([{ insert: "bold", attributes: { bold: true } }]);
+  });
+
+  test("[JSON-14] a copy of a list has its own new elements", () => {
+    const doc = docWith({ l: [] });
+    const ops: JsonOp[] = [
+      { op: "add", path: "/l/-", value: { x: 1 } },
+      { op: "copy", from: "/l", path: "/m" },
+      { op: "add", path: "/m/0/y", value: 2 },
+    ];
+    applyJsonOps(doc, ops, null);
+    expect(readData(doc, "")).toEqual({ l: [{ x: 1 }], m: [{ x: 1, y: 2 }] });
+  });
+
   test("[JSON-14] a text stays a text, with its formatting and the edits of the same change", () => {
     const doc = docWith({ t: { $text: "bold words" }, o: {} });
     textAt(doc.getMap("data"), "t").format(0, 4, { bold: true });

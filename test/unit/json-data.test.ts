@@ -132,6 +132,14 @@ describe("reading", () => {
     expect(readData(doc, "/tasks/t1/title", 0)).toBe("Ship");
   });
 
+  test("[JSON-2] deeper than any data may be nested nothing is unfolded, whatever depth is asked for", () => {
+    const live = new Y.Doc();
+    live.getMap("data").set("x", nested(1000));
+    const read = JSON.stringify(readData(live, "", Infinity));
+    expect(read.split('"in"').length - 1).toBe(LIMITS.depthMax - 1);
+    expect(read).toContain('{"$object":1}');
+  });
+
   test("[JSON-3] values that JSON has no word for have a documented form", () => {
     const live = new Y.Doc();
     const root = live.getMap("data");
