@@ -32,12 +32,15 @@ export function typing(writer: number, count: number): Uint8Array[] {
   return written(writer, count, (text, i) => text.insert(text.length, mark(writer, i)));
 }
 
-/** `count` small updates of one writer at places all over the text, the same on every call: a document of many items. */
+/**
+ * `count` small updates of one writer at places all over the text, the same on every call: a document of many items. Only the
+ * last is marked, so that its arrival can be seen.
+ */
 export function scattered(count: number): Uint8Array[] {
   let seed = 42;
   return written(0, count, (text, i) => {
     seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
-    text.insert(seed % (text.length + 1), `word ${i} `);
+    text.insert(seed % (text.length + 1), i < count - 1 ? `word ${i} ` : mark(0, 0));
   });
 }
 

@@ -10,10 +10,10 @@ import { cp, mkdir, rename } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { untilQuiet } from "../cpu.ts";
-import { LoadClient } from "../load-client.ts";
 import { openRoom, withServer } from "../scenario.ts";
 import type { Bench, Scenario } from "../scenario.ts";
-import { assertComplete, expectedOf, joinForAll } from "./whole-state.ts";
+import type { RunningServer } from "../spawn-server.ts";
+import { assertComplete, expectedOf, fed, joinForAll } from "./whole-state.ts";
 import type { Expected } from "./whole-state.ts";
 
 const ROOM = "cold";
@@ -43,12 +43,9 @@ export const coldLoad: Scenario = {
 async function prepare(bench: Bench, folder: string, updates: readonly Uint8Array[]): Promise<void> {
   const unfinished = `${folder}.unfinished`;
   await mkdir(unfinished, { recursive: true });
-  const feed = async (running: Parameters<Parameters<typeof withServer>[1]>[0]): Promise<void> => {
-    const client = await LoadClient.join(await openRoom(bench, running, ROOM));
-    await client.synced;
-    client.send(Buffer.concat(updates.map((update) => client.updateFrame(update))));
-    await untilQuiet(running.pid);
-    client.close();
+  const feed = async (running: RunningServer): Promise<void> => {
+    const users = await fed(await openRoom(bench, running, ROOM), running, updates);
+    for (const user of users) user.close();
     await untilQuiet(running.pid);
   };
   await withServer(bench, feed, unfinished);

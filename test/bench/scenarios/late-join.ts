@@ -3,15 +3,11 @@
  *
  * 1. One joiner's bytes are checked with a real document after the clock has stopped.
  */
-import { untilQuiet } from "../cpu.ts";
-import { LoadClient } from "../load-client.ts";
 import { openRoom, withServer } from "../scenario.ts";
 import type { Scenario } from "../scenario.ts";
-import { assertComplete, expectedOf, joinForAll } from "./whole-state.ts";
+import { assertComplete, expectedOf, fed, joinForAll } from "./whole-state.ts";
 
 const JOINERS = 30;
-/** Edits per message while the document is made. */
-const BATCH = 100;
 
 export const lateJoin: Scenario = {
   id: "late-join",
@@ -28,12 +24,7 @@ export const lateJoin: Scenario = {
     withServer(bench, async (running) => {
       const expected = expectedOf(bench.count(45_000, 5000));
       const room = await openRoom(bench, running, "late");
-      const author = await LoadClient.join(room);
-      await author.synced;
-      for (let i = 0; i < expected.updates.length; i += BATCH) {
-        author.send(Buffer.concat(expected.updates.slice(i, i + BATCH).map((update) => author.updateFrame(update))));
-      }
-      await untilQuiet(running.pid);
+      const users = await fed(room, running, expected.updates);
       await running.settledRssKb();
       const peakBefore = running.peakRssKb();
       await running.watch();
@@ -43,7 +34,7 @@ export const lateJoin: Scenario = {
       const cpuMs = running.cpuMs() - cpuBefore;
       const peakMb = Math.max(0, running.peakRssKb() - peakBefore) / 1024;
       const eventLoopMaxMs = await running.watched();
-      for (const { client } of [...joined, { client: author }]) client.close();
+      for (const client of [...users, ...joined.map((it) => it.client)]) client.close();
       const [witness] = joined;
       if (witness !== undefined) assertComplete(witness, expected);
       return {

@@ -7,7 +7,14 @@
 import * as Y from "yjs";
 import { LoadClient } from "../load-client.ts";
 import type { Room } from "../load-client.ts";
-import { documentOf, scattered, updateIn } from "../updates.ts";
+import { untilQuiet } from "../cpu.ts";
+import { Goal } from "../pace.ts";
+import type { RunningServer } from "../spawn-server.ts";
+import { Receiver, documentOf, scattered, updateIn } from "../updates.ts";
+
+const FEED_MS_MAX = 100_000;
+/** Updates given to the socket at once. */
+const BATCH = 100;
 
 export interface Expected {
   readonly text: string;
@@ -18,6 +25,24 @@ export function expectedOf(count: number): Expected & { readonly updates: readon
   const updates = scattered(count);
   const doc = documentOf(updates);
   return { updates, text: doc.getText("text").toJSON(), state: Y.encodeStateAsUpdate(doc) };
+}
+
+/**
+ * Sends the updates one by one and resolves when the server has spread the last of them and come to rest. The clients that did it and
+ * saw it stay connected: the document is in use until they are closed.
+ */
+export async function fed(room: Room, { pid }: RunningServer, updates: readonly Uint8Array[]): Promise<LoadClient[]> {
+  const arrived = new Goal(1, FEED_MS_MAX);
+  const receiver = new Receiver(-1);
+  const watcher = await LoadClient.join(room, { onContent: (message) => arrived.add(receiver.see(message)) });
+  const author = await LoadClient.join(room);
+  await Promise.all([watcher.synced, author.synced]);
+  for (let i = 0; i < updates.length; i += BATCH) {
+    author.send(Buffer.concat(updates.slice(i, i + BATCH).map((update) => author.updateFrame(update))));
+  }
+  await arrived.reached;
+  await untilQuiet(pid);
+  return [author, watcher];
 }
 
 export interface Joined {
