@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import * as Y from "yjs";
 import { connect } from "../../client/index.ts";
 import type {
@@ -247,6 +247,19 @@ describe("update", () => {
     });
   });
 
+  test("[SDK-8] waits for its commit when the answer is quicker", async () => {
+    const context = await open();
+    server.publishes = false;
+    const updated = context.update([{ op: "add", path: "/a", value: 1 }]);
+    await server.until(() => server.requests.length === 1);
+    const other = await open();
+    expect(other.get("/a")).toBe(1);
+    expect(await stateOf(updated)).toBe("pending");
+    server.release();
+    await updated;
+    expect(context.get("/a")).toBe(1);
+  });
+
   test("[SDK-9] is sent again with the same key until it is answered, and takes effect once", async () => {
     const context = await open();
     server.answersRequests = false;
@@ -471,6 +484,23 @@ describe("presence and events", () => {
   });
 });
 
+test("[SDK-14] an observer of the application that throws does not end the connection", async () => {
+  const reported = vi.fn();
+  vi.stubGlobal("reportError", reported);
+  const context = await open();
+  context.data.root.observe(() => {
+    throw new Error("observer");
+  });
+  server.edit((data) => data.set("a", 1));
+  server.edit((data) => data.set("b", 1));
+  await roundTrip(context);
+  vi.unstubAllGlobals();
+  expect(reported.mock.calls).toEqual([[new Error("observer")], [new Error("observer")]]);
+  expect(context.get()).toEqual({ a: 1, b: 1 });
+  expect(context.version).toBe(server.version);
+  expect(server.urls).toHaveLength(1);
+});
+
 describe("closing", () => {
   test("[SDK-17] close waits for edits on their way", async () => {
     const context = await open();
@@ -496,6 +526,7 @@ describe("closing", () => {
     await it.close();
     expect(context.status).toBe("closed");
     await expect(it.open("plan")).rejects.toEqual(code("CLOSED"));
+    expect(server.urls).toHaveLength(1);
   });
 });
 
@@ -551,7 +582,21 @@ describe("a local copy", () => {
     server.turnsAway = { code: 4404, reason: "CONTEXT_NOT_FOUND: There is no context with this id." };
     await expect(open({ persistence })).rejects.toEqual(code("CONTEXT_NOT_FOUND"));
     server.turnsAway = { code: 4503, reason: "SHUTTING_DOWN: The server is stopping." };
-    expect((await open({ persistence })).get()).toEqual({ a: 1 });
+    const context = await open({ persistence });
+    expect(context.get()).toEqual({ a: 1 });
+    await context.close();
+    server.turnsAway = undefined;
+    server.greets = false;
+    expect((await open({ persistence, timeoutMs: 50 })).get()).toEqual({ a: 1 });
+  });
+
+  test("[SDK-18] sends only what the server lacks of it", async () => {
+    const persistence = fileStore(await folder());
+    server.edit((data) => data.set("a", "x".repeat(10_000)));
+    await (await open({ persistence })).close();
+    const context = await open({ persistence });
+    await context.saved();
+    expect(server.updates.map(({ byteLength }) => byteLength)).toEqual([2]);
   });
 
   test("[SDK-19] is nobody else's", async () => {

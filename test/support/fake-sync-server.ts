@@ -46,6 +46,7 @@ export class FakeSyncServer {
   acksUpdates = true;
   answersRequests = true;
   greets = true;
+  publishes = true;
   isHealthy = true;
   refuses: (update: Uint8Array) => ServiceError | undefined = () => undefined;
   /** Closes each new connection with this. */
@@ -56,6 +57,7 @@ export class FakeSyncServer {
   readonly urls: URL[] = [];
   readonly #http: Server;
   readonly #sessions = new Set<Session>();
+  readonly #held: (() => void)[] = [];
   readonly #answers = new Map<string, number>();
   readonly #waiting: { when: () => boolean; resolve: () => void }[] = [];
 
@@ -138,6 +140,11 @@ export class FakeSyncServer {
     const update = this.#transact(() => change(this.doc.getMap("data")));
     if (options.publishes !== false) this.#publish(update, undefined, options.paths ?? [""]);
     else this.version++;
+  }
+
+  /** Sends the commits that were held back. */
+  release(): void {
+    for (const send of this.#held.splice(0)) send();
   }
 
   /** Sends the sum of what was skipped, as to a slow connection. */
@@ -253,8 +260,13 @@ export class FakeSyncServer {
       paths,
       update,
     };
-    for (const session of this.#sessions)
-      session.socket.send(encodeCommit([change], { withUpdates: session !== author }));
+    const send = (): void => {
+      for (const session of this.#sessions) {
+        session.socket.send(encodeCommit([change], { withUpdates: session !== author }));
+      }
+    };
+    if (this.publishes) send();
+    else this.#held.push(send);
   }
 
   #wake(): void {
