@@ -49,9 +49,12 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
   service.start();
 
   const close = async (): Promise<void> => {
+    const closed = once(http, "close");
     http.close();
     await service.close();
     sync.stop();
+    // feeds write their last event, WebSocket clients answer the close frame; those that do not are cut
+    await Promise.race([closed, new Promise<void>((resolve) => clock.setTimer(LIMITS.closeGraceMs, resolve))]);
     webSockets.close();
     http.closeAllConnections();
     await storage.close();

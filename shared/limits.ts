@@ -117,8 +117,8 @@ export const LIMITS = {
   liveBytesMax: 512 * 1024 * 1024,
   listLimitDefault: 50,
   listLimitMax: 500,
-  /** A stopping server waits this long for its log and its clients. */
-  shutdownMsMax: 10_000,
+  /** How long connections have to end by themselves once a stopping server has told them. */
+  closeGraceMs: 1000,
 } as const;
 
 export type Limits = { readonly [K in keyof typeof LIMITS]: number };
