@@ -103,7 +103,10 @@ function isRecords(value: unknown): value is readonly ChangeRecord[] {
   return Array.isArray(value);
 }
 
-/** The smallest set of paths that covers what a transaction changed. */
+/**
+ * What a transaction changed. No path lies below another: Yjs leaves out types that are new, and those that were deleted
+ * or replaced, whose changes show in their parent.
+ */
 function touchedPaths(doc: Y.Doc, transaction: Y.Transaction): Steps[] {
   const touched = new Map<string, Steps>();
   for (const [type, keys] of transaction.changed) {
@@ -113,12 +116,7 @@ function touchedPaths(doc: Y.Doc, transaction: Y.Transaction): Steps[] {
       touched.set(formatPath(path), path);
     }
   }
-  return [...touched.values()].filter((path) => !hasAncestorIn(touched, path));
-}
-
-function hasAncestorIn(touched: ReadonlyMap<string, Steps>, path: Steps): boolean {
-  for (let length = 0; length < path.length; length++) if (touched.has(formatPath(path.slice(0, length)))) return true;
-  return false;
+  return [...touched.values()];
 }
 
 type SharedType = Parameters<Y.Transaction["changed"]["get"]>[0];
