@@ -2,14 +2,14 @@
  * What it would cost Yjs to integrate an update: YATA played through on light copies, so that an update that would stop
  * the server for seconds is refused before it is applied.
  *
- * The unit is one step of the search for an item's position among concurrent ones, about 0.3 µs in Yjs. That search is
+ * The unit is one step of the search for an item's position among concurrent ones, 0.1 to 0.3 µs in Yjs. That search is
  * quadratic for items that claim to be concurrent; 4,000 of them in 24 KB took Yjs 3 s (notes/yjs.md §4). Honest items
  * take 0 or 1 step, whatever the size of the document, and those of writers who were offline as many as they met
  * items in their place. Also counted, in steps: arrays copied when an item is cut or merged, and long lists of structs.
  *
  * Invariants (WORK):
  *  1. The document is only read. Positions are those that Yjs finds (Item.integrate), the order is that of `place` calls.
- *  2. An update that passes costs LIMITS.updateWorkMax steps at most; the estimate itself costs a fraction of that.
+ *  2. An update that passes costs LIMITS.updateWorkMax steps at most; the estimate itself stops there too, at less than the time that Yjs would take.
  */
 import * as Y from "yjs";
 import { LIMITS } from "../../shared/limits.ts";

@@ -3,7 +3,8 @@
  *
  * Invariants (TOUCH):
  *  1. The document is only read. What is accepted, `Y.applyUpdate` integrates to the last struct and delete: no
- *     exception, nothing pending, and a replica that loads the result later gets the same.
+ *     exception, nothing pending, and a replica that loads the result later gets the same. One exception is Yjs's own:
+ *     the order of a client's items among themselves (integration-work.ts).
  *  2. `paths` covers every JSON path whose value applying could change. It may cover more: a map item that loses against
  *     a concurrent one, an item in a place that shows nothing (a list inside `data`, say) are reported where they lie.
  *  3. An item whose neighbour or parent was collected becomes a GC struct and touches nothing, as does a GC struct.

@@ -21,7 +21,7 @@ const TIMES = Number(process.env["MCM_FUZZ"] ?? 1);
 const HISTORIES = 2000 * TIMES;
 const MUTATIONS = 40_000 * TIMES;
 const INVENTIONS = 20_000 * TIMES;
-const TIMEOUT_MS = 120_000 * TIMES;
+const TIMEOUT_MS = 120_000 * Math.max(1, TIMES);
 
 /** What a reader can see of a document: `data` as JSON, and the other roots whole. */
 function viewOf(doc: Y.Doc): { data: unknown; others: Map<string, string> } {

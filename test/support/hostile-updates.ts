@@ -87,6 +87,11 @@ export const MALFORMED_BYTES: readonly HostileUpdate[] = [
   malformed("GC struct of 2^40 ids", "clock", assemble([by(gc(2 ** 40))])),
   malformed("clock of 2^53 - 1", "clock", assemble([{ client: HOSTILE, clock: 2 ** 53 - 1, structs: [gc(1)] }])),
   malformed("integer beyond 2^53", "integer", Uint8Array.from([1, 1, 255, 255, 255, 255, 255, 255, 255, 255, 1])),
+  malformed(
+    "client id of 2^56 - 1, which rounds to another's",
+    "integer",
+    Uint8Array.from([1, 1, 255, 255, 255, 255, 255, 255, 255, 127, 0, 0, 1, 0]),
+  ),
   malformed("integer without end", "integer", new Uint8Array(200).fill(128)),
   malformed("skip struct", "skip", assemble([by(concat(Uint8Array.from([10]), varUint(5)))])),
   malformed("GC struct with an item's flags", "struct-tag", assemble([by(Uint8Array.from([0x80, 1]))])),
@@ -233,6 +238,18 @@ const MALFORMED_HERE: readonly HostileUpdate[] = [
     "right neighbour to the left of the left one",
     "neighbour-order",
     assemble([by(text({ origin: [AUTHOR, CLOCK.letters + 3], rightOrigin: [AUTHOR, CLOCK.letters + 1] }, "x"))]),
+  ),
+  malformed(
+    "right neighbour to the left, in another item",
+    "neighbour-order",
+    assemble([
+      by(text({ origin: [AUTHOR, CLOCK.letters], rightOrigin: [AUTHOR, CLOCK.letters + 1] }, "x")),
+      {
+        client: HOSTILE + 1,
+        clock: 0,
+        structs: [text({ origin: [AUTHOR, CLOCK.letters + 3], rightOrigin: [HOSTILE, 0] }, "y")],
+      },
+    ]),
   ),
   malformed(
     "the same letter on both sides",
