@@ -3,13 +3,14 @@
  *
  * Invariants:
  *  1. At most one checkpoint of a context is under way.
- *  2. After a failed one the context waits for as many entries again: a document that cannot be folded costs little.
+ *  2. What grew meanwhile is looked at again when it is done, so that a burst leaves no long tail behind.
+ *  3. After a failed one the context waits for as many entries again: a document that cannot be folded costs little.
  *
  * Not here: the making (checkpoint.ts).
  */
 import type { ContextId } from "../../shared/ids.ts";
 import type { Limits } from "../../shared/limits.ts";
-import type { AppendResult, Checkpoint, StoredContext } from "./change-log.ts";
+import type { AppendResult, Checkpoint, StoredContext, TailSize } from "./change-log.ts";
 import { isCheckpointDue, type CheckpointBuilder } from "./checkpoint.ts";
 
 export interface CheckpointSchedulerOptions {
@@ -24,6 +25,8 @@ export interface CheckpointSchedulerOptions {
 export class CheckpointScheduler {
   readonly #options: CheckpointSchedulerOptions;
   readonly #running = new Map<ContextId, Promise<void>>();
+  /** Contexts that grew while a checkpoint of them was under way. */
+  readonly #grown = new Set<ContextId>();
   /** Contexts whose last attempt failed, and the seq before which there is no other. */
   readonly #notBefore = new Map<ContextId, number>();
   #isClosed = false;
@@ -34,12 +37,30 @@ export class CheckpointScheduler {
 
   appended(contextId: ContextId, { tail, entries }: Extract<AppendResult, { kind: "appended" }>): void {
     if (!isCheckpointDue(tail, this.#options.limits)) return;
-    if (this.#isClosed || this.#running.has(contextId)) return;
+    if (this.#isClosed) return;
+    if (this.#running.has(contextId)) {
+      this.#grown.add(contextId);
+      return;
+    }
     const seq = entries.at(-1)?.seq ?? 0;
     if (seq < (this.#notBefore.get(contextId) ?? 0)) return;
     this.#notBefore.delete(contextId);
-    const work = this.#make(contextId, seq).finally(() => this.#running.delete(contextId));
+    const work = this.#makeUntilSmall(contextId, seq).finally(() => this.#running.delete(contextId));
     this.#running.set(contextId, work);
+  }
+
+  async #makeUntilSmall(contextId: ContextId, seq: number): Promise<void> {
+    do {
+      this.#grown.delete(contextId);
+      await this.#make(contextId, seq);
+    } while (!this.#isClosed && this.#grown.has(contextId) && (await this.#isStillDue(contextId)));
+    this.#grown.delete(contextId);
+  }
+
+  async #isStillDue(contextId: ContextId): Promise<boolean> {
+    if (this.#notBefore.has(contextId)) return false;
+    const context = await this.#options.load(contextId).catch(() => undefined);
+    return context !== undefined && isCheckpointDue(sizeOf(context), this.#options.limits);
   }
 
   /** The context was deleted. */
@@ -72,4 +93,9 @@ export class CheckpointScheduler {
       options.onError(contextId, error);
     }
   }
+}
+
+function sizeOf({ checkpoint, tail }: StoredContext): TailSize {
+  const bytes = tail.reduce((sum, { update }) => sum + update.byteLength, 0);
+  return { entries: tail.length, bytes, checkpointBytes: checkpoint.state.byteLength };
 }
