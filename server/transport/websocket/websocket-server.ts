@@ -41,6 +41,8 @@ export class WebSocketEndpoint {
   /** Connections, and whether they gave a sign of life since the last ping. */
   readonly #alive = new Map<WebSocket, boolean>();
   #cancelPing: (() => void) | undefined;
+  /** One function for all sockets: a closure of its own would keep each connection's upgrade request in memory. */
+  readonly #logSocketError = (error: Error): void => this.#options.logger.debug("socket failed", { error });
 
   constructor(options: WebSocketEndpointOptions) {
     this.#options = options;
@@ -66,7 +68,7 @@ export class WebSocketEndpoint {
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    socket.on("error", (error) => this.#options.logger.debug("socket failed", { error }));
+    socket.on("error", this.#logSocketError);
     const url = parseUrl(request.url ?? "", "ws://localhost");
     const id = PATH.exec(url?.pathname ?? "")?.[1];
     if (url === null || id === undefined) {
