@@ -18,6 +18,8 @@ export interface Nature {
   readonly disk: DiskNature;
   readonly limits: Partial<Limits>;
   readonly checkpointMs: number;
+  /** How often everybody goes home for the night, in a thousand operations: what is idle is unloaded. */
+  readonly nights: number;
   /** How often each fault comes, in a thousand operations. */
   readonly faults: Readonly<Record<Fault, number>>;
 }
@@ -85,6 +87,7 @@ export function drawNature(random: Random): Nature {
     disk,
     limits,
     checkpointMs: random.pick([0, 5, 100]),
+    nights: sometimes(40, 5, 15),
     faults: { ...faults, probe: OFTEN.probe },
   };
 }

@@ -30,9 +30,13 @@ export interface RunResult {
 }
 
 export const OPS = 120;
+/** Longer than a context stays in memory that nobody uses. */
+const NIGHT_MS = 100_000;
 const SETTLE_MS = 30_000;
 /** A state that is not renewed is gone after 30 s; the server looks every 5. */
 const PRESENCE_MS = 36_000;
+/** Long enough for a goodbye to come through. */
+const LEAVE_MS = 5000;
 
 export async function runSeed({ seed, ops = OPS, sabotage = {}, print }: RunOptions): Promise<RunResult> {
   const events = new EventQueue(print);
@@ -64,6 +68,11 @@ async function safetyPhase(stage: Stage, ops: number): Promise<void> {
   let delayMs = 0;
   for (let i = 0; i < ops; i++) {
     delayMs += random.between(0, nature.paceMsMax);
+    if (random.below(1000) < nature.nights) {
+      world.after(delayMs, () => stage.goHome());
+      delayMs += NIGHT_MS;
+      world.after(delayMs, () => stage.comeBack());
+    }
     for (const fault of FAULTS) {
       if (random.below(1000) < nature.faults[fault]) world.after(delayMs, () => strike(fault, stage));
     }
@@ -85,12 +94,16 @@ async function livenessPhase(stage: Stage): Promise<void> {
   checkSettled(stage);
 }
 
-/** Half of the clients vanish without a word; in the end nobody sees them. */
+/** Some clients leave and some vanish without a word: the first are gone at once, in the end nobody sees any of them. */
 async function farewell(stage: Stage): Promise<void> {
   const { world, random, clients, callers } = stage;
+  world.note("some leave");
+  for (const client of clients.filter(() => random.percent(30))) client.disconnect();
+  await world.events.runUntil(world.nowMs() + LEAVE_MS);
+  checkPresence(stage);
   world.note("some vanish");
-  for (const client of clients.filter(() => random.percent(50))) {
-    client.currentLink?.cut({ clientMs: 0, serverMs: random.percent(50) ? 0 : "never" });
+  for (const client of clients.filter((it) => it.isHere && random.percent(40))) {
+    client.currentLink?.cut({ clientMs: 0, serverMs: "never" });
     client.disconnect();
   }
   await world.events.runUntil(world.nowMs() + PRESENCE_MS);

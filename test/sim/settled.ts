@@ -51,7 +51,7 @@ export function checkPresence({ world, clients }: Stage): void {
   for (const client of clients.filter((it) => it.isHere)) {
     const { name, contextId } = client.identity;
     if (!client.isSynced) world.violate("S9", `${name} is not synced`);
-    const here = clients.filter((it) => it.isHere && it.identity.contextId === contextId);
+    const here = clients.filter((it) => it.isHere && it.identity.contextId === contextId && !it.identity.isShy);
     const expected = here.map((it) => it.identity.yjsClientId);
     const seen = [...client.awareness.getStates().keys()];
     const describe = (ids: readonly number[]): string => ids.toSorted((a, b) => a - b).join();

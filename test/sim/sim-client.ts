@@ -27,6 +27,8 @@ export interface ClientIdentity {
   readonly actor: Actor;
   readonly contextId: ContextId;
   readonly yjsClientId: number;
+  /** It shows no presence, as a program that only syncs: then nothing but the server's keep-alive tells it that the line lives. */
+  readonly isShy: boolean;
 }
 
 const RENEW_MS = 15_000;
@@ -62,8 +64,8 @@ export class SimClient {
         this.#sayPresence([...added, ...updated, ...removed]);
       },
     );
-    this.awareness.setLocalState({ name: identity.name });
-    this.#renewLater();
+    this.awareness.setLocalState(identity.isShy ? null : { name: identity.name });
+    if (!identity.isShy) this.#renewLater();
   }
 
   get isConnected(): boolean {
@@ -114,7 +116,7 @@ export class SimClient {
   /** Says hello; an mcm.v1 client adds to it. */
   protected lineOpen(): void {
     this.#say(FRAME.sync, (encoder) => writeSyncStep1(encoder, this.doc));
-    this.#sayPresence([this.doc.clientID]);
+    if (!this.identity.isShy) this.#sayPresence([this.doc.clientID]);
   }
 
   /** A message of a type that stock clients do not know. */

@@ -68,6 +68,16 @@ export class Stage {
     }
   }
 
+  goHome(): void {
+    this.world.note("night");
+    for (const client of this.clients) client.disconnect();
+  }
+
+  comeBack(): void {
+    this.world.note("morning");
+    for (const client of this.clients) client.connect();
+  }
+
   /** Everybody does one more thing. */
   actOnceMore(): void {
     for (const client of this.clients) {
@@ -114,12 +124,9 @@ export class Stage {
   }
 
   #newClient(name: string, isExtended: boolean): SimClient {
-    const identity = {
-      name,
-      actor: parseActor(name),
-      contextId: this.#anyContext(),
-      yjsClientId: this.random.uint32(),
-    };
+    const { random } = this;
+    const who = { name, actor: parseActor(name), contextId: this.#anyContext(), yjsClientId: random.uint32() };
+    const identity = { ...who, isShy: random.percent(20) };
     return isExtended ? new ExtendedClient(identity, this.world) : new SimClient(identity, this.world);
   }
 
