@@ -1,7 +1,7 @@
 /**
  * Promise P1 with a real process: `kill -9` at random moments, while SDK, stock Yjs and REST clients write.
  *
- * One server process per trial: it is written to, killed, started again with all clients gone, and judged; then the next
+ * In each trial a server is written to, killed, started again on the same data with all clients gone, and judged; the next
  * trial begins on it. Trials share contexts in blocks, so that logs grow past their checkpoints and earlier trials'
  * content is judged again. `MCM_CRASH_TRIALS=1000` runs more, `MCM_CRASH_SEED=7` other ones. A seed fixes what is
  * written and when the kill is due; what the server was doing at that moment is up to the machine.
@@ -56,20 +56,21 @@ async function run({
 }: Run): Promise<{ readonly faults: readonly string[]; readonly seen: number }> {
   const random = new Random(seed);
   const dataDir = await mkdtemp(join(tmpdir(), "mcm-crash-"));
-  const server = await ServerProcess.start({ dataDir, nodeFlags });
+  let server = await ServerProcess.start({ dataDir, nodeFlags });
   let settled: Settled = { live: new Map(), counters: new Map() };
   let seen = 0;
   try {
     for (let trial = 0; trial < trials; trial++) {
       const contextId = `crash-${Math.floor(trial / TRIALS_PER_CONTEXT)}`;
-      const place = { url: server.url, contextId };
       if (trial % TRIALS_PER_CONTEXT === 0) {
         settled = { live: new Map(), counters: new Map() };
         await new RestCaller(server.url, "judge").create(contextId, EMPTY_DATA);
       }
       const journal = await writeAndKill(server, { contextId, trial, random: random.fork() });
       seen += journal.seen;
-      await server.restart();
+      // at another address: whoever still tries the old one stays away
+      server = await ServerProcess.start({ dataDir, nodeFlags });
+      const place = { url: server.url, contextId };
       const lost = await checkSurvival(place, journal, settled);
       const faults = lost.length > 0 ? lost : await checkExactness(place, journal, settled);
       if (faults.length > 0) return { faults: [`trial ${trial} of seed ${seed}:`, ...faults], seen };
