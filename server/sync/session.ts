@@ -141,6 +141,7 @@ export class Session implements Member {
     } catch (error) {
       this.end(toServiceError(error));
     }
+    this.#holdBack();
   }
 
   /** A batch that all sessions of the context get. */
@@ -260,13 +261,21 @@ export class Session implements Member {
       else this.#refuse(frame, result);
     });
     const unsettled = this.#dataFrames - this.#settledFrames;
-    if (
-      !this.#isPaused &&
-      (unsettled >= LIMITS.inboundQueueMax || this.#unsettledBytes >= LIMITS.inboundQueueBytesMax)
-    ) {
-      this.#isPaused = true;
-      this.#connection.pause();
-    }
+    if (unsettled >= LIMITS.inboundQueueMax || this.#unsettledBytes >= LIMITS.inboundQueueBytesMax)
+      this.#pauseReading();
+  }
+
+  /** Who does not read is not read from: nothing else bounds the answers to what it asks (presence, requests, acks). */
+  #holdBack(): void {
+    if (this.isClosed || this.#connection.bufferedBytes <= LIMITS.outboundBytesMax) return;
+    if (this.#lag === undefined) this.#fallBehind(Y.encodeStateVector(new Map(this.#topic.vector)));
+    this.#pauseReading();
+  }
+
+  #pauseReading(): void {
+    if (this.#isPaused) return;
+    this.#isPaused = true;
+    this.#connection.pause();
   }
 
   #settled(frame: number, isAnswer: boolean, version: number): void {
@@ -292,6 +301,7 @@ export class Session implements Member {
   #resumeReading(): void {
     if (
       !this.#isPaused ||
+      this.#lag !== undefined ||
       this.#dataFrames - this.#settledFrames > LIMITS.inboundQueueMax / 2 ||
       this.#unsettledBytes > LIMITS.inboundQueueBytesMax / 2
     )
@@ -347,6 +357,7 @@ export class Session implements Member {
     if (lag === undefined || this.isClosed) return;
     // from here on batches are delivered again; they may reach the client before the resync does, Yjs holds them until then
     this.#lag = undefined;
+    this.#resumeReading();
     this.#sendState(lag.vector, () => {
       const messages = [encodeAwareness(this.#topic.presence.all())];
       if (this.isExtended) messages.push(encodeEvent({ type: "resynced", version: this.#topic.version }));

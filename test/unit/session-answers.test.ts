@@ -1,8 +1,9 @@
-/** Edits that come before what they build on: WIRE-19 and the acks around it, and a topic that begins at a state under way. */
+/** Edits that come before what they build on (WIRE-19), a topic that begins at a state under way, and who asks without reading. */
 import { expect, test } from "vitest";
 import { ServiceError } from "../../shared/errors.ts";
 import { ANONYMOUS, parseContextId } from "../../shared/ids.ts";
-import { SYNC, encodeStep2, encodeUpdate } from "../../shared/protocol/frames.ts";
+import { LIMITS } from "../../shared/limits.ts";
+import { FRAME, SYNC, encodeRequest, encodeStep2, encodeUpdate } from "../../shared/protocol/frames.ts";
 import { batchOf } from "../../server/sync/connection.ts";
 import { Session } from "../../server/sync/session.ts";
 import type { UpdateDone } from "../../server/sync/session.ts";
@@ -83,4 +84,17 @@ test("[WIRE-15] what the version of hello holds is not sent as a commit again", 
   topic.publish([{ change: { ...change, version: 5, seq: 5 }, advances: [{ client: 7, to: 4 }], author: undefined }]);
   topic.flush();
   expect(connection.take()).toMatchObject([{ type: "commit", changes: [{ version: 5 }] }]);
+});
+
+test("[SYNC-4] a client that asks and does not read is not read from until it has caught up, and is closed in the end", () => {
+  const { session, connection } = join();
+  connection.bufferedBytes = LIMITS.outboundBytesMax + 1;
+  session.receive(Uint8Array.of(FRAME.queryAwareness));
+  expect(connection.isPaused).toBe(true);
+  connection.drain();
+  expect(connection.isPaused).toBe(false);
+  connection.bufferedBytes = LIMITS.outboundBytesMax + 1;
+  session.receive(encodeRequest(1, "ping", {}));
+  session.tick(LIMITS.slowConsumerMsMax);
+  expect(connection.closedWith?.code).toBe(4504);
 });
