@@ -86,7 +86,8 @@ async function livenessPhase(stage: Stage): Promise<void> {
   const { world } = stage;
   world.note("faults end");
   world.disk.heal();
-  for (const link of world.links) if (link.isDisturbed) link.cut({ clientMs: 0, serverMs: 0 });
+  const links = new Set([...world.links, ...stage.clients.flatMap(({ currentLink }) => currentLink ?? [])]);
+  for (const link of links) if (link.isDisturbed) link.cut({ clientMs: 0, serverMs: 0 });
   stage.actOnceMore();
   await world.events.runUntil(world.nowMs() + SETTLE_MS);
   world.go(world.probe());
