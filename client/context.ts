@@ -18,7 +18,7 @@ import { LiveData } from "./live-data.ts";
 import { PathEvents } from "./path-events.ts";
 import type { PathListener } from "./path-events.ts";
 import { Presence } from "./presence.ts";
-import { findData } from "./read-data.ts";
+import { findData } from "../shared/read-data.ts";
 import type { ContextEvents, ContextStatus, Replica } from "./replica.ts";
 
 /** How long `close` waits for edits that are on their way. */

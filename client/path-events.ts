@@ -16,7 +16,7 @@ import { DATA_ROOT, formatPath, overlaps, parsePath } from "../shared/path.ts";
 import type { Steps } from "../shared/path.ts";
 import { callSafely } from "./emitter.ts";
 import type { Unsubscribe } from "./emitter.ts";
-import { findData } from "./read-data.ts";
+import { findData } from "../shared/read-data.ts";
 import { COMMIT_RECORDS } from "./replica.ts";
 
 export interface PathEvent {

@@ -16,7 +16,8 @@ import type { Steps } from "../../shared/path.ts";
 import { Foreign, ListDraft, ObjectDraft, REMOVED, TextDraft, draftOf, sameContent } from "./json-draft.ts";
 import type { DraftValue } from "./json-draft.ts";
 import { coverOf } from "./path-cover.ts";
-import { EMBED, applyTextEdit, textOf } from "./text-edit.ts";
+import { applyTextEdit } from "./text-edit.ts";
+import { EMBED, textOf } from "../../shared/yjs-values.ts";
 
 /** What Y.Map and Y.Array can hold. */
 type SharedValue = null | boolean | number | string | Uint8Array | Y.Map<unknown> | Y.Array<unknown> | Y.Text;

@@ -13,7 +13,7 @@ import { CommitPlan } from "./draft-commit.ts";
 import { invalid } from "./json-checks.ts";
 import { Foreign, ObjectDraft, TextDraft, draftOf } from "./json-draft.ts";
 import type { Container, DraftValue } from "./json-draft.ts";
-import { isUntyped, kindOfRoot } from "./yjs-values.ts";
+import { isUntyped, kindOfRoot } from "../../shared/yjs-values.ts";
 
 export class DraftRoots implements Container {
   readonly #doc: Y.Doc;

@@ -13,8 +13,8 @@
 import * as Y from "yjs";
 import { ServiceError } from "../../shared/errors.ts";
 import { checkKey } from "./json-checks.ts";
-import { isPlainObject, isXml } from "./yjs-values.ts";
-import { editedString, leastEdit, textOf } from "./text-edit.ts";
+import { isPlainObject, isXml, textOf } from "../../shared/yjs-values.ts";
+import { editedString, leastEdit } from "./text-edit.ts";
 import type { TextEdit } from "./text-edit.ts";
 
 export type DraftValue = null | boolean | number | string | Uint8Array | ObjectDraft | ListDraft | TextDraft | Foreign;

@@ -1,35 +1,21 @@
 /**
- * Small edits of text: reading a text, finding the one passage, and the least edit that turns one string into another.
+ * Small edits of text: finding the one passage, and the least edit that turns one string into another.
  *
  * Invariants (JSON):
- *  1. Offsets are UTF-16 units, the same in the string that `textOf` gives and in the Yjs type: an embedded object
- *     counts as one and reads as U+FFFC.
+ *  1. Offsets are UTF-16 units, the same in the string that `textOf` (shared/yjs-values.ts) gives and in the Yjs type:
+ *     an embedded object counts as one and reads as U+FFFC.
  *  2. An edit never begins or ends inside a surrogate pair: Yjs would replace both halves by U+FFFD.
  *  3. What old and new have in common at either end is not edited, so that others' concurrent edits there survive.
  *
  * Not here: refusals and their words (json-changes.ts).
  */
-import * as Y from "yjs";
-import type { SharedType } from "./type-places.ts";
+import type * as Y from "yjs";
 
 /** Delete `deleteCount` units at `index`, then insert there. */
 export interface TextEdit {
   readonly index: number;
   readonly deleteCount: number;
   readonly insert: string;
-}
-
-/** Stands for an object embedded in a text: the object replacement character. */
-export const EMBED = "\uFFFC";
-
-/** The string of a text, also of a root that no one has given a type yet. Reads only. */
-export function textOf(type: SharedType): string {
-  let text = "";
-  for (let item = type._start; item !== null; item = item.right) {
-    if (item.deleted || !item.countable) continue;
-    text += item.content instanceof Y.ContentString ? item.content.str : EMBED.repeat(item.length);
-  }
-  return text;
 }
 
 /** Where the passage occurs; overlapping occurrences count, so "aa" is in "aaa" more than once. */

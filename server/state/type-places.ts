@@ -13,13 +13,11 @@
  * up is short, and a cache across updates would have to be kept from growing.
  */
 import * as Y from "yjs";
+import type { SharedType } from "../../shared/yjs-values.ts";
 import { DATA_ROOT, escapeStep } from "../../shared/path.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { limitExceeded } from "./update-refusals.ts";
 import type { TypeShape } from "./update-scanner.ts";
-
-/** Any shared type, as Yjs itself declares it. */
-export type SharedType = Y.ContentType["type"];
 
 /** A shared type, in the document or about to be. */
 export interface TypePlace {

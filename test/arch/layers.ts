@@ -24,7 +24,7 @@ const MANAGER_IMPORTS = { shared: "all", state: "all", clock: "all" } as const;
 const FILES = ["fs", "fs/promises", "path", "url", "os"];
 
 export const LAYERS: Readonly<Record<string, Layer>> = {
-  shared: { files: /^shared\//, imports: {}, npm: ["zod", "lib0"], node: [] },
+  shared: { files: /^shared\//, imports: {}, npm: ["zod", "lib0", "yjs"], node: [] },
   clock: { files: /^server\/clock\.ts$/, imports: { shared: "all" }, npm: [], node: ["crypto"] },
   "change-log": { files: /^server\/storage\/change-log\.ts$/, imports: { shared: "all" }, npm: [], node: [] },
   state: {

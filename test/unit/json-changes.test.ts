@@ -6,7 +6,8 @@ import { ServiceError } from "../../shared/errors.ts";
 import type { Json, JsonObject } from "../../shared/json.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { applyJsonOps } from "../../server/state/json-changes.ts";
-import { readData, writeInitialData } from "../../server/state/json-data.ts";
+import { writeInitialData } from "../../server/state/json-data.ts";
+import { readData } from "../../shared/read-data.ts";
 import { mergePatchToOps } from "../../server/state/merge-patch.ts";
 
 function docWith(data: JsonObject): Y.Doc {

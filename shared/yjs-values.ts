@@ -5,10 +5,12 @@
  * Asking changes the object, so readers must not ask; a server does not know what its clients' editors ask for.
  * So a root's kind is told by its content.
  *
- * Not here: JSON (json-data.ts), writing (draft-commit.ts).
+ * Not here: JSON (read-data.ts), writing (server/state/draft-commit.ts).
  */
 import * as Y from "yjs";
-import type { SharedType } from "./type-places.ts";
+
+/** Any Y type, of a class or not yet of one. */
+export type SharedType = Y.ContentType["type"];
 
 export type RootKind = "map" | "list" | "text" | "xml" | "empty";
 
@@ -47,4 +49,17 @@ export function elementsOf(type: SharedType): unknown[] {
     if (!item.deleted && item.countable) for (const element of item.content.getContent()) elements.push(element);
   }
   return elements;
+}
+
+/** Stands for an object embedded in a text: the object replacement character. */
+export const EMBED = "\uFFFC";
+
+/** The string of a text, also of a root that no one has given a type yet. Reads only. */
+export function textOf(type: SharedType): string {
+  let text = "";
+  for (let item = type._start; item !== null; item = item.right) {
+    if (item.deleted || !item.countable) continue;
+    text += item.content instanceof Y.ContentString ? item.content.str : EMBED.repeat(item.length);
+  }
+  return text;
 }
