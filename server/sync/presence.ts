@@ -73,6 +73,11 @@ export class Presence {
     return [...this.#lines.values()].filter((line) => line.speaker !== undefined).map(toEntry);
   }
 
+  /** Everybody who is here, and who left lately: for a receiver that may have missed that. */
+  allAndDeparted(): AwarenessEntry[] {
+    return [...this.#lines.values()].map(toEntry);
+  }
+
   get hasChanges(): boolean {
     return this.#changed.size > 0;
   }

@@ -359,7 +359,7 @@ export class Session implements Member {
     this.#lag = undefined;
     this.#resumeReading();
     this.#sendState(lag.vector, () => {
-      const messages = [encodeAwareness(this.#topic.presence.all())];
+      const messages = [encodeAwareness(this.#topic.presence.allAndDeparted())];
       if (this.isExtended) messages.push(encodeEvent({ type: "resynced", version: this.#topic.version }));
       return batchOf(messages);
     });

@@ -14,4 +14,6 @@ export const KNOWN_SEEDS: readonly KnownSeed[] = [
   { seed: 7, ops: 120, found: "an mcm.v1 client that edits before it answers step 1 was shut out with 4400" },
   { seed: 6, ops: 120, found: "a new session was sent commits that its hello had named" },
   { seed: 17, ops: 120, found: "a context went on after a refused append, and a checkpoint's load let it write again" },
+  { seed: 1323, ops: 120, found: "answers piled up for a client that did not read" },
+  { seed: 3657, ops: 120, found: "a client that fell behind was not told who had left meanwhile" },
 ];

@@ -98,3 +98,21 @@ test("[SYNC-4] a client that asks and does not read is not read from until it ha
   session.tick(LIMITS.slowConsumerMsMax);
   expect(connection.closedWith?.code).toBe(4504);
 });
+
+test("[PRES-3] a client that fell behind hears of those who left meanwhile", async () => {
+  const { topic, connection } = join();
+  const visitor = {};
+  topic.presence.hear(visitor, [{ yjsClientId: 9, clock: 1, state: "{}" }], 0);
+  topic.flush();
+  connection.take();
+  connection.bufferedBytes = LIMITS.outboundBytesMax;
+  topic.presence.leave(visitor, 1);
+  topic.flush();
+  expect(connection.take()).toEqual([]);
+  connection.drain();
+  await new Promise((resolve) => void setImmediate(resolve));
+  expect(connection.take()).toContainEqual({
+    type: "awareness",
+    entries: [{ yjsClientId: 9, clock: 2, state: "null" }],
+  });
+});
