@@ -28,6 +28,9 @@ test("offline edits survive a reload and are delivered once", async ({ page, ser
   await expect(page.locator("#status")).toHaveText("online");
   await add("with the server");
   await expect(page.locator("#saved")).toHaveText("saved");
+  // the page is of another origin than the server: REST answers it too
+  const read = (url: string): Promise<unknown> => fetch(url).then((response) => response.json());
+  expect(await page.evaluate(read, `${server.url}/v1/contexts/notes`)).toMatchObject({ id: "notes" });
 
   await server.kill();
   await expect(page.locator("#status")).toHaveText("offline");

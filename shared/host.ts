@@ -17,3 +17,12 @@ export function isHostAllowed(hostHeader: string, allowed: readonly string[]): b
   const name = hostHeader.replace(/:\d+$/, "").toLowerCase();
   return isLoopback(name) || allowed.some((it) => it.toLowerCase() === name);
 }
+
+/**
+ * True for pages served from this machine or from an allowed name. Any page may send requests to a local server; its
+ * browser says in Origin which page it is.
+ */
+export function isOriginAllowed(origin: string, allowed: readonly string[]): boolean {
+  const host = /^https?:\/\/([^/]+)$/i.exec(origin)?.[1];
+  return host !== undefined && isHostAllowed(host, allowed);
+}

@@ -409,9 +409,30 @@ export function restSuite(name: string, start: () => Promise<ServiceUnderTest>):
           expect([host, answer.status]).toEqual([host, 403]);
         }
         expect((await raw("GET", "/healthz", { host: "a b" })).status).toBe(400);
-        expect((await raw("GET", "/v1/contexts", { host: "localhost" })).headers).not.toHaveProperty(
-          "access-control-allow-origin",
-        );
+      });
+
+      test("[REST-16] pages of this machine may call and read, pages of others may not", async () => {
+        const ask = (origin: string) =>
+          raw("OPTIONS", "/v1/contexts/plan", {
+            origin,
+            "access-control-request-method": "PATCH",
+            "access-control-request-headers": "content-type,if-match",
+          });
+        const page = "http://localhost:5173";
+        const allowed = await ask(page);
+        expect([allowed.status, allowed.headers["access-control-allow-origin"]]).toEqual([204, page]);
+        expect(allowed.headers["access-control-allow-methods"]).toContain("PATCH");
+        for (const path of ["/v1/contexts", "/v1/contexts/nowhere"]) {
+          const answer = await raw("GET", path, { origin: page });
+          expect(answer.headers["access-control-allow-origin"]).toBe(page);
+          expect(answer.headers["access-control-expose-headers"]).toContain("etag");
+        }
+        for (const origin of ["https://evil.example", "null"]) {
+          expect((await ask(origin)).headers).not.toHaveProperty("access-control-allow-origin");
+          expect((await raw("GET", "/v1/contexts", { origin })).headers).not.toHaveProperty(
+            "access-control-allow-origin",
+          );
+        }
       });
     });
 

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { authenticateOpen } from "../../server/security/authenticate.ts";
 import { createLogger } from "../../server/monitor/logger.ts";
-import { isHostAllowed } from "../../shared/host.ts";
+import { isHostAllowed, isOriginAllowed } from "../../shared/host.ts";
 import { PRODUCT_VERSION } from "../../shared/protocol/version.ts";
 import { read } from "../arch/source.ts";
 
@@ -18,6 +18,22 @@ test("[REST-24] an open server takes the name it is given: header, then query, t
   for (const bad of ["", "%", "%zz", "a%00b", "x".repeat(129)])
     expect(() => actorOf(bad)).toThrow(/Mcm-Actor|actor name/);
   expect(() => actorOf(undefined, "actor=")).toThrow(/actor name/);
+});
+
+test("[REST-16] origins of pages", () => {
+  for (const origin of ["http://localhost:5173", "https://127.0.0.1", "http://[::1]:80", "https://mcm.example"]) {
+    expect([origin, isOriginAllowed(origin, ["mcm.example"])]).toEqual([origin, true]);
+  }
+  for (const origin of [
+    "",
+    "null",
+    "http://evil.example",
+    "http://localhost.evil.example",
+    "file://localhost",
+    "localhost",
+  ]) {
+    expect([origin, isOriginAllowed(origin, ["mcm.example"])]).toEqual([origin, false]);
+  }
 });
 
 test("[REST-16] host names", () => {

@@ -5,13 +5,14 @@
  *  1. Every request is checked in one order: host, address, method, identity, then its handler.
  *  2. Every answer carries X-Request-Id; every refusal is a problem of the error table; nothing internal leaks.
  *
- * Not here: the socket (http-server.ts), browsers of other origins (no CORS header is sent).
+ * Not here: the socket (http-server.ts).
  */
 import type { HttpBindings } from "@hono/node-server";
 import { Hono } from "hono";
 import type { Context } from "hono";
+import { cors } from "hono/cors";
 import { ServiceError, toServiceError } from "../../../shared/errors.ts";
-import { isHostAllowed } from "../../../shared/host.ts";
+import { isHostAllowed, isOriginAllowed } from "../../../shared/host.ts";
 import type { Clock } from "../../clock.ts";
 import type { ContextService } from "../../context-service.ts";
 import type { Logger } from "../../monitor/logger.ts";
@@ -38,6 +39,18 @@ type Method = "GET" | "POST" | "PATCH" | "DELETE";
 
 export type RestApp = Hono<RestEnv>;
 
+/** What a page of an allowed origin may send beside the headers that any page may. */
+const ASKABLE_HEADERS = [
+  "authorization",
+  "content-type",
+  "idempotency-key",
+  "if-match",
+  "if-none-match",
+  "last-event-id",
+  "mcm-actor",
+  "mcm-client",
+];
+
 export function createRestApp(options: RestOptions): RestApp {
   const app: RestApp = new Hono<RestEnv>();
   app.use(async (context, next) => {
@@ -58,6 +71,14 @@ export function createRestApp(options: RestOptions): RestApp {
     assertHost(context, options.allowedHosts);
     await next();
   });
+  const forPages = cors({
+    origin: (origin) => (isOriginAllowed(origin, options.allowedHosts) ? origin : null),
+    allowMethods: ["GET", "HEAD", "POST", "PATCH", "DELETE"],
+    allowHeaders: ASKABLE_HEADERS,
+    exposeHeaders: ["etag", "location", "x-request-id"],
+    maxAge: 600,
+  });
+  app.use((context, next) => (context.req.header("origin") === undefined ? next() : forPages(context, next)));
   for (const [path, methods] of Object.entries(routesOf(options))) addRoute(app, path, methods);
   app.notFound((context) => {
     const error = new ServiceError(

@@ -14,7 +14,7 @@ import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import type { RawData, WebSocket } from "ws";
 import { ServiceError, toServiceError } from "../../../shared/errors.ts";
-import { isHostAllowed } from "../../../shared/host.ts";
+import { isHostAllowed, isOriginAllowed } from "../../../shared/host.ts";
 import { parseContextId } from "../../../shared/ids.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import { SUBPROTOCOL } from "../../../shared/protocol/version.ts";
@@ -75,7 +75,7 @@ export class WebSocketEndpoint {
       refuseUpgrade(socket, 404, "WebSockets are served at /sync/<context id>.");
     } else if (
       !isHostAllowed(request.headers.host ?? "", this.#options.allowedHosts) ||
-      !this.#isOriginAllowed(request.headers.origin)
+      (request.headers.origin !== undefined && !isOriginAllowed(request.headers.origin, this.#options.allowedHosts))
     ) {
       refuseUpgrade(socket, 403, "This Host or Origin is not one that the server answers for.");
     } else if (this.#alive.size >= LIMITS.connectionsMax) {
@@ -85,13 +85,6 @@ export class WebSocketEndpoint {
         void this.#serve(webSocket, socket, request, { id, query: url.searchParams });
       });
     }
-  }
-
-  /** Any web page may open a WebSocket to this machine; its browser tells us which page it is. */
-  #isOriginAllowed(origin: string | undefined): boolean {
-    if (origin === undefined) return true;
-    const host = parseUrl(origin)?.host;
-    return host !== undefined && isHostAllowed(host, this.#options.allowedHosts);
   }
 
   async #serve(
