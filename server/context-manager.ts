@@ -110,11 +110,6 @@ export class ContextManager implements ContextService, SessionOpener {
     return reasons;
   }
 
-  /** Figures for monitoring. */
-  counts(): { readonly liveContexts: number; readonly sessions: number } {
-    return { liveContexts: this.#state.liveCount, sessions: this.#sync.sessionCount };
-  }
-
   async create(caller: Caller, context: NewContext): Promise<ReadContext> {
     this.#assertOpen();
     const { data = {}, id = parseContextId(this.#clock.newId()), tags = [], ...described } = context;

@@ -28,12 +28,6 @@ export class SyncManager {
     this.#clock = clock;
   }
 
-  get sessionCount(): number {
-    let count = 0;
-    for (const topic of this.#topics.values()) count += topic.sessions.size;
-    return count;
-  }
-
   start(): void {
     this.#cancelTick = this.#clock.setTimer(LIMITS.keepAliveMs / 4, () => {
       this.#tick();

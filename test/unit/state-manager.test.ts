@@ -72,6 +72,7 @@ describe("[LIVE-1] loading", () => {
   test("one that is not there is asked for again next time", async () => {
     isThere = false;
     await expect(manager.acquire(PLAN)).rejects.toMatchObject({ code: "CONTEXT_NOT_FOUND" });
+    expect(manager.liveCount).toBe(0);
     isThere = true;
     await manager.acquire(PLAN);
     expect(loads).toHaveLength(2);
