@@ -32,7 +32,7 @@ import type {
 } from "./context-service.ts";
 import { IdempotentCalls } from "./idempotency.ts";
 import type { Logger } from "./monitor/logger.ts";
-import { writeInitialData } from "./state/json-data.ts";
+import { writeInitialData } from "./state/json/json-data.ts";
 import { readData } from "../shared/read-data.ts";
 import { StateManager, notFound } from "./state/state-manager.ts";
 import type { LiveContext, WriteResult } from "./state/state-manager.ts";

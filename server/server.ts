@@ -14,7 +14,7 @@ import { ContextManager } from "./context-manager.ts";
 import { createLogger } from "./monitor/logger.ts";
 import type { Logger } from "./monitor/logger.ts";
 import { authenticateOpen } from "./security/authenticate.ts";
-import { openChangeLog } from "./storage/open-change-log.ts";
+import { openChangeLog } from "./storage/log/open-change-log.ts";
 import { StorageManager } from "./storage/storage-manager.ts";
 import { SyncManager } from "./sync/sync-manager.ts";
 import { createRestApp } from "./transport/rest/app.ts";

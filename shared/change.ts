@@ -1,7 +1,7 @@
 /**
  * Changes: what callers may ask of a context's data, and what is remembered of each change.
  *
- * Not here: what the operations do (server/state/json-changes.ts), their wire schema (protocol/rest.ts).
+ * Not here: what the operations do (server/state/json/json-changes.ts), their wire schema (protocol/rest.ts).
  */
 import type { Json, JsonObject } from "./json.ts";
 import type { Actor } from "./ids.ts";

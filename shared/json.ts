@@ -1,7 +1,7 @@
 /**
  * JSON as values: what a context's data is made of.
  *
- * Not here: Yjs types (server/state/json-data.ts turns one into the other).
+ * Not here: Yjs types (server/state/json/json-data.ts turns one into the other).
  */
 
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;

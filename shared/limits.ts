@@ -69,7 +69,7 @@ export const LIMITS = {
   updateFormatKeysMax: 64,
   /** A Yjs clock counts what one client ever wrote, a character each; higher ones are an attempt to use clocks up. */
   clockMax: 2 ** 31,
-  /** Estimated steps of Yjs to integrate one update (server/state/integration-work.ts has the unit and figures). */
+  /** Estimated steps of Yjs to integrate one update (server/state/update/integration-work.ts has the unit and figures). */
   updateWorkMax: 2_000_000,
   stringCharsMax: 1024 * 1024,
   /** Characters that the `edit_text` operations of one change look through: 100 edits of a 1 MB text take about 50 ms. */

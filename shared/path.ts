@@ -6,7 +6,7 @@
  *  2. parse and format are inverse to each other; a path has one spelling.
  *  3. Two paths overlap when one is an ancestor of the other or they are equal; "" overlaps everything.
  *
- * Not here: looking a path up (server/state/json-data.ts).
+ * Not here: looking a path up (server/state/json/json-data.ts).
  */
 import { ServiceError } from "./errors.ts";
 import { LIMITS } from "./limits.ts";

@@ -5,7 +5,7 @@
  * Asking changes the object, so readers must not ask; a server does not know what its clients' editors ask for.
  * So a root's kind is told by its content.
  *
- * Not here: JSON (read-data.ts), writing (server/state/draft-commit.ts).
+ * Not here: JSON (read-data.ts), writing (server/state/json/draft-commit.ts).
  */
 import * as Y from "yjs";
 

@@ -14,10 +14,10 @@ import type { ChangeOrigin, JsonOp } from "../../shared/change.ts";
 import { ServiceError, toServiceError } from "../../shared/errors.ts";
 import type { Actor } from "../../shared/ids.ts";
 import { LIMITS } from "../../shared/limits.ts";
-import { applyJsonOps } from "./json-changes.ts";
-import { touchOf } from "./touched-paths.ts";
-import type { Touch } from "./touched-paths.ts";
-import { scanUpdate } from "./update-scanner.ts";
+import { applyJsonOps } from "./json/json-changes.ts";
+import { touchOf } from "./update/touched-paths.ts";
+import type { Touch } from "./update/touched-paths.ts";
+import { scanUpdate } from "./update/update-scanner.ts";
 
 /** A live Yjs edit that waits for admission. */
 export interface UpdateWrite {

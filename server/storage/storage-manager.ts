@@ -25,9 +25,9 @@ import type {
   StoredContext,
   StoredSummary,
 } from "./change-log.ts";
-import type { CheckpointBuilder } from "./checkpoint.ts";
-import { CheckpointPool } from "./checkpoint-pool.ts";
-import { CheckpointScheduler } from "./checkpoint-scheduler.ts";
+import type { CheckpointBuilder } from "./checkpoint/checkpoint.ts";
+import { CheckpointPool } from "./checkpoint/checkpoint-pool.ts";
+import { CheckpointScheduler } from "./checkpoint/checkpoint-scheduler.ts";
 import { ContextCache } from "./context-cache.ts";
 import { LogRecovery } from "./log-recovery.ts";
 import { PendingAppends } from "./pending-appends.ts";

@@ -380,7 +380,7 @@ function closeReason(error: ServiceError): string {
   return `${error.code}: ${error.message}`.slice(0, 120).replaceAll(/[^\x20-\x7e]/g, "?");
 }
 
-/** The update may be right, only not by itself (server/state/update-refusals.ts). */
+/** The update may be right, only not by itself (server/state/update/update-refusals.ts). */
 function isIncomplete({ code, details }: ServiceError): boolean {
   return code === "MALFORMED_UPDATE" && (details["rule"] === "clock-gap" || details["rule"] === "unknown-reference");
 }

@@ -39,7 +39,7 @@ test.each([
   ["shared that imports the server", "shared/a.ts", `export * from "../server/storage/b.ts";`],
   ["state that runs the log", "server/state/a.ts", `import { b } from "../storage/change-log.ts";`],
   ["an import of main", "server/cli/a.ts", `import "../main.ts";`],
-  ["an import of a test", "server/storage/a.ts", `import { x } from "../../test/support/x.ts";`],
+  ["an import of a test", "server/storage/a.ts", `import { x } from "../support/x.ts";`],
   ["a dynamic import", "server/sync/a.ts", `const { b } = await import("../storage/b.ts"); void b;`],
   ["a computed import", "server/sync/a.ts", `const b = "x"; await import(b);`],
   ["a type reached by import()", "server/sync/a.ts", `export type B = import("../storage/b.ts").B;`],

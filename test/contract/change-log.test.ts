@@ -2,9 +2,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { LevelChangeLog } from "../../server/storage/level-change-log.ts";
-import { MemoryChangeLog } from "../../server/storage/memory-change-log.ts";
-import { MemoryStore } from "../../server/storage/memory-store.ts";
+import { LevelChangeLog } from "../../server/storage/log/level-change-log.ts";
+import { MemoryChangeLog } from "../../server/storage/log/memory-change-log.ts";
+import { MemoryStore } from "../../server/storage/store/memory-store.ts";
 import { describeChangeLog } from "./change-log-suite.ts";
 
 describeChangeLog("MemoryChangeLog", { survivesReopen: true }, () => {

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { ClassicLevel } from "classic-level";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ServiceError } from "../../shared/errors.ts";
-import { LevelChangeLog } from "../../server/storage/level-change-log.ts";
-import { FORMAT_KEY } from "../../server/storage/log-keys.ts";
-import { encodeNumber } from "../../server/storage/record-codec.ts";
+import { LevelChangeLog } from "../../server/storage/log/level-change-log.ts";
+import { FORMAT_KEY } from "../../server/storage/log/log-keys.ts";
+import { encodeNumber } from "../../server/storage/log/record-codec.ts";
 import { emptyCheckpoint, entryOf, idOf, metaOf } from "../support/log-fixtures.ts";
 
 const plan = idOf("plan");

@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { systemClock } from "../../server/clock.ts";
-import { LevelChangeLog } from "../../server/storage/level-change-log.ts";
-import { InlineCheckpointBuilder } from "../../server/storage/checkpoint.ts";
+import { LevelChangeLog } from "../../server/storage/log/level-change-log.ts";
+import { InlineCheckpointBuilder } from "../../server/storage/checkpoint/checkpoint.ts";
 import { StorageManager } from "../../server/storage/storage-manager.ts";
 import { emptyCheckpoint, entryOf, idOf, metaOf, numberIn } from "../support/log-fixtures.ts";
 

@@ -5,9 +5,9 @@ import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { LevelChangeLog } from "../../server/storage/level-change-log.ts";
-import { LevelStore } from "../../server/storage/level-store.ts";
-import type { StoreItem, StoreRange } from "../../server/storage/store.ts";
+import { LevelChangeLog } from "../../server/storage/log/level-change-log.ts";
+import { LevelStore } from "../../server/storage/store/level-store.ts";
+import type { StoreItem, StoreRange } from "../../server/storage/store/store.ts";
 
 let folder: string;
 let store: LevelStore;
@@ -97,7 +97,7 @@ test("[STORE-1] pages go through any number of items in either direction, within
 
 test("[STORE-3] each synced batch is synced by the system before it resolves", async (context) => {
   if (!hasStrace()) context.skip("strace is not installed");
-  const module = new URL("../../server/storage/level-store.ts", import.meta.url).href;
+  const module = new URL("../../server/storage/store/level-store.ts", import.meta.url).href;
   const script = `
     const { LevelStore } = await import(${JSON.stringify(module)});
     const store = new LevelStore(process.argv[1]);

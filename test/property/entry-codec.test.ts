@@ -5,11 +5,16 @@ import { CHANGE_ORIGINS } from "../../shared/change.ts";
 import { ServiceError } from "../../shared/errors.ts";
 import { parseActor } from "../../shared/ids.ts";
 import type { LogEntry, NewEntry } from "../../server/storage/change-log.ts";
-import { decodeRun, encodeRun } from "../../server/storage/entry-codec.ts";
-import { runKey } from "../../server/storage/log-keys.ts";
+import { decodeRun, encodeRun } from "../../server/storage/log/entry-codec.ts";
+import { runKey } from "../../server/storage/log/log-keys.ts";
 import { writeUint8 as writeByte } from "lib0/encoding";
-import { encodeRecord } from "../../server/storage/record.ts";
-import { decodeCheckpoint, decodeContext, decodeHead, decodeIdempotency } from "../../server/storage/record-codec.ts";
+import { encodeRecord } from "../../server/storage/log/record.ts";
+import {
+  decodeCheckpoint,
+  decodeContext,
+  decodeHead,
+  decodeIdempotency,
+} from "../../server/storage/log/record-codec.ts";
 
 const settings = { seed: 20_261_122, numRuns: 1000, verbose: true };
 const name = "record";

@@ -10,8 +10,8 @@ import * as Y from "yjs";
 import type { Clock } from "../../server/clock.ts";
 import { ContextState } from "../../server/state/context-state.ts";
 import type { ChangeLog, LogEntry } from "../../server/storage/change-log.ts";
-import { KeyValueChangeLog } from "../../server/storage/key-value-change-log.ts";
-import type { KeyValueStore } from "../../server/storage/store.ts";
+import { KeyValueChangeLog } from "../../server/storage/log/key-value-change-log.ts";
+import type { KeyValueStore } from "../../server/storage/store/store.ts";
 import type { Ledger } from "./ledger.ts";
 import { beyond, dataOf, vectorOf, viewOf } from "./replica-view.ts";
 

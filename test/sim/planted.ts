@@ -11,7 +11,7 @@ import type {
   NewEntry,
   StoredContext,
 } from "../../server/storage/change-log.ts";
-import type { KeyValueStore, StoreOp } from "../../server/storage/store.ts";
+import type { KeyValueStore, StoreOp } from "../../server/storage/store/store.ts";
 import type { ContextHead } from "../../shared/context.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import type { Sabotage } from "./server-life.ts";
@@ -81,7 +81,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
 ];
 
-/** The first byte of an idempotency record's key (server/storage/log-keys.ts). */
+/** The first byte of an idempotency record's key (server/storage/log/log-keys.ts). */
 const IDEMPOTENCY = "i".charCodeAt(0);
 
 const write = (store: KeyValueStore, ops: readonly StoreOp[]): Promise<void> => store.batch(ops, { sync: true });

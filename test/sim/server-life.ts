@@ -10,11 +10,11 @@ import type { Limits } from "../../shared/limits.ts";
 import { ContextManager } from "../../server/context-manager.ts";
 import type { Logger } from "../../server/monitor/logger.ts";
 import type { ChangeLog, Checkpoint } from "../../server/storage/change-log.ts";
-import { foldCheckpoint } from "../../server/storage/checkpoint.ts";
-import type { FoldInput } from "../../server/storage/checkpoint.ts";
-import { KeyValueChangeLog } from "../../server/storage/key-value-change-log.ts";
+import { foldCheckpoint } from "../../server/storage/checkpoint/checkpoint.ts";
+import type { FoldInput } from "../../server/storage/checkpoint/checkpoint.ts";
+import { KeyValueChangeLog } from "../../server/storage/log/key-value-change-log.ts";
 import { StorageManager } from "../../server/storage/storage-manager.ts";
-import type { KeyValueStore } from "../../server/storage/store.ts";
+import type { KeyValueStore } from "../../server/storage/store/store.ts";
 import { SyncManager } from "../../server/sync/sync-manager.ts";
 import type { SimClock } from "./sim-clock.ts";
 

@@ -7,8 +7,8 @@
  *    and lost then: LevelDB does so (notes on failed writes).
  * 3. A view that fails has no consequences.
  */
-import { MemoryStore } from "../../server/storage/memory-store.ts";
-import type { KeyValueStore, StoreOp, StoreView } from "../../server/storage/store.ts";
+import { MemoryStore } from "../../server/storage/store/memory-store.ts";
+import type { KeyValueStore, StoreOp, StoreView } from "../../server/storage/store/store.ts";
 import type { EventQueue } from "./event-queue.ts";
 import type { Random } from "./random.ts";
 

@@ -7,8 +7,8 @@
  *
  * Not here: latency and crashes at a chosen time (test/sim).
  */
-import { MemoryStore } from "../../server/storage/memory-store.ts";
-import type { KeyValueStore, StoreOp, StoreView } from "../../server/storage/store.ts";
+import { MemoryStore } from "../../server/storage/store/memory-store.ts";
+import type { KeyValueStore, StoreOp, StoreView } from "../../server/storage/store/store.ts";
 
 export type StoreOperation = "open" | "close" | "batch" | "get" | "pages";
 

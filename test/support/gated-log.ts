@@ -5,7 +5,7 @@
  */
 import type { ContextId } from "../../shared/ids.ts";
 import type { AppendOptions, AppendResult, Guard, NewEntry } from "../../server/storage/change-log.ts";
-import { MemoryChangeLog } from "../../server/storage/memory-change-log.ts";
+import { MemoryChangeLog } from "../../server/storage/log/memory-change-log.ts";
 
 export class GatedLog extends MemoryChangeLog {
   /** Entries of each append call, in order of arrival at the gate. */

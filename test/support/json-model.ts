@@ -1,5 +1,5 @@
 /**
- * A naive model of JSON changes on plain JSON, to compare server/state/json-changes.ts with: RFC 6902, RFC 7396 and our
+ * A naive model of JSON changes on plain JSON, to compare server/state/json/json-changes.ts with: RFC 6902, RFC 7396 and our
  * three operations, written for being obviously right. Every operation copies the whole document.
  *
  * Not here: limits, texts as texts (a text is a string here).

@@ -7,7 +7,7 @@ import { encodeUpdate } from "../../shared/protocol/frames.ts";
 import { systemClock } from "../../server/clock.ts";
 import { ContextManager } from "../../server/context-manager.ts";
 import type { Caller } from "../../server/context-service.ts";
-import { InlineCheckpointBuilder } from "../../server/storage/checkpoint.ts";
+import { InlineCheckpointBuilder } from "../../server/storage/checkpoint/checkpoint.ts";
 import { StorageManager } from "../../server/storage/storage-manager.ts";
 import type { Session } from "../../server/sync/session.ts";
 import { SyncManager } from "../../server/sync/sync-manager.ts";

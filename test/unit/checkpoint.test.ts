@@ -7,8 +7,8 @@ import {
   isCheckpointDue,
   type CheckpointBuilder,
   type FoldEntry,
-} from "../../server/storage/checkpoint.ts";
-import { CheckpointPool } from "../../server/storage/checkpoint-pool.ts";
+} from "../../server/storage/checkpoint/checkpoint.ts";
+import { CheckpointPool } from "../../server/storage/checkpoint/checkpoint-pool.ts";
 import { alice, bob, emptyCheckpoint, Typist } from "../support/log-fixtures.ts";
 
 const NODE = 77;

@@ -8,7 +8,7 @@ import type { JsonObject } from "../../shared/json.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { ContextState, DocumentBroken } from "../../server/state/context-state.ts";
 import type { StoredState, Verdict, Write } from "../../server/state/context-state.ts";
-import { writeInitialData } from "../../server/state/json-data.ts";
+import { writeInitialData } from "../../server/state/json/json-data.ts";
 import { readData } from "../../shared/read-data.ts";
 
 const NODE = 7;

@@ -5,8 +5,8 @@ import type { JsonOp } from "../../shared/change.ts";
 import { ServiceError } from "../../shared/errors.ts";
 import type { Json, JsonObject } from "../../shared/json.ts";
 import { LIMITS } from "../../shared/limits.ts";
-import { applyJsonOps } from "../../server/state/json-changes.ts";
-import { writeInitialData } from "../../server/state/json-data.ts";
+import { applyJsonOps } from "../../server/state/json/json-changes.ts";
+import { writeInitialData } from "../../server/state/json/json-data.ts";
 import { readData } from "../../shared/read-data.ts";
 
 function docWith(data: JsonObject): Y.Doc {

@@ -1,8 +1,8 @@
 /** Runs of entries and the other records, byte for byte and damaged. */
 import { crc32 } from "node:zlib";
 import { expect, test } from "vitest";
-import { decodeRun, encodeRun } from "../../server/storage/entry-codec.ts";
-import { runKey } from "../../server/storage/log-keys.ts";
+import { decodeRun, encodeRun } from "../../server/storage/log/entry-codec.ts";
+import { runKey } from "../../server/storage/log/log-keys.ts";
 import {
   decodeCheckpoint,
   decodeContext,
@@ -10,7 +10,7 @@ import {
   encodeCheckpoint,
   encodeContext,
   encodeHead,
-} from "../../server/storage/record-codec.ts";
+} from "../../server/storage/log/record-codec.ts";
 import { alice, bob, entryOf, metaOf } from "../support/log-fixtures.ts";
 
 const name = 'log of context "plan"';

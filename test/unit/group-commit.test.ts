@@ -1,7 +1,7 @@
 /** Group commit against a writer that answers when told. */
 import { expect, test } from "vitest";
 import { ServiceError } from "../../shared/errors.ts";
-import { GroupCommit } from "../../server/storage/group-commit.ts";
+import { GroupCommit } from "../../server/storage/log/group-commit.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 const limits = { commitEntriesMax: 3, commitBytesMax: 100, appendQueueBytesMax: 50 };

@@ -5,10 +5,10 @@ import type { JsonOp } from "../../shared/change.ts";
 import { ServiceError } from "../../shared/errors.ts";
 import type { Json, JsonObject } from "../../shared/json.ts";
 import { LIMITS } from "../../shared/limits.ts";
-import { applyJsonOps } from "../../server/state/json-changes.ts";
-import { writeInitialData } from "../../server/state/json-data.ts";
+import { applyJsonOps } from "../../server/state/json/json-changes.ts";
+import { writeInitialData } from "../../server/state/json/json-data.ts";
 import { readData } from "../../shared/read-data.ts";
-import { mergePatchToOps } from "../../server/state/merge-patch.ts";
+import { mergePatchToOps } from "../../server/state/json/merge-patch.ts";
 
 function docWith(data: JsonObject): Y.Doc {
   const doc = new Y.Doc();

@@ -4,7 +4,7 @@ import * as Y from "yjs";
 import { ServiceError } from "../../shared/errors.ts";
 import type { Json } from "../../shared/json.ts";
 import { LIMITS } from "../../shared/limits.ts";
-import { writeInitialData } from "../../server/state/json-data.ts";
+import { writeInitialData } from "../../server/state/json/json-data.ts";
 import { readData } from "../../shared/read-data.ts";
 
 function docWith(data: Record<string, unknown>): Y.Doc {

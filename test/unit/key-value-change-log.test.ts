@@ -1,8 +1,8 @@
 /** What the contract cannot see of the log over a store: what is left in the store, and heads that leave memory. */
 import { expect, test } from "vitest";
 import { LIMITS, type Limits } from "../../shared/limits.ts";
-import { KeyValueChangeLog } from "../../server/storage/key-value-change-log.ts";
-import type { KeyValueStore } from "../../server/storage/store.ts";
+import { KeyValueChangeLog } from "../../server/storage/log/key-value-change-log.ts";
+import type { KeyValueStore } from "../../server/storage/store/store.ts";
 import { failNth, FaultyStore } from "../support/faulty-store.ts";
 import { emptyCheckpoint, entryOf, idOf, metaOf } from "../support/log-fixtures.ts";
 import { ManualClock } from "../support/manual-clock.ts";

@@ -1,6 +1,6 @@
 /** The layout's examples, and that byte order is the order meant. */
 import { expect, test } from "vitest";
-import * as keys from "../../server/storage/log-keys.ts";
+import * as keys from "../../server/storage/log/log-keys.ts";
 import { idOf } from "../support/log-fixtures.ts";
 
 const hex = (key: Uint8Array): string => Buffer.from(key).toString("hex");

@@ -2,8 +2,8 @@
 import { afterEach, expect, test } from "vitest";
 import { LIMITS, type Limits } from "../../shared/limits.ts";
 import type { Checkpoint } from "../../server/storage/change-log.ts";
-import { InlineCheckpointBuilder, type CheckpointBuilder } from "../../server/storage/checkpoint.ts";
-import { KeyValueChangeLog } from "../../server/storage/key-value-change-log.ts";
+import { InlineCheckpointBuilder, type CheckpointBuilder } from "../../server/storage/checkpoint/checkpoint.ts";
+import { KeyValueChangeLog } from "../../server/storage/log/key-value-change-log.ts";
 import { StorageManager } from "../../server/storage/storage-manager.ts";
 import { failNth, FaultyStore, type StoreOperation } from "../support/faulty-store.ts";
 import { emptyCheckpoint, entryOf, idOf, metaOf, Typist } from "../support/log-fixtures.ts";

@@ -1,6 +1,6 @@
 /** The least edit, and passages in text. */
 import { expect, test } from "vitest";
-import { editedString, leastEdit, occurrenceOf } from "../../server/state/text-edit.ts";
+import { editedString, leastEdit, occurrenceOf } from "../../server/state/json/text-edit.ts";
 
 test.each([
   ["one two three", "one 2 three", 4, 3, "2"],

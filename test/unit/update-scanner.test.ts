@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest";
 import * as Y from "yjs";
 import { ServiceError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
-import { scanUpdate } from "../../server/state/update-scanner.ts";
-import { touchOf } from "../../server/state/touched-paths.ts";
+import { scanUpdate } from "../../server/state/update/update-scanner.ts";
+import { touchOf } from "../../server/state/update/touched-paths.ts";
 import { HOSTILE_UPDATES, MALFORMED_BYTES, victimDoc } from "../support/hostile-updates.ts";
 import type { HostileUpdate } from "../support/hostile-updates.ts";
 import {

@@ -1,7 +1,7 @@
 /**
  * `mcm update`: changes a context, all or nothing. Every way to say an operation adds to one list, in the order given.
  *
- * Not here: what operations do (server/state/json-changes.ts).
+ * Not here: what operations do (server/state/json/json-changes.ts).
  */
 import { InvalidArgumentError } from "commander";
 import type { Command } from "commander";

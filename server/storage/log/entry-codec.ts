@@ -1,0 +1,104 @@
+/**
+ * Log entries as bytes: the body of a run record (decision 0003).
+ *
+ *   <version before> <count> then per entry:
+ *   <kind 1><origin 1><flags 1> [actor] <atMs> [message] <path count> <path>* <update>
+ *
+ * Numbers are lib0 varints, texts and updates carry their length. Flag 1: the actor is the previous entry's and left out;
+ * flag 2: there is a message. A run's first seq is in its key; seqs and versions of the others follow from it.
+ *
+ * Not here: checksum and format byte (record.ts).
+ */
+import { readUint8, readVarString, readVarUint, readVarUint8Array, type Decoder } from "lib0/decoding";
+import { writeUint8, writeVarString, writeVarUint, writeVarUint8Array, type Encoder } from "lib0/encoding";
+import type { ChangeOrigin } from "../../../shared/change.ts";
+import { parseActor, type Actor } from "../../../shared/ids.ts";
+import type { LogEntry } from "../change-log.ts";
+import { firstSeqOf } from "./log-keys.ts";
+import { decodeRecord, encodeRecord, type StoredRecord } from "./record.ts";
+
+/** Codes are for ever: give a new name the next one, never reuse one. */
+const KIND_CODES: Readonly<Record<LogEntry["kind"], number>> = { change: 0, void: 1 };
+const ORIGIN_CODES: Readonly<Record<ChangeOrigin, number>> = { sync: 0, sdk: 1, rest: 2, mcp: 3, cli: 4, restore: 5 };
+const KINDS = byCode(KIND_CODES);
+const ORIGINS = byCode(ORIGIN_CODES);
+
+const SAME_ACTOR = 1;
+const HAS_MESSAGE = 2;
+
+/** `entries` follow one another without a gap; the first has the seq that `key` names. */
+export function encodeRun(key: Uint8Array, versionBefore: number, entries: readonly LogEntry[]): Uint8Array {
+  return encodeRecord(key, (encoder) => {
+    writeVarUint(encoder, versionBefore);
+    writeVarUint(encoder, entries.length);
+    let previous: Actor | undefined;
+    for (const entry of entries) {
+      writeEntry(encoder, entry, previous);
+      previous = entry.actor;
+    }
+  });
+}
+
+/** @throws {ServiceError} DATA_DAMAGED, DATA_FORMAT_NEWER */
+export function decodeRun(record: StoredRecord): readonly LogEntry[] {
+  return decodeRecord(record, (decoder) => {
+    const firstSeq = firstSeqOf(record.key);
+    let version = readVarUint(decoder);
+    const count = readVarUint(decoder);
+    const entries: LogEntry[] = [];
+    let actor: Actor | undefined;
+    for (let i = 0; i < count; i++) {
+      const entry = readEntry(decoder, { seq: firstSeq + i, versionBefore: version, previous: actor });
+      entries.push(entry);
+      ({ version, actor } = entry);
+    }
+    return entries;
+  });
+}
+
+function writeEntry(encoder: Encoder, entry: LogEntry, previous: Actor | undefined): void {
+  const isSameActor = entry.actor === previous;
+  writeUint8(encoder, KIND_CODES[entry.kind]);
+  writeUint8(encoder, ORIGIN_CODES[entry.origin]);
+  writeUint8(encoder, (isSameActor ? SAME_ACTOR : 0) | (entry.message === undefined ? 0 : HAS_MESSAGE));
+  if (!isSameActor) writeVarString(encoder, entry.actor);
+  writeVarUint(encoder, entry.atMs);
+  if (entry.message !== undefined) writeVarString(encoder, entry.message);
+  writeVarUint(encoder, entry.paths.length);
+  for (const path of entry.paths) writeVarString(encoder, path);
+  writeVarUint8Array(encoder, entry.update);
+}
+
+interface Position {
+  readonly seq: number;
+  readonly versionBefore: number;
+  readonly previous: Actor | undefined;
+}
+
+function readEntry(decoder: Decoder, { seq, versionBefore, previous }: Position): LogEntry {
+  const kind = known(KINDS, readUint8(decoder));
+  const origin = known(ORIGINS, readUint8(decoder));
+  const flags = readUint8(decoder);
+  const actor = (flags & SAME_ACTOR) === 0 ? parseActor(readVarString(decoder)) : previous;
+  if (actor === undefined) throw new Error("the first entry has no actor");
+  const atMs = readVarUint(decoder);
+  const message = (flags & HAS_MESSAGE) === 0 ? undefined : readVarString(decoder);
+  const pathCount = readVarUint(decoder);
+  const paths: string[] = [];
+  for (let i = 0; i < pathCount; i++) paths.push(readVarString(decoder));
+  const update = readVarUint8Array(decoder);
+  const version = versionBefore + (kind === "change" ? 1 : 0);
+  return { kind, seq, version, actor, atMs, origin, ...(message === undefined ? {} : { message }), paths, update };
+}
+
+function byCode<Name extends string>(codes: Readonly<Record<Name, number>>): ReadonlyMap<number, Name> {
+  const names = new Map<number, Name>();
+  for (const name in codes) names.set(codes[name], name);
+  return names;
+}
+
+function known<Name>(names: ReadonlyMap<number, Name>, code: number): Name {
+  const name = names.get(code);
+  if (name === undefined) throw new Error(`unknown code ${code}`);
+  return name;
+}

@@ -1,0 +1,17 @@
+/** The log on LevelDB, in a folder of its own. */
+import { systemClock, type Clock } from "../../clock.ts";
+import type { Limits } from "../../../shared/limits.ts";
+import { KeyValueChangeLog } from "./key-value-change-log.ts";
+import { LevelStore } from "../store/level-store.ts";
+
+export interface LevelChangeLogOptions {
+  readonly folder: string;
+  readonly clock?: Clock;
+  readonly limits?: Limits;
+}
+
+export class LevelChangeLog extends KeyValueChangeLog {
+  constructor({ folder, clock = systemClock, ...rest }: LevelChangeLogOptions) {
+    super({ store: new LevelStore(folder), clock, ...rest });
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * The layout of the log: every key of the store, and how it is ordered.
+ *
+ * A key is one letter, then fixed-width big-endian numbers, so byte order is numeric order. `#n` is a context number (6 bytes):
+ * given at creation, never shared by two contexts that exist, so what a deleted context left cannot mix with its successor.
+ *
+ *   !format                    layout version                      21 66 6f 72 6d 61 74
+ *   !node                      Yjs client id of this data
+ *   !open                      time of the last open; its write proves that writing works
+ *   c<id>                      number and metadata of a context    63 70 6c 61 6e                                  ("plan")
+ *   e<id>                      epoch a deleted context had
+ *   h#n                        head of its log                     68 000000000007                                 (context 7)
+ *   k#n<seq>                   checkpoint at seq                   6b 000000000007 0000000007d0                    (seq 2000)
+ *   l#n<first seq>             a run of entries                    6c 000000000007 0000000007d1                    (from seq 2001)
+ *   i#n<len><key><time>        an idempotency record               69 000000000007 0001 6b 0199c5d2a800           (key "k")
+ *   t<time>#n<len><key>        the same by time, for expiry; no value
+ *   p#n                        the records of a deleted context are not all gone yet
+ *
+ * Not here: values (record.ts, entry-codec.ts, record-codec.ts).
+ */
+import type { ContextId } from "../../../shared/ids.ts";
+
+/** Version of this layout. A release that cannot be read by older ones raises it. */
+export const LAYOUT_VERSION = 1;
+
+export const FORMAT_KEY: Uint8Array = Buffer.from("!format");
+export const NODE_KEY: Uint8Array = Buffer.from("!node");
+export const OPEN_KEY: Uint8Array = Buffer.from("!open");
+
+/** Bytes of a number in a key: 2^48 entries are 8,900 years at 1,000 a second. */
+const NUMBER_BYTES = 6;
+const NUMBER_MAX = 2 ** 48 - 1;
+
+export interface KeyRange {
+  readonly gte: Uint8Array;
+  readonly lt: Uint8Array;
+}
+
+export function contextKey(id: ContextId): Uint8Array {
+  return Buffer.from(`c${id}`, "latin1");
+}
+
+/** Contexts with an id after `after`. */
+export function contextsAfter(after: ContextId | undefined): KeyRange {
+  // The smallest key after "c<after>" is that key followed by a zero byte.
+  return { gte: Buffer.from(after === undefined ? "c" : `c${after}\0`, "latin1"), lt: Buffer.from("d") };
+}
+
+export function contextIdOf(key: Uint8Array): string {
+  return Buffer.from(key.subarray(1)).toString("latin1");
+}
+
+export function epochKey(id: ContextId): Uint8Array {
+  return Buffer.from(`e${id}`, "latin1");
+}
+
+export function headKey(context: number): Uint8Array {
+  return numbers("h", context);
+}
+
+export function checkpointKey(context: number, seq: number): Uint8Array {
+  return numbers("k", context, seq);
+}
+
+export function runKey(context: number, firstSeq: number): Uint8Array {
+  return numbers("l", context, firstSeq);
+}
+
+/** Runs whose first seq is in [fromSeq, beforeSeq). */
+export function runsBetween(context: number, fromSeq: number, beforeSeq: number): KeyRange {
+  return { gte: runKey(context, fromSeq), lt: runKey(context, Math.min(beforeSeq, NUMBER_MAX)) };
+}
+
+/** The first seq of the run under this key. */
+export function firstSeqOf(key: Uint8Array): number {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).readUIntBE(1 + NUMBER_BYTES, NUMBER_BYTES);
+}
+
+export function purgeKey(context: number): Uint8Array {
+  return numbers("p", context);
+}
+
+/** Every key under one letter. */
+export function allOf(letter: "h" | "p"): KeyRange {
+  return { gte: Buffer.from(letter), lt: Buffer.from(String.fromCharCode(letter.charCodeAt(0) + 1)) };
+}
+
+/** The context number of a key of the form letter, number. */
+export function contextNumberOf(key: Uint8Array): number {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).readUIntBE(1, NUMBER_BYTES);
+}
+
+/** All that a context owns beside its head, for deletion. */
+export function ownedBy(context: number): readonly KeyRange[] {
+  return ["i", "k", "l"].map((letter) => ({ gte: numbers(letter, context), lt: numbers(letter, context + 1) }));
+}
+
+export function idempotencyKey(context: number, key: string, atMs: number): Uint8Array {
+  return Buffer.concat([numbers("i", context), sized(key), numberBytes(atMs)]);
+}
+
+/** All records under one idempotency key, oldest first. */
+export function idempotencyRange(context: number, key: string): KeyRange {
+  return { gte: idempotencyKey(context, key, 0), lt: idempotencyKey(context, key, NUMBER_MAX) };
+}
+
+export function expiryKey(context: number, key: string, atMs: number): Uint8Array {
+  return Buffer.concat([numbers("t", atMs, context), sized(key)]);
+}
+
+export function expiredBefore(atMs: number): KeyRange {
+  return { gte: Buffer.from("t"), lt: numbers("t", atMs) };
+}
+
+/** The idempotency record that an expiry key stands for. */
+export function idempotencyKeyOf(expiry: Uint8Array): Uint8Array {
+  const time = expiry.subarray(1, 1 + NUMBER_BYTES);
+  return Buffer.concat([Buffer.from("i"), expiry.subarray(1 + NUMBER_BYTES), time]);
+}
+
+function numbers(letter: string, ...values: readonly number[]): Buffer {
+  const key = Buffer.allocUnsafe(1 + values.length * NUMBER_BYTES);
+  key[0] = letter.charCodeAt(0);
+  for (const [index, value] of values.entries()) key.writeUIntBE(value, 1 + index * NUMBER_BYTES, NUMBER_BYTES);
+  return key;
+}
+
+function numberBytes(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(NUMBER_BYTES);
+  bytes.writeUIntBE(value, 0, NUMBER_BYTES);
+  return bytes;
+}
+
+/** Text with its length before it, so that no key is the beginning of another. */
+function sized(text: string): Buffer {
+  const bytes = Buffer.from(text, "utf8");
+  const length = Buffer.allocUnsafe(2);
+  length.writeUInt16BE(bytes.length);
+  return Buffer.concat([length, bytes]);
+}

@@ -1,0 +1,169 @@
+/**
+ * Reading the log out of one view of the store.
+ *
+ * Invariants:
+ *  1. What is returned is whole: a missing record, a gap or a wrong count is DATA_DAMAGED with the context's name.
+ *
+ * Not here: waiting for what is being written (key-value-change-log.ts).
+ */
+import type { ContextMeta } from "../../../shared/context.ts";
+import { parseContextId, type ContextId } from "../../../shared/ids.ts";
+import type { IdempotencyRecord, LogEntry, StoredContext, StoredSummary } from "../change-log.ts";
+import type { SlotContent } from "./context-slots.ts";
+import { decodeRun } from "./entry-codec.ts";
+import * as keys from "./log-keys.ts";
+import { damaged } from "./record.ts";
+import {
+  decodeCheckpoint,
+  decodeContext,
+  decodeHead,
+  decodeIdempotency,
+  decodeNumber,
+  type HeadRecord,
+} from "./record-codec.ts";
+import type { StoreItem, StoreRange, StoreView } from "../store/store.ts";
+
+export interface FoundContext {
+  readonly number: number;
+  readonly meta: ContextMeta;
+  readonly stored: HeadRecord;
+}
+
+/** From which seq on, exclusive, and how many entries. */
+export interface EntryWindow {
+  readonly seq: number;
+  readonly limit: number;
+}
+
+export async function findContext(view: StoreView, id: ContextId): Promise<FoundContext | undefined> {
+  const key = keys.contextKey(id);
+  const value = await view.get(key);
+  return value === undefined ? undefined : withHead(view, id, [key, value]);
+}
+
+async function withHead(view: StoreView, id: string, [key, value]: StoreItem): Promise<FoundContext> {
+  const { number, meta } = decodeContext({ key, value, name: `name of context "${id}"` });
+  const headKey = keys.headKey(number);
+  const head = await view.get(headKey);
+  if (head === undefined) throw missing(id, "head");
+  return { number, meta, stored: decodeHead({ key: headKey, value: head, name: `head of context "${id}"` }) };
+}
+
+export async function readSlot(view: StoreView, id: ContextId): Promise<SlotContent> {
+  const found = await findContext(view, id);
+  if (found !== undefined) {
+    const { number, meta, stored } = found;
+    return { live: { number, meta, head: stored.head, stored, isErased: false }, epoch: meta.epoch };
+  }
+  const key = keys.epochKey(id);
+  const value = await view.get(key);
+  return {
+    live: undefined,
+    epoch: value === undefined ? 0 : decodeNumber({ key, value, name: `epoch of context "${id}"` }),
+  };
+}
+
+export async function loadContext(view: StoreView, id: ContextId): Promise<StoredContext | undefined> {
+  const found = await findContext(view, id);
+  if (found === undefined) return undefined;
+  const { number, meta, stored } = found;
+  const key = keys.checkpointKey(number, stored.checkpointSeq);
+  const value = await view.get(key);
+  if (value === undefined) throw missing(id, "checkpoint");
+  const checkpoint = decodeCheckpoint({ key, value, name: `checkpoint of context "${id}"` });
+  const tail = await entriesAfter(view, found, { seq: checkpoint.seq, limit: Infinity });
+  const { head } = stored;
+  const last = tail.at(-1) ?? checkpoint;
+  if (last.seq !== head.seq || last.version !== head.version) throw missing(id, `entry ${last.seq + 1}`);
+  return { meta, head, checkpoint, tail };
+}
+
+export async function entriesAfter(
+  view: StoreView,
+  context: FoundContext,
+  window: EntryWindow,
+): Promise<readonly LogEntry[]> {
+  const { number, meta } = context;
+  const entries: LogEntry[] = [];
+  let next = window.seq + 1;
+  const from = await startOfRun(view, number, next);
+  for await (const run of runsOf(view, meta.id, keys.runsBetween(number, from, Infinity))) {
+    for (const entry of run) {
+      if (entry.seq < next) continue;
+      if (entry.seq > next) throw missing(meta.id, `entry ${next}`);
+      if (entries.length >= window.limit) return entries;
+      entries.push(entry);
+      next++;
+    }
+  }
+  return entries;
+}
+
+/** The first seq of the run that holds `seq`. */
+async function startOfRun(view: StoreView, number: number, seq: number): Promise<number> {
+  const range = { ...keys.runsBetween(number, 0, seq + 1), reverse: true, limit: 1 };
+  for await (const page of view.pages(range)) for (const [key] of page) return keys.firstSeqOf(key);
+  return seq;
+}
+
+export async function entriesBefore(
+  view: StoreView,
+  context: FoundContext,
+  window: EntryWindow,
+): Promise<readonly LogEntry[]> {
+  const { number, meta } = context;
+  const entries: LogEntry[] = [];
+  for await (const run of runsOf(view, meta.id, { ...keys.runsBetween(number, 0, window.seq), reverse: true })) {
+    for (const entry of run.toReversed()) {
+      if (entry.seq >= window.seq) continue;
+      if (entries.length >= window.limit) return entries;
+      entries.push(entry);
+    }
+  }
+  return entries;
+}
+
+export async function newestIdempotent(
+  view: StoreView,
+  { number, meta }: FoundContext,
+  name: string,
+): Promise<IdempotencyRecord | undefined> {
+  const range = { ...keys.idempotencyRange(number, name), reverse: true, limit: 1 };
+  for await (const page of view.pages(range)) {
+    for (const [key, value] of page)
+      return decodeIdempotency({ key, value, name: `idempotency record of context "${meta.id}"` });
+  }
+  return undefined;
+}
+
+export async function listContexts(
+  view: StoreView,
+  after: ContextId | undefined,
+  limit: number,
+): Promise<readonly StoredSummary[]> {
+  const summaries: StoredSummary[] = [];
+  for await (const page of view.pages({ ...keys.contextsAfter(after), limit })) {
+    const found = await Promise.all(
+      page.map((item) => withHead(view, parseContextId(keys.contextIdOf(item[0])), item)),
+    );
+    for (const { meta, stored } of found) summaries.push({ meta, head: stored.head });
+  }
+  return summaries;
+}
+
+export async function keysOf(view: StoreView, range: StoreRange): Promise<readonly Uint8Array[]> {
+  const found: Uint8Array[] = [];
+  for await (const page of view.pages(range)) for (const [key] of page) found.push(key);
+  return found;
+}
+
+async function* runsOf(view: StoreView, id: ContextId, range: StoreRange): AsyncIterable<readonly LogEntry[]> {
+  for await (const page of view.pages(range)) {
+    for (const [key, value] of page)
+      yield decodeRun({ key, value, name: `log of context "${id}" from entry ${keys.firstSeqOf(key)}` });
+  }
+}
+
+function missing(id: string, what: string): Error {
+  return damaged(`The ${what} of context "${id}" is missing`, { contextId: id });
+}
