@@ -93,8 +93,6 @@ export const LIMITS = {
   /** A checkpoint is due after this much tail, whichever comes first: bounds cold load and replay after a crash. */
   checkpointTailEntries: 2000,
   checkpointTailBytes: 1024 * 1024,
-  /** Between two checkpoints of a context: under load folding all the time took a fifth of the CPU. */
-  checkpointRestMs: 1000,
   /** One group commit. Larger ones raise latency without raising throughput. */
   commitEntriesMax: 5000,
   commitBytesMax: 8 * 1024 * 1024,

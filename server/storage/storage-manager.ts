@@ -84,7 +84,6 @@ export class StorageManager {
     this.#recovery = new LogRecovery({ log, clock, limits, onRecovered: () => this.#recovered() });
     this.#checkpoints = new CheckpointScheduler({
       builder: checkpoints,
-      clock,
       limits,
       nodeClientId: () => log.nodeClientId,
       load: (id) => this.load(id),

@@ -3,8 +3,7 @@
  *
  * Invariants:
  *  1. At most one checkpoint of a context is under way.
- *  2. What grew meanwhile is looked at again after a rest, so that a burst leaves no long tail behind and is not folded
- *     again and again while it lasts.
+ *  2. What grew meanwhile is looked at again when it is done, so that a burst leaves no long tail behind.
  *  3. After a failed one the context waits for as many entries again: a document that cannot be folded costs little.
  *
  * Not here: the making (checkpoint.ts).
@@ -13,12 +12,10 @@ import type { ContextId } from "../../../shared/ids.ts";
 import type { Limits } from "../../../shared/limits.ts";
 import type { AppendResult, Checkpoint, StoredContext, TailSize } from "../change-log.ts";
 import { isCheckpointDue, type CheckpointBuilder } from "./checkpoint.ts";
-import type { Clock } from "../../clock.ts";
 
 export interface CheckpointSchedulerOptions {
   readonly builder: CheckpointBuilder;
-  readonly clock: Pick<Clock, "setTimer">;
-  readonly limits: Pick<Limits, "checkpointTailEntries" | "checkpointTailBytes" | "checkpointRestMs">;
+  readonly limits: Pick<Limits, "checkpointTailEntries" | "checkpointTailBytes">;
   nodeClientId(): number;
   load(contextId: ContextId): Promise<StoredContext | undefined>;
   write(contextId: ContextId, checkpoint: Checkpoint): Promise<void>;
@@ -32,9 +29,6 @@ export class CheckpointScheduler {
   readonly #grown = new Set<ContextId>();
   /** Contexts whose last attempt failed, and the seq before which there is no other. */
   readonly #notBefore = new Map<ContextId, number>();
-  readonly #rests = new Set<() => void>();
-  /** Callers of `settled`: nobody rests while there are any. */
-  #hurries = 0;
   #isClosed = false;
 
   constructor(options: CheckpointSchedulerOptions) {
@@ -59,7 +53,6 @@ export class CheckpointScheduler {
     do {
       this.#grown.delete(contextId);
       await this.#make(contextId, seq);
-      await this.#rest();
     } while (!this.#isClosed && this.#grown.has(contextId) && (await this.#isStillDue(contextId)));
     this.#grown.delete(contextId);
   }
@@ -70,30 +63,14 @@ export class CheckpointScheduler {
     return context !== undefined && isCheckpointDue(sizeOf(context), this.#options.limits);
   }
 
-  #rest(): Promise<void> {
-    if (this.#hurries > 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      const end = (): void => {
-        cancel();
-        this.#rests.delete(end);
-        resolve();
-      };
-      const cancel = this.#options.clock.setTimer(this.#options.limits.checkpointRestMs, end);
-      this.#rests.add(end);
-    });
-  }
-
   /** The context was deleted. */
   forget(contextId: ContextId): void {
     this.#notBefore.delete(contextId);
   }
 
-  /** Makes what is due without rest; resolves when none is under way. */
+  /** Resolves when none is under way. */
   async settled(): Promise<void> {
-    this.#hurries++;
-    for (const end of this.#rests) end();
     while (this.#running.size > 0) await Promise.all(this.#running.values());
-    this.#hurries--;
   }
 
   /** Lets those under way finish, then stops the builder. */
