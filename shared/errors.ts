@@ -199,6 +199,11 @@ export class ServiceError extends Error {
     return ERRORS[this.code].closeCode;
   }
 
+  /** Text of a WebSocket close frame, which holds 123 bytes and no more: code and message, ASCII, cut. */
+  get closeReason(): string {
+    return `${this.code}: ${this.message}`.slice(0, 120).replaceAll(/[^\x20-\x7e]/g, "?");
+  }
+
   get retry(): Retry {
     return ERRORS[this.code].retry;
   }

@@ -101,11 +101,6 @@ export class Session implements Member {
     return this.#state === "closed";
   }
 
-  /** Bytes on their way to the client. */
-  get bufferedBytes(): number {
-    return this.#connection.bufferedBytes;
-  }
-
   /**
    * Says hello and asks for what the client has: a stock client brings its offline edits only when asked.
    * Until then nothing is delivered: what is published meanwhile is in the state that the client will ask for.
@@ -179,7 +174,7 @@ export class Session implements Member {
   /** Ends the session with the error's close code. */
   end(error: ServiceError): void {
     if (this.isClosed) return;
-    this.#connection.close(error.closeCode, closeReason(error));
+    this.#connection.close(error.closeCode, error.closeReason);
     this.closed();
   }
 
@@ -374,11 +369,6 @@ export class Session implements Member {
 
 /** Stock clients reconnect after 30 s without a message; an awareness message about nobody is one. */
 const KEEP_ALIVE: Batch = batchOf([encodeAwareness([])]);
-
-/** What a closing frame may hold is 123 bytes. */
-function closeReason(error: ServiceError): string {
-  return `${error.code}: ${error.message}`.slice(0, 120).replaceAll(/[^\x20-\x7e]/g, "?");
-}
 
 /** The update may be right, only not by itself (server/state/update/update-refusals.ts). */
 function isIncomplete({ code, details }: ServiceError): boolean {

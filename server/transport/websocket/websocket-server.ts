@@ -69,7 +69,7 @@ export class WebSocketEndpoint {
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on("error", this.#logSocketError);
-    const url = parseUrl(request.url ?? "", "ws://localhost");
+    const url = parseTarget(request.url ?? "");
     const id = PATH.exec(url?.pathname ?? "")?.[1];
     if (url === null || id === undefined) {
       refuseUpgrade(socket, 404, "WebSockets are served at /sync/<context id>.");
@@ -122,9 +122,9 @@ export class WebSocketEndpoint {
       if (webSocket.readyState === webSocket.OPEN) connection.resume();
       else session.closed();
     } catch (error) {
-      const { closeCode, code, message } = toServiceError(error);
-      if (code === "INTERNAL") logger.error("a session could not be opened", { error });
-      connection.close(closeCode, `${code}: ${message}`.slice(0, 120));
+      const refusal = toServiceError(error);
+      if (refusal.code === "INTERNAL") logger.error("a session could not be opened", { error });
+      connection.close(refusal.closeCode, refusal.closeReason);
     }
   }
 
@@ -150,8 +150,10 @@ function refuseUpgrade(socket: Duplex, status: 403 | 404 | 503, sentence: string
   );
 }
 
-function parseUrl(text: string, base?: string): URL | null {
-  return URL.canParse(text, base) ? new URL(text, base) : null;
+/** The path and query of a request line; its host is in the Host header. */
+function parseTarget(target: string): URL | null {
+  const base = "ws://localhost";
+  return URL.canParse(target, base) ? new URL(target, base) : null;
 }
 
 function decodeId(text: string): string {
