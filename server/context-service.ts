@@ -3,7 +3,10 @@
  *
  * Not here: live sessions (SessionOpener below is all of them that a transport sees), REST shapes (shared/protocol/rest.ts).
  */
-import type { ChangeOrigin, ChangeRecord, JsonOp } from "../shared/change.ts";
+import type { ChangeOrigin, ChangeRecord, JsonOp, VersionScope } from "../shared/change.ts";
+import type { Conflict, ConflictStatus } from "../shared/conflict.ts";
+import type { ContextType, TypeReport } from "../shared/context-type.ts";
+import type { BlameLine, Diff, KeptPath, NamedCheckpoint } from "../shared/history.ts";
 import type { ContextHead, ContextMeta } from "../shared/context.ts";
 import type { Actor, ContextId } from "../shared/ids.ts";
 import type { Json, JsonObject } from "../shared/json.ts";
@@ -36,8 +39,10 @@ export interface ReadContext extends ContextSummary {
 
 export interface ChangeRequest {
   readonly ops: readonly JsonOp[];
-  /** Refuse with VERSION_CONFLICT unless this is the context's version. */
+  /** Refuse with VERSION_CONFLICT when what the change touches was changed after this version. */
   readonly ifVersion?: number;
+  /** `context`: … when anything was. Default `paths`. */
+  readonly ifVersionScope?: VersionScope;
   readonly message?: string;
   readonly idempotencyKey?: string;
 }
@@ -67,27 +72,159 @@ export interface Page<Item> {
   readonly next?: string;
 }
 
+export interface ChangesRequest {
+  readonly since?: number;
+  readonly newestFirst?: boolean;
+  readonly before?: number;
+  readonly path?: string;
+  readonly actor?: Actor;
+  readonly limit: number;
+}
+
+export interface RestoreRequest {
+  readonly version: number;
+  /** "" for the whole context, other roots than the data included. */
+  readonly path: string;
+  /** Say what would be done, and do nothing. */
+  readonly dryRun?: boolean;
+  readonly message?: string;
+}
+
+export interface UndoRequest {
+  readonly actor: Actor;
+  /** The actor's changes with from < version <= to. */
+  readonly from: number;
+  readonly to: number;
+  /** Only what lies at or below it. */
+  readonly path?: string;
+  readonly dryRun?: boolean;
+  readonly message?: string;
+}
+
+/** What restoring or undoing did, or would do. */
+export interface RevertOutcome {
+  /** The context's version with it; unchanged when nothing was to be done, and for a dry run. */
+  readonly version: number;
+  readonly changes: readonly JsonOp[];
+  /** Places that were left as they are, and why. */
+  readonly kept: readonly KeptPath[];
+  readonly dryRun: boolean;
+}
+
+/** The past of a context. */
+export interface HistoryService {
+  /** @throws {ServiceError} CONTEXT_NOT_FOUND, VERSION_NOT_FOUND, INVALID_REQUEST, TOO_LARGE */
+  diff(
+    caller: Caller,
+    id: ContextId,
+    request: { readonly from: number; readonly to?: number; readonly path: string },
+  ): Promise<Diff>;
+  /** @throws {ServiceError} CONTEXT_NOT_FOUND, PATH_NOT_FOUND */
+  blame(
+    caller: Caller,
+    id: ContextId,
+    request: { readonly path: string },
+  ): Promise<{ readonly version: number; readonly lines: readonly BlameLine[] }>;
+  /** @throws {ServiceError} CONTEXT_NOT_FOUND, VERSION_NOT_FOUND, SCHEMA_VIOLATION, LIMIT_EXCEEDED */
+  restore(caller: Caller, id: ContextId, request: RestoreRequest): Promise<RevertOutcome>;
+  /** @throws {ServiceError} CONTEXT_NOT_FOUND, VERSION_NOT_FOUND, SCHEMA_VIOLATION, LIMIT_EXCEEDED */
+  undo(caller: Caller, id: ContextId, request: UndoRequest): Promise<RevertOutcome>;
+  /** Newest version first. @throws {ServiceError} CONTEXT_NOT_FOUND */
+  checkpoints(caller: Caller, id: ContextId): Promise<readonly NamedCheckpoint[]>;
+  /** Names a version, the present one unless given. @throws {ServiceError} ALREADY_EXISTS, VERSION_NOT_FOUND, LIMIT_EXCEEDED */
+  nameCheckpoint(
+    caller: Caller,
+    id: ContextId,
+    request: { readonly name: string; readonly version?: number; readonly message?: string },
+  ): Promise<NamedCheckpoint>;
+  /** @throws {ServiceError} CHECKPOINT_NOT_FOUND */
+  forgetCheckpoint(caller: Caller, id: ContextId, name: string): Promise<void>;
+  /**
+   * Recreates the document without what was deleted and without Yjs client ids nobody writes under any more, as a new
+   * epoch. Data, version and history stay. @throws {ServiceError} CONTEXT_NOT_FOUND, STORE_UNAVAILABLE
+   */
+  compact(caller: Caller, id: ContextId): Promise<CompactOutcome>;
+}
+
+export interface CompactOutcome {
+  readonly version: number;
+  readonly epoch: number;
+  readonly bytesBefore: number;
+  readonly bytesAfter: number;
+}
+
+export interface ConflictService {
+  /** Newest first. @throws {ServiceError} CONTEXT_NOT_FOUND */
+  list(
+    caller: Caller,
+    id: ContextId,
+    request: {
+      readonly status?: ConflictStatus;
+      readonly path?: string;
+      readonly limit: number;
+      /** Conflicts found before the one with this id. */
+      readonly after?: string;
+    },
+  ): Promise<Page<Conflict>>;
+  /**
+   * Resolves by a change that names the conflict: takes a side's value, or writes `changes`, which may be empty to let
+   * the present content stand. @throws {ServiceError} CONFLICT_NOT_FOUND, CONFLICT_RESOLVED, and those of a change
+   */
+  resolve(
+    caller: Caller,
+    id: ContextId,
+    request: {
+      readonly conflictId: string;
+      readonly take: "winner" | "loser" | readonly JsonOp[];
+      readonly message?: string;
+    },
+  ): Promise<{ readonly version: number; readonly conflict: Conflict }>;
+}
+
+export interface TypeService {
+  list(caller: Caller): Promise<readonly ContextType[]>;
+  /** @throws {ServiceError} TYPE_NOT_FOUND */
+  get(caller: Caller, name: string): Promise<ContextType>;
+  /**
+   * Registers a schema, or a newer one, and checks the contexts of that type; with `dryRun` it only checks them.
+   * @throws {ServiceError} INVALID_SCHEMA, LIMIT_EXCEEDED
+   */
+  put(
+    caller: Caller,
+    name: string,
+    request: { readonly schema: JsonObject; readonly dryRun?: boolean },
+  ): Promise<{ readonly type: ContextType; readonly report: TypeReport }>;
+  /** Contexts keep their type's name and are not checked any more. @throws {ServiceError} TYPE_NOT_FOUND */
+  delete(caller: Caller, name: string): Promise<void>;
+}
+
 /** What REST, CLI and MCP need of the facade. All methods reject with ServiceError. */
 export interface ContextService {
+  readonly history: HistoryService;
+  readonly conflicts: ConflictService;
+  readonly types: TypeService;
   /** @throws {ServiceError} ALREADY_EXISTS, INVALID_CHANGE, TOO_LARGE, STORE_UNAVAILABLE */
   create(caller: Caller, context: NewContext): Promise<ReadContext>;
   find(caller: Caller, request: FindRequest): Promise<Page<ContextSummary>>;
-  /** @throws {ServiceError} CONTEXT_NOT_FOUND, PATH_NOT_FOUND, STORE_UNAVAILABLE */
+  /**
+   * The present data, or with `version` that of a retained version; `head` is then as it was after that change.
+   * @throws {ServiceError} CONTEXT_NOT_FOUND, PATH_NOT_FOUND, VERSION_NOT_FOUND, STORE_UNAVAILABLE
+   */
   read(
     caller: Caller,
     id: ContextId,
-    options: { readonly path: string; readonly depth?: number },
+    options: { readonly path: string; readonly depth?: number; readonly version?: number },
   ): Promise<ReadContext>;
   /** @throws {ServiceError} CONTEXT_NOT_FOUND, VERSION_CONFLICT, the codes of applyJsonOps, IDEMPOTENCY_KEY_REUSED, LIMIT_EXCEEDED, STORE_UNAVAILABLE */
   change(caller: Caller, id: ContextId, request: ChangeRequest): Promise<ChangeOutcome>;
   /** Deletes the context with its history and ends its sessions with 4404. @throws {ServiceError} CONTEXT_NOT_FOUND */
   delete(caller: Caller, id: ContextId): Promise<void>;
-  /** Changes with version > since in order, those that overlap `path` only. @throws {ServiceError} CONTEXT_NOT_FOUND */
-  changes(
-    caller: Caller,
-    id: ContextId,
-    request: { readonly since: number; readonly path?: string; readonly limit: number },
-  ): Promise<Page<ChangeRecord>>;
+  /**
+   * Changes with version > since in order, or with `newestFirst` those with version < before in reverse order; those that
+   * overlap `path` and are by `actor` only. A page's `next` is the version to go on from (as `since`, or as `before`).
+   * @throws {ServiceError} CONTEXT_NOT_FOUND, INVALID_REQUEST
+   */
+  changes(caller: Caller, id: ContextId, request: ChangesRequest): Promise<Page<ChangeRecord>>;
   /**
    * A gap-free feed of changes after `since`: first those of the log, then live ones, in version order, until `signal` aborts.
    * Ends by itself (throws CONTEXT_NOT_FOUND, STORE_UNAVAILABLE, SHUTTING_DOWN) when the context or the server goes.

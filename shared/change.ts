@@ -19,8 +19,11 @@ export type JsonOp =
   | { readonly op: "edit_text"; readonly path: string; readonly old: string; readonly new: string }
   | { readonly op: "append_text"; readonly path: string; readonly text: string };
 
-/** Through which door a change came. `sync` is a live Yjs edit, `sdk` a JSON change over the WebSocket. */
-export const CHANGE_ORIGINS = ["sync", "sdk", "rest", "mcp", "cli", "restore"] as const;
+/**
+ * Through which door a change came. `sync` is a live Yjs edit, `sdk` a JSON change over the WebSocket. The last three are
+ * changes that the server worked out: a restored version, an undone actor, a conflict that was resolved.
+ */
+export const CHANGE_ORIGINS = ["sync", "sdk", "rest", "mcp", "cli", "restore", "undo", "resolver"] as const;
 export type ChangeOrigin = (typeof CHANGE_ORIGINS)[number];
 
 /** What is remembered of a change beside its bytes. */
@@ -34,7 +37,12 @@ export interface ChangeRecord {
   readonly message?: string;
   /** Touched paths, minimal: none lies below another. An array element has no stable name, so paths end at the array. */
   readonly paths: readonly string[];
+  /** Id of the conflict that this change resolves. */
+  readonly resolves?: string;
 }
+
+/** What `ifVersion` speaks of: the paths that the change touches, or the whole context. */
+export type VersionScope = "paths" | "context";
 
 /** A change with its Yjs update (V1 encoding). */
 export interface Change extends ChangeRecord {

@@ -16,6 +16,10 @@ export interface ContextMeta {
   readonly createdBy: Actor;
   /** Generation of the document: grows when its Yjs history is recreated, or the context deleted and made again. */
   readonly epoch: number;
+  /** The epoch in which this context was created: replicas of that epoch or a later one show this context's past. */
+  readonly firstEpoch: number;
+  /** Random, of this epoch: keeps the Yjs client ids under which servers write different from those of other epochs. */
+  readonly authorSalt: number;
 }
 
 /** Where a context's log ends. Version 0 at seq 0 is the context as it was created. */

@@ -61,6 +61,25 @@ export const ERRORS = {
     retry: "never",
     meaning: "The context does not exist, or the actor may not read it.",
   },
+  VERSION_NOT_FOUND: {
+    status: 404,
+    closeCode: 4404,
+    retry: "changed",
+    meaning: "The context has no such version yet, or its history does not keep it any more.",
+  },
+  CHECKPOINT_NOT_FOUND: {
+    status: 404,
+    closeCode: 4404,
+    retry: "never",
+    meaning: "The context has no checkpoint of this name.",
+  },
+  CONFLICT_NOT_FOUND: {
+    status: 404,
+    closeCode: 4404,
+    retry: "never",
+    meaning: "The context has no conflict with this id.",
+  },
+  TYPE_NOT_FOUND: { status: 404, closeCode: 4404, retry: "never", meaning: "No type of this name is registered." },
   METHOD_NOT_ALLOWED: {
     status: 405,
     closeCode: 4400,
@@ -80,6 +99,12 @@ export const ERRORS = {
     retry: "changed",
     meaning: "The lock token of the write is older than the newest lease.",
   },
+  CONFLICT_RESOLVED: {
+    status: 409,
+    closeCode: 4400,
+    retry: "never",
+    meaning: "The conflict was resolved already.",
+  },
   IDEMPOTENCY_KEY_REUSED: {
     status: 409,
     closeCode: 4400,
@@ -90,7 +115,8 @@ export const ERRORS = {
     status: 412,
     closeCode: 4400,
     retry: "changed",
-    meaning: "The context moved on since the version that the write names.",
+    meaning:
+      "What the write touches, or the whole context if so asked, changed since the version that the write names.",
   },
   TOO_LARGE: {
     status: 413,
@@ -123,6 +149,12 @@ export const ERRORS = {
     closeCode: 4400,
     retry: "changed",
     meaning: "The passage to edit occurs more than once.",
+  },
+  INVALID_SCHEMA: {
+    status: 422,
+    closeCode: 4400,
+    retry: "changed",
+    meaning: "What was given as a JSON Schema is none, or uses what is not supported.",
   },
   SCHEMA_VIOLATION: {
     status: 422,

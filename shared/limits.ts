@@ -82,6 +82,43 @@ export const LIMITS = {
   clientIdsMax: 10_000,
   rootTypesMax: 64,
 
+  /** Yjs client ids of earlier epochs that are still recognised; the oldest are forgotten. */
+  retiredIdsMax: 100_000,
+  /** Paths whose last writer is kept in memory for preconditions; older ones are looked up in the log. */
+  touchIndexPathsMax: 20_000,
+  /** Changes of which is remembered which Yjs clocks they added: conflicts with older ones are told without actor and version. */
+  clockIndexChangesMax: 4096,
+
+  // --- history --------------------------------------------------------------------------------------------------
+  /** The spec's bound on what a context takes on disk, history included; writes are refused beyond it. */
+  contextStorageBytesMax: 100 * 1024 * 1024,
+  /** From here on the server warns that a context comes close to the bound. */
+  contextStorageBytesWarn: 80 * 1024 * 1024,
+  /** Log kept of one context unless configured otherwise; thinned from the oldest end. */
+  historyBytesMax: 64 * 1024 * 1024,
+  /** Named checkpoints of one context. */
+  namedCheckpointsMax: 100,
+  checkpointNameCharsMax: 100,
+  /** Old versions, diffs and blames kept in memory, in bytes of all of them, and for how long. */
+  historyCacheBytesMax: 64 * 1024 * 1024,
+  historyCacheTtlMs: 600_000,
+  /** Requests for the past that wait for a worker, over all contexts. */
+  historyQueueMax: 256,
+  /** Elements and members that one diff compares; beyond it a place is replaced whole. */
+  diffStepsMax: 5_000_000,
+
+  // --- conflicts ------------------------------------------------------------------------------------------------
+  /** JSON kept of each side of a conflict; a larger value is kept as its outline (`{"$object": 12}`). */
+  conflictValueBytesMax: 16 * 1024,
+  /** Conflicts told of one change; an offline day merged at once may have thousands. */
+  conflictsPerChangeMax: 100,
+
+  // --- types ----------------------------------------------------------------------------------------------------
+  schemaBytesMax: 256 * 1024,
+  typesMax: 1000,
+  /** Violations told in one refusal or for one context of a report. */
+  violationsToldMax: 20,
+
   // --- presence -------------------------------------------------------------------------------------------------
   presenceBytesMax: 16 * 1024,
   /** y-protocols' own timeout: a state not renewed for 30 s is gone. */

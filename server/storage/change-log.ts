@@ -10,14 +10,23 @@
  *  5. A rejected append has an unknown outcome: the caller forgets what it holds of that context and loads it again.
  *     Until that `load` every further append to the context is refused, so nothing can be built on the rejected one.
  *  6. A read, or the head in a `conflict`, shows durable entries only, and all that were accepted before it was asked.
+ *  7. The log is whole from its base on: the oldest checkpoint from which every later entry is there. `trim` moves the base.
  *
  * Not here: caching, retries and reopening (storage-manager.ts).
  */
 import type { ChangeOrigin } from "../../shared/change.ts";
 import type { ContextHead, ContextMeta } from "../../shared/context.ts";
 import type { Actor, ContextId } from "../../shared/ids.ts";
+import type { JsonObject } from "../../shared/json.ts";
 
-interface EntryBase {
+/**
+ * An entry before the log gave it a position. Lock and meta entries join the kinds with the features that write them.
+ *
+ * `epoch`: the document was recreated. Its `update` is the whole new document and replaces what the entries before it
+ * gave; `meta.epoch` grows by one, `meta.authorSalt` becomes the entry's, and it alters admission (`lockSeq`).
+ */
+export interface NewEntry {
+  readonly kind: "change" | "void" | "epoch";
   readonly actor: Actor;
   readonly atMs: number;
   readonly origin: ChangeOrigin;
@@ -25,11 +34,10 @@ interface EntryBase {
   readonly paths: readonly string[];
   /** Yjs update, V1 encoding. For a void: GC structs of the same clocks (DESIGN §4). */
   readonly update: Uint8Array;
-}
-
-/** An entry before the log gave it a position. Lock and meta entries join this union with the features that write them. */
-export interface NewEntry extends EntryBase {
-  readonly kind: "change" | "void";
+  /** Id of the conflict that this change resolves. */
+  readonly resolves?: string;
+  /** Of an `epoch` entry, and of no other. */
+  readonly authorSalt?: number;
 }
 
 /** An entry of the log. `version` is the context's version after it. */
@@ -44,8 +52,19 @@ export interface Checkpoint {
   readonly version: number;
   /** Y.encodeStateAsUpdateV2 of the document. */
   readonly state: Uint8Array;
-  /** Who owns each Yjs client id that has written so far. */
+  /** Who owns each Yjs client id that has written so far in this epoch. */
   readonly owners: readonly (readonly [yjsClientId: number, actor: Actor])[];
+  /** Yjs client ids of earlier epochs, oldest first: a replica that knows one of them is of such an epoch. */
+  readonly retired: readonly number[];
+}
+
+/** A checkpoint that is there, without its content. */
+export interface CheckpointInfo {
+  readonly seq: number;
+  readonly version: number;
+  readonly bytes: number;
+  /** Stays until it is released, whatever the log before it. */
+  readonly isKept: boolean;
 }
 
 export interface StoredContext {
@@ -54,6 +73,7 @@ export interface StoredContext {
   readonly checkpoint: Checkpoint;
   /** Entries after the checkpoint, in order. */
   readonly tail: readonly LogEntry[];
+  readonly size: LogSize;
 }
 
 /** A context in a listing: no document. */
@@ -77,8 +97,33 @@ export interface IdempotencyRecord extends Idempotency {
   readonly atMs: number;
 }
 
+/** What small JSON documents are kept beside the log. Names are for ever: they are in stored keys. */
+export const COLLECTIONS = ["checkpoints", "client-ids", "conflicts", "types"] as const;
+export type Collection = (typeof COLLECTIONS)[number];
+
+/** A record to write, or with `null` to delete. Keys are 1 to 256 bytes of UTF-8 and order by them. */
+export interface RecordWrite {
+  readonly collection: Collection;
+  readonly key: string;
+  readonly value: JsonObject | null;
+}
+
+export interface SideRecord {
+  readonly key: string;
+  readonly value: JsonObject;
+}
+
+export interface RecordQuery {
+  /** Records with keys after this one; before it when `reverse`. */
+  readonly after?: string;
+  readonly limit: number;
+  readonly reverse?: boolean;
+}
+
 export interface AppendOptions {
   readonly idempotency?: Idempotency;
+  /** Records that become durable together with the entries; called once, when these have their places. Must not throw. */
+  readonly records?: (placed: readonly LogEntry[]) => readonly RecordWrite[];
 }
 
 /** How much a cold load would read: what decides that a checkpoint is due. */
@@ -90,8 +135,23 @@ export interface TailSize {
   readonly checkpointBytes: number;
 }
 
+/** What a context takes on disk. */
+export interface LogSize {
+  /** Log and checkpoints, approximately. */
+  readonly bytes: number;
+  readonly logBytes: number;
+  /** Position and version of the base: the log holds every entry after it. */
+  readonly baseSeq: number;
+  readonly baseVersion: number;
+}
+
 export type AppendResult =
-  | { readonly kind: "appended"; readonly entries: readonly LogEntry[]; readonly tail: TailSize }
+  | {
+      readonly kind: "appended";
+      readonly entries: readonly LogEntry[];
+      readonly tail: TailSize;
+      readonly size: LogSize;
+    }
   | { readonly kind: "conflict"; readonly head: ContextHead };
 
 export interface ChangeLog {
@@ -108,8 +168,8 @@ export interface ChangeLog {
   readonly hasFailed: boolean;
 
   /**
-   * Makes a context at version 0 with `checkpoint` (its seq and version are 0) as its content. `meta.epoch` is ignored:
-   * the log sets it to 1, or to one more than a deleted context of the same id had.
+   * Makes a context at version 0 with `checkpoint` (its seq and version are 0) as its content. `meta.epoch` and
+   * `meta.firstEpoch` are ignored: the log sets them to 1, or to one more than a deleted context of the same id had.
    * @throws {ServiceError} ALREADY_EXISTS, STORE_UNAVAILABLE
    */
   create(meta: ContextMeta, checkpoint: Checkpoint): Promise<StoredSummary>;
@@ -127,16 +187,47 @@ export interface ChangeLog {
   load(contextId: ContextId): Promise<StoredContext | undefined>;
   /** Meta and head, without the document. */
   summary(contextId: ContextId): Promise<StoredSummary | undefined>;
-  /** Entries with seq > afterSeq in order, at most `limit` of them. */
+  /** Entries with seq > afterSeq in order, at most `limit` of them; those before the base are gone. */
   read(contextId: ContextId, afterSeq: number, limit: number): Promise<readonly LogEntry[]>;
-  /** Entries with seq < beforeSeq, newest first, at most `limit` of them. */
+  /** Entries with seq < beforeSeq, newest first, at most `limit` of them, as far as the base. */
   readBackwards(contextId: ContextId, beforeSeq: number, limit: number): Promise<readonly LogEntry[]>;
-  /** A checkpoint older than the newest one is ignored. The log before it stays: it is the history. */
-  writeCheckpoint(contextId: ContextId, checkpoint: Checkpoint): Promise<void>;
+  /**
+   * A checkpoint older than the newest one is ignored unless `isKept`. The log before it stays: it is the history.
+   * One that is kept stays until `releaseCheckpoint`; writing it again at the same seq changes nothing else.
+   */
+  writeCheckpoint(
+    contextId: ContextId,
+    checkpoint: Checkpoint,
+    options?: { readonly isKept?: boolean; readonly records?: readonly RecordWrite[] },
+  ): Promise<void>;
+  /** The checkpoint at `seq` may go; it does when it is neither the base nor the newest. With `records`, in one step. */
+  releaseCheckpoint(contextId: ContextId, seq: number, records?: readonly RecordWrite[]): Promise<void>;
+  /** Oldest first, the base among them; none when there is no such context. */
+  checkpoints(contextId: ContextId): Promise<readonly CheckpointInfo[]>;
+  /** The newest checkpoint with seq <= `seq`, undefined when there is none. */
+  checkpointBefore(contextId: ContextId, seq: number): Promise<Checkpoint | undefined>;
+  /**
+   * Drops the entries up to `base`, which becomes the base: in one step, or in steps of which each leaves a whole log.
+   * Entries that share a stored run with later ones stay. Kept checkpoints stay. `base` is not after the newest checkpoint.
+   */
+  trim(contextId: ContextId, base: Checkpoint): Promise<void>;
   /** Records older than `notBeforeMs` do not count. */
   findIdempotent(contextId: ContextId, key: string, notBeforeMs: number): Promise<IdempotencyRecord | undefined>;
+  /** Remembers a request that changed nothing: the same as the record of an append, without entries. */
+  recordIdempotent(contextId: ContextId, record: IdempotencyRecord): Promise<void>;
   /** Deletes idempotency records older than `notBeforeMs`, a bounded number of them; how many it deleted. */
   forgetIdempotent(notBeforeMs: number): Promise<number>;
+  /**
+   * Writes records of a context, or of the whole server when that is undefined, in one atomic, fsynced step.
+   * @throws {ServiceError} CONTEXT_NOT_FOUND, STORE_UNAVAILABLE
+   */
+  writeRecords(contextId: ContextId | undefined, writes: readonly RecordWrite[]): Promise<void>;
+  readRecord(contextId: ContextId | undefined, collection: Collection, key: string): Promise<JsonObject | undefined>;
+  listRecords(
+    contextId: ContextId | undefined,
+    collection: Collection,
+    query: RecordQuery,
+  ): Promise<readonly SideRecord[]>;
   /** Contexts in order of id (code points), beginning after `after`. */
   list(after: ContextId | undefined, limit: number): Promise<readonly StoredSummary[]>;
   /** Deletes the context with its history; keeps its epoch. False when there was none. */
