@@ -8,6 +8,7 @@
  */
 import type * as Y from "yjs";
 import type { ChangeOrigin, JsonOp } from "../shared/change.ts";
+import type { Conflict } from "../shared/conflict.ts";
 import type { ContextHead, ContextMeta } from "../shared/context.ts";
 import type { ContextId } from "../shared/ids.ts";
 import type { Caller, ChangeOutcome } from "./context-service.ts";
@@ -20,8 +21,8 @@ export interface PlannedChange {
   readonly message?: string;
   /** Refuse with VERSION_CONFLICT when what the change touches was changed after this version. */
   readonly ifVersion?: number;
-  /** Id of the conflict that it resolves. */
-  readonly resolves?: string;
+  /** The conflict that it resolves: its record becomes `resolved` together with the change; CONFLICT_RESOLVED if it is. */
+  readonly resolves?: Conflict;
 }
 
 export interface Glance<Result> {

@@ -34,13 +34,23 @@ export interface ChangedJson {
   readonly paths: readonly string[];
 }
 
+export interface ApplyOptions {
+  /** Called with the paths when something is about to be written; what it throws stops the change. */
+  readonly beforeWrite?: (paths: readonly string[]) => void;
+}
+
 /**
  * Applies all operations, or none and throws: then the document is as it was, and no event fired.
  * When nothing changes there is no transaction.
  * @throws {ServiceError} INVALID_CHANGE, PATH_NOT_FOUND, TEST_FAILED, TEXT_NOT_FOUND, TEXT_AMBIGUOUS, INVALID_REQUEST
  * (not a path), TOO_LARGE; with `details.opIndex` and `details.path`
  */
-export function applyJsonOps(doc: Y.Doc, ops: readonly JsonOp[], origin: unknown): ChangedJson {
+export function applyJsonOps(
+  doc: Y.Doc,
+  ops: readonly JsonOp[],
+  origin: unknown,
+  options: ApplyOptions = {},
+): ChangedJson {
   if (ops.length > LIMITS.opsMax) {
     throw new ServiceError("TOO_LARGE", `A change may have ${LIMITS.opsMax} operations at most. Split it.`, {
       details: { limit: LIMITS.opsMax },
@@ -56,8 +66,11 @@ export function applyJsonOps(doc: Y.Doc, ops: readonly JsonOp[], origin: unknown
     }
   }
   const plan = run.roots.plan();
-  if (!plan.isEmpty) doc.transact(() => plan.run(), origin);
-  return { paths: plan.paths() };
+  const paths = plan.paths();
+  if (plan.isEmpty) return { paths };
+  options.beforeWrite?.(paths);
+  doc.transact(() => plan.run(), origin);
+  return { paths };
 }
 
 /** Where an operation works: `container` is opened for writing, and `step` is the place in it. */
