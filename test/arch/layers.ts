@@ -4,7 +4,8 @@
  *   main, server → cli, transport → context-manager → sync, storage, security, monitor → state → shared
  *   client → shared                                    managers do not import each other; nobody imports a test
  *
- * Beside the line stand three ports, which are mostly types: clock, change-log, and context-service (the words of the facade).
+ * Beside the line stand three ports, which are mostly types: clock, change-log, and context-service (the words of the facade);
+ * and the worker pool, for managers whose work is too heavy for the event loop.
  *
  * 1. A file belongs to the first layer whose pattern matches; a file that belongs to none is a violation.
  * 2. "types" allows what the compiler erases: the arrow is knowledge of a shape, not of code.
@@ -26,6 +27,7 @@ const FILES = ["fs", "fs/promises", "path", "url", "os"];
 export const LAYERS: Readonly<Record<string, Layer>> = {
   shared: { files: /^shared\//, imports: {}, npm: ["zod", "lib0", "yjs"], node: [] },
   clock: { files: /^server\/clock\.ts$/, imports: { shared: "all" }, npm: [], node: ["crypto"] },
+  "worker-pool": { files: /^server\/worker-pool\.ts$/, imports: {}, npm: ["piscina"], node: [] },
   "change-log": { files: /^server\/storage\/change-log\.ts$/, imports: { shared: "all" }, npm: [], node: [] },
   state: {
     files: /^server\/state\//,
@@ -41,8 +43,8 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   },
   storage: {
     files: /^server\/storage\//,
-    imports: { ...MANAGER_IMPORTS, "change-log": "all" },
-    npm: ["yjs", "lib0", "classic-level", "lru-cache", "piscina"],
+    imports: { ...MANAGER_IMPORTS, "change-log": "all", "worker-pool": "all" },
+    npm: ["yjs", "lib0", "classic-level", "lru-cache"],
     node: [...FILES, "assert/strict", "crypto", "worker_threads", "zlib"],
   },
   security: {

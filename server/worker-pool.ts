@@ -1,0 +1,78 @@
+/**
+ * Runs the functions of a module on worker threads, so that live sync never waits for heavy work.
+ *
+ *   import type * as module from "./checkpoint-worker.ts";
+ *   new WorkerPool<typeof module>(new URL("./checkpoint-worker", import.meta.url), { threads: 1 })
+ *
+ * Invariants:
+ *  1. At most `threads` calls run at once; others wait in order. Threads start when needed and end after a while of rest.
+ *  2. A thread that dies rejects what it ran; the last one takes what waits with it, and the next call starts anew.
+ *  3. Run from dist the module is JavaScript; run from source (tests, development) it is loaded through tsx.
+ *
+ * Not here: what the functions do. Input and output are copied: send only what is read, and no view into a larger buffer.
+ */
+import { Piscina } from "piscina";
+
+const IDLE_MS = 60_000;
+
+export interface WorkerPoolOptions {
+  readonly threads: number;
+}
+
+/** The shape of a worker module: each function takes one value. */
+type Functions<Module> = { readonly [Name in keyof Module]: (input: never) => unknown };
+type Input<F> = F extends (input: infer I) => unknown ? I : never;
+type Output<F> = F extends (input: never) => infer O ? Awaited<O> : never;
+
+export class WorkerPool<Module extends Functions<Module>> {
+  readonly #module: URL;
+  readonly #threads: number;
+  #pool: Piscina | undefined;
+  #isClosed = false;
+
+  /** `module` is without extension, and beside the source of the caller as beside its compiled form. */
+  constructor(module: URL, { threads }: WorkerPoolOptions) {
+    this.#module = module;
+    this.#threads = threads;
+  }
+
+  /** @throws what the function throws; an Error when its thread died or the pool was closed */
+  async run<Name extends keyof Module & string>(name: Name, input: Input<Module[Name]>): Promise<Output<Module[Name]>> {
+    if (this.#isClosed) throw new Error("the worker pool was closed");
+    this.#pool ??= this.#open();
+    return this.#pool.run(input, { name });
+  }
+
+  /** Ends the threads; what runs and waits is rejected. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const pool = this.#pool;
+    this.#pool = undefined;
+    await pool?.destroy();
+  }
+
+  #open(): Piscina {
+    const isSource = import.meta.url.endsWith(".ts");
+    const pool = new Piscina({
+      filename: `${this.#module.href}.${isSource ? "ts" : "js"}`,
+      ...(isSource ? { execArgv: ["--import", typeScriptLoader()] } : {}),
+      minThreads: 0,
+      maxThreads: this.#threads,
+      idleTimeout: IDLE_MS,
+    });
+    const retire = (): void => {
+      if (this.#pool === pool) this.#pool = undefined;
+      void pool.destroy();
+    };
+    pool.on("error", retire);
+    // Piscina replaces a thread only when the next call comes: without this, what waits would wait for it.
+    pool.on("workerDestroy", () => queueMicrotask(() => void (pool.threads.length === 0 && retire())));
+    return pool;
+  }
+}
+
+/** A module that teaches a thread TypeScript: `--import tsx` by itself does so on the main thread only. */
+function typeScriptLoader(): string {
+  const api = import.meta.resolve("tsx/esm/api");
+  return `data:text/javascript,${encodeURIComponent(`import { register } from ${JSON.stringify(api)}; register();`)}`;
+}
