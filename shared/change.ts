@@ -42,7 +42,8 @@ export interface ChangeRecord {
 }
 
 /** What `ifVersion` speaks of: the paths that the change touches, or the whole context. */
-export type VersionScope = "paths" | "context";
+export const VERSION_SCOPES = ["paths", "context"] as const;
+export type VersionScope = (typeof VERSION_SCOPES)[number];
 
 /** A change with its Yjs update (V1 encoding). */
 export interface Change extends ChangeRecord {

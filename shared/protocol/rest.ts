@@ -1,40 +1,31 @@
 /**
- * REST: every request and response body as a zod schema. The OpenAPI document is made from these and nothing else.
+ * REST: the bodies of contexts and changes as zod schemas, and what every address has in common. The OpenAPI document is
+ * made from these, and those of rest-history.ts, rest-conflicts.ts and rest-types.ts, and nothing else.
  *
  * Invariants (REST):
  *  1. A body that passes here needs no further shape check; rules about content are the core's.
  *  2. Unknown fields are refused, so that a misspelt option fails instead of being ignored.
- *  3. JSON values are not walked here: they come from parseJsonText, which has bounded and checked them (z.json() takes
- *     0.4 s for 4 MB and overflows the stack on deep ones).
  *
  * Not here: handlers (server/transport/rest).
  */
 import { z } from "zod";
-import { CHANGE_ORIGINS } from "../change.ts";
+import { CHANGE_ORIGINS, VERSION_SCOPES } from "../change.ts";
 import type { JsonOp } from "../change.ts";
 import { ERRORS } from "../errors.ts";
-import { isJsonObject } from "../json.ts";
-import type { Json, JsonObject } from "../json.ts";
+import type { JsonObject } from "../json.ts";
 import { LIMITS } from "../limits.ts";
-
-const jsonValue = z
-  .custom<Json>((value) => value !== undefined, "is missing")
-  .meta({ override: {}, description: "Any JSON value" });
-const jsonObject = z
-  .custom<JsonObject>(isJsonObject, "must be a JSON object")
-  .meta({ override: { type: "object", additionalProperties: true } });
-const pointer = z.string().max(LIMITS.pathCharsMax).describe('JSON Pointer into the data, "" for all of it');
-const version = z.int().min(0);
-const isoTime = z.iso.datetime();
-
-/** A query parameter: digits only, so that "", "0x10" and "1e3" are refused instead of guessed at. */
-const wholeNumber = (min: number, max: number) =>
-  z
-    .string()
-    .regex(/^\d{1,15}$/, `must be a whole number from ${min} to ${max}`)
-    .transform(Number)
-    .pipe(z.int().min(min).max(max))
-    .meta({ override: { type: "integer", minimum: min, maximum: max } });
+import {
+  actor,
+  isoTime,
+  jsonObject,
+  jsonValue,
+  message,
+  pageLimit,
+  pointer,
+  version,
+  versionNumber,
+  wholeNumber,
+} from "./rest-fields.ts";
 
 const op = <Name extends JsonOp["op"], Shape extends z.ZodRawShape>(name: Name, shape: Shape) =>
   z.strictObject({ op: z.literal(name), path: pointer, ...shape });
@@ -57,8 +48,14 @@ export const mergePatchSchema: z.ZodType<JsonObject> = jsonObject;
 
 export const changeRequestSchema = z.strictObject({
   changes: jsonPatchSchema,
-  ifVersion: version.exactOptional().describe("Refuse the change unless this is the context's version"),
-  message: z.string().max(LIMITS.messageCharsMax).exactOptional().describe("Why; shown in the history"),
+  ifVersion: version
+    .exactOptional()
+    .describe("Refuse the change when what it touches was changed after this version of the context"),
+  ifVersionScope: z
+    .enum(VERSION_SCOPES)
+    .exactOptional()
+    .describe("`context`: refuse it when anything was. `paths` unless given; `context` for a version from If-Match"),
+  message: message.exactOptional(),
 });
 
 export const createRequestSchema = z.strictObject({
@@ -92,7 +89,7 @@ export const findQuerySchema = z.strictObject({
   query: z.string().max(LIMITS.nameCharsMax).exactOptional().describe("Text that occurs in id, name or description"),
   tag: z.string().max(LIMITS.tagCharsMax).exactOptional(),
   type: z.string().max(LIMITS.nameCharsMax).exactOptional(),
-  limit: wholeNumber(1, LIMITS.listLimitMax).exactOptional(),
+  limit: pageLimit.exactOptional(),
   cursor: z.string().max(LIMITS.contextIdCharsMax).exactOptional(),
 });
 
@@ -101,6 +98,7 @@ export const contextListSchema = z.object({ contexts: z.array(contextInfoSchema)
 export const readQuerySchema = z.strictObject({
   path: pointer.exactOptional(),
   depth: wholeNumber(1, LIMITS.depthMax).exactOptional(),
+  version: versionNumber.exactOptional().describe("As it was at this version"),
 });
 
 export const changeResultSchema = z.object({
@@ -111,11 +109,23 @@ export const changeResultSchema = z.object({
   replayed: z.boolean().describe("True when the idempotency key had been used: this is the first answer again"),
 });
 
-export const changesQuerySchema = z.strictObject({
-  since: wholeNumber(0, Number.MAX_SAFE_INTEGER).exactOptional().describe("Changes after this version"),
-  path: pointer.exactOptional(),
-  limit: wholeNumber(1, LIMITS.listLimitMax).exactOptional(),
-});
+export const changesQuerySchema = z
+  .strictObject({
+    since: versionNumber.exactOptional().describe("Changes after this version, in order"),
+    order: z.enum(["oldest", "newest"]).exactOptional().describe("Which come first; `oldest` unless given"),
+    before: versionNumber.exactOptional().describe("With order=newest: changes before this version"),
+    path: pointer.exactOptional().describe("Changes at, above or below it"),
+    actor: actor.exactOptional().describe("Changes by this actor"),
+    limit: pageLimit.exactOptional(),
+  })
+  .refine(({ since, order }) => since === undefined || order !== "newest", {
+    path: ["since"],
+    message: "goes with order=oldest; with order=newest say before",
+  })
+  .refine(({ before, order }) => before === undefined || order === "newest", {
+    path: ["before"],
+    message: "goes with order=newest; without it say since",
+  });
 
 export const changeSchema = z.object({
   version,
@@ -125,11 +135,15 @@ export const changeSchema = z.object({
   origin: z.enum(CHANGE_ORIGINS),
   message: z.string().exactOptional(),
   paths: z.array(z.string()),
+  resolves: z.string().exactOptional().describe("Id of the conflict that this change resolves"),
 });
 
 export const changeListSchema = z.object({
   changes: z.array(changeSchema),
-  next: z.int().exactOptional().describe("Ask again with since = next for what follows"),
+  next: z
+    .int()
+    .exactOptional()
+    .describe("More follow: ask again with since = next, or before = next with order=newest"),
 });
 
 /** RFC 9457. `code` is a row of the error table, `details` its machine-readable facts. */
