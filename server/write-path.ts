@@ -11,15 +11,24 @@
  *
  * Not here: whose turn it is (state/state-manager.ts), the rules (state/context-state.ts).
  */
-import type { ChangeRecord } from "../shared/change.ts";
+import type { Conflict } from "../shared/conflict.ts";
 import { ServiceError, toServiceError } from "../shared/errors.ts";
 import type { ContextId } from "../shared/ids.ts";
+import type { JsonObject } from "../shared/json.ts";
 import type { Clock } from "./clock.ts";
 import type { Logger } from "./monitor/logger.ts";
 import { DocumentBroken } from "./state/context-state.ts";
-import type { Verdict } from "./state/context-state.ts";
+import type { AdmittedChange, OpsWrite, Verdict } from "./state/writes.ts";
 import type { LiveContext, QueuedWrite } from "./state/state-manager.ts";
-import type { AppendOptions, AppendResult, Guard, Idempotency, LogEntry, NewEntry } from "./storage/change-log.ts";
+import type {
+  AppendOptions,
+  AppendResult,
+  Guard,
+  Idempotency,
+  IdempotencyRecord,
+  LogEntry,
+  NewEntry,
+} from "./storage/change-log.ts";
 import type { Member, Publication } from "./sync/topic.ts";
 
 /** A queued write and where it came from. */
@@ -43,8 +52,12 @@ interface WritePathOptions {
   readonly logger: Logger;
   readonly storage: {
     append(id: ContextId, guard: Guard, entries: readonly NewEntry[], options?: AppendOptions): Promise<AppendResult>;
+    recordIdempotent(id: ContextId, record: IdempotencyRecord): Promise<void>;
   };
-  readonly sync: { publish(id: ContextId, publications: readonly Publication[]): void };
+  readonly sync: {
+    publish(id: ContextId, publications: readonly Publication[]): void;
+    announce(id: ContextId, event: JsonObject): void;
+  };
   /** Forgets what is in memory of a context and ends its sessions. */
   readonly drop: (live: Live, error: ServiceError) => void;
 }
@@ -64,14 +77,21 @@ export class WritePath {
     this.#drop = drop;
   }
 
-  takeTurn(live: Live, writes: readonly PendingWrite[]): void {
+  takeTurn(live: Live, queued: readonly PendingWrite[]): void {
     const { seq, version } = live.state;
-    let verdicts: readonly Verdict[];
+    const nowMs = this.#clock.nowMs();
+    const writes = [...queued];
+    const verdicts: Verdict[] = [];
     try {
-      verdicts = live.state.admit(
-        writes.map((write) => write.write),
-        this.#clock.nowMs(),
+      verdicts.push(
+        ...live.state.admit(
+          queued.map(({ write }) => write),
+          nowMs,
+        ),
       );
+      const resolutions = live.state.takeResolutions();
+      verdicts.push(...live.state.admit(resolutions, nowMs));
+      writes.push(...resolutions.map(unattended));
     } catch (error) {
       this.#forget(live, writes, error);
       return;
@@ -94,7 +114,10 @@ export class WritePath {
     this.#settle(live, turn, entries.flat());
   }
 
-  /** Hands what was admitted to the log, in order. A write with a key or a precondition is decided by the log alone. */
+  /**
+   * Hands what was admitted to the log, in order. A write with a key or a precondition is decided by the log alone, and
+   * so is one with conflicts or a resolution: their records name its position.
+   */
   #append(
     live: Live,
     seq: number,
@@ -104,18 +127,28 @@ export class WritePath {
     const appends: Promise<readonly LogEntry[]>[] = [];
     let together: NewEntry[] = [];
     let at = seq;
+    let { version } = live.state;
     const flush = (): void => {
       if (together.length > 0) appends.push(this.#appended(live, { lockSeq: live.lockSeq }, together));
       together = [];
     };
+    for (const verdict of verdicts) if (verdict.kind === "admitted") version--;
     verdicts.forEach((verdict, index) => {
-      if (verdict.kind !== "admitted") return;
       const { write, idempotency } = writes[index] ?? {};
-      if (idempotency === undefined && !(write?.kind === "ops" && write.ifVersion !== undefined)) {
+      if (verdict.kind === "unchanged" && idempotency !== undefined) {
+        // that it changed nothing is an answer too, and a repeated request must get the same
+        flush();
+        const record = { ...idempotency, version, atMs: this.#clock.nowMs() };
+        appends.push(this.#storage.recordIdempotent(live.id, record).then(() => []));
+      }
+      if (verdict.kind !== "admitted") return;
+      version++;
+      const options = optionsOf(verdict.change, write, idempotency);
+      if (options === undefined) {
         together.push(verdict.change);
       } else {
         flush();
-        appends.push(this.#appended(live, { seq: at }, [verdict.change], idempotency));
+        appends.push(this.#appended(live, { seq: at }, [verdict.change], options));
       }
       at++;
     });
@@ -127,15 +160,13 @@ export class WritePath {
     live: Live,
     guard: Guard,
     changes: readonly NewEntry[],
-    idempotency?: Idempotency,
+    options: AppendOptions = {},
   ): Promise<readonly LogEntry[]> {
-    const result = await this.#storage.append(
-      live.id,
-      guard,
-      changes,
-      idempotency === undefined ? {} : { idempotency },
-    );
-    if (result.kind === "appended") return result.entries;
+    const result = await this.#storage.append(live.id, guard, changes, options);
+    if (result.kind === "appended") {
+      live.state.size.storedBytes = result.size.bytes;
+      return result.entries;
+    }
     throw new ServiceError(
       "STORE_UNAVAILABLE",
       "Another writer moved the context on. Send the change once more in a moment.",
@@ -145,6 +176,7 @@ export class WritePath {
   #settle(live: Live, { writes, verdicts, ...before }: Turn, entries: readonly LogEntry[]): void {
     const publications: Publication[] = [];
     const answers: (() => void)[] = [];
+    const conflicts: Conflict[] = [];
     let { version } = before;
     verdicts.forEach((verdict, index) => {
       const write = writes[index];
@@ -162,9 +194,11 @@ export class WritePath {
       if (entry === undefined) throw new Error("the log returned fewer entries than were appended");
       version = entry.version;
       publications.push({ change: entry, advances: verdict.change.advances, author: write.author });
+      conflicts.push(...verdict.change.conflicts);
       answers.push(() => write.settle({ version: entry.version, seq: entry.seq, paths: entry.paths }));
     });
     if (publications.length > 0) this.#sync.publish(live.id, publications);
+    for (const conflict of conflicts) this.#sync.announce(live.id, { type: "conflict", conflict: recordOf(conflict) });
     for (const answer of answers) answer();
   }
 
@@ -195,6 +229,24 @@ export class WritePath {
   }
 }
 
-export function toRecord({ version, seq, actor, origin, atMs, message, paths }: LogEntry): ChangeRecord {
-  return { version, seq, actor, origin, atMs, paths, ...(message === undefined ? {} : { message }) };
+/** What goes with the append of one change; undefined when nothing does and it may share an append with its neighbours. */
+function optionsOf(
+  { conflicts }: AdmittedChange,
+  write: PendingWrite["write"] | undefined,
+  idempotency: Idempotency | undefined,
+): AppendOptions | undefined {
+  const resolves = write?.kind === "ops" ? write.resolves : undefined;
+  const isConditional = write?.kind === "ops" && write.ifVersion !== undefined;
+  const hasRecords = conflicts.length > 0 || resolves !== undefined;
+  if (idempotency === undefined && !isConditional && !hasRecords) return undefined;
+  const records: AppendOptions["records"] = ([entry]) => [
+    ...conflicts.map(conflictWrite),
+    ...(resolves === undefined || entry === undefined ? [] : [conflictWrite(resolvedBy(resolves, entry))]),
+  ];
+  return { ...(idempotency === undefined ? {} : { idempotency }), ...(hasRecords ? { records } : {}) };
+}
+
+/** A write of the server's own: nobody waits for it. One that is refused leaves its conflict open. */
+function unattended(write: OpsWrite): PendingWrite {
+  return { write, settle: () => undefined, refuse: () => undefined };
 }

@@ -86,6 +86,8 @@ export const LIMITS = {
   retiredIdsMax: 100_000,
   /** Paths whose last writer is kept in memory for preconditions; older ones are looked up in the log. */
   touchIndexPathsMax: 20_000,
+  /** Changes that are read from the log for one precondition; a write that names an older version is refused. */
+  preconditionChangesMax: 50_000,
   /** Changes of which is remembered which Yjs clocks they added: conflicts with older ones are told without actor and version. */
   clockIndexChangesMax: 4096,
 

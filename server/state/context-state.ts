@@ -1,67 +1,45 @@
 /**
- * One context in memory: its document, who owns which Yjs client id, and the admission of changes to it.
+ * One context in memory: its document, who owns which Yjs client id, who wrote last where, and the admission of changes.
  *
  * Invariants (STATE):
  *  1. A write is judged before the document is touched: a refusal leaves it as it was.
  *  2. Nothing pending is ever accepted, and no update writes under another actor's Yjs client id or the server's own.
  *  3. `seq` and `version` count what was admitted; the log assigns the same numbers when it appends in the same order.
  *  4. After `admit` the document is usable, or DocumentBroken was thrown and the caller drops this object.
+ *  5. A conflict is told with the change that made it known; what its policy writes follows in the same turn.
  *
  * Not here: durability (what is admitted may still be lost), sessions, clocks.
  */
 import * as Y from "yjs";
-import type { ChangeOrigin, JsonOp } from "../../shared/change.ts";
+import type { JsonOp } from "../../shared/change.ts";
+import type { ContextMeta } from "../../shared/context.ts";
 import { ServiceError, toServiceError } from "../../shared/errors.ts";
-import type { Actor } from "../../shared/ids.ts";
-import { LIMITS } from "../../shared/limits.ts";
+import type { Checkpoint, LogEntry, LogSize } from "../storage/change-log.ts";
+import { authorIdOf } from "./author-id.ts";
+import { ClientIds } from "./client-ids.ts";
+import { ClockIndex } from "./clock-index.ts";
+import { ConflictProbe } from "./conflict/conflict-detector.ts";
+import { ConflictDesk } from "./conflict/conflict-desk.ts";
+import { DocumentFold } from "./document-fold.ts";
 import { applyJsonOps } from "./json/json-changes.ts";
+import { checkPaths, checkVersion } from "./precondition.ts";
+import type { Present } from "./precondition.ts";
+import type { ContextSchema } from "./schema/context-schema.ts";
+import { Rehearsal } from "./schema/rehearsal.ts";
+import { SizeGuard } from "./size-guard.ts";
+import { TouchIndex } from "./touch-index.ts";
 import { touchOf } from "./update/touched-paths.ts";
 import type { Touch } from "./update/touched-paths.ts";
 import { scanUpdate } from "./update/update-scanner.ts";
-
-/** A live Yjs edit that waits for admission. */
-export interface UpdateWrite {
-  readonly kind: "update";
-  readonly actor: Actor;
-  readonly update: Uint8Array;
-}
-
-/** A JSON change that waits for admission. */
-export interface OpsWrite {
-  readonly kind: "ops";
-  readonly actor: Actor;
-  readonly origin: ChangeOrigin;
-  readonly ops: readonly JsonOp[];
-  readonly ifVersion?: number;
-  readonly message?: string;
-}
-
-export type Write = UpdateWrite | OpsWrite;
-
-/** A change that was applied in memory and is to be appended to the log. */
-export interface AdmittedChange {
-  readonly kind: "change";
-  readonly actor: Actor;
-  readonly origin: ChangeOrigin;
-  readonly atMs: number;
-  readonly message?: string;
-  readonly paths: readonly string[];
-  readonly update: Uint8Array;
-  /** End clocks of the Yjs client ids that it advances: what a state vector with this change in it says. */
-  readonly advances: Touch["advances"];
-}
-
-export type Verdict =
-  | { readonly kind: "admitted"; readonly change: AdmittedChange }
-  /** The write says nothing that the document does not hold already. */
-  | { readonly kind: "unchanged" }
-  | { readonly kind: "refused"; readonly error: ServiceError };
+import type { AdmittedChange, OpsWrite, UpdateWrite, Verdict, Write } from "./writes.ts";
 
 /** What a context is loaded from; the log's types fit (server/storage/change-log.ts). */
 export interface StoredState {
-  readonly checkpoint: { readonly state: Uint8Array; readonly owners: readonly (readonly [number, Actor])[] };
-  readonly tail: readonly { readonly actor: Actor; readonly update: Uint8Array }[];
+  readonly meta: Pick<ContextMeta, "authorSalt">;
+  readonly checkpoint: Checkpoint;
+  readonly tail: readonly LogEntry[];
   readonly head: { readonly seq: number; readonly version: number; readonly updatedAtMs: number };
+  readonly size: Pick<LogSize, "bytes">;
 }
 
 /** The document threw or stopped working: it and everything admitted in the same turn must be dropped and loaded again. */
@@ -76,37 +54,45 @@ export class DocumentBroken extends Error {
   }
 }
 
-/** Marks transactions that replay the log, so that observers can tell them from new writes. */
-const FROM_LOG = Symbol("from log");
 const LIVE = Symbol("live");
 
-export class ContextState {
+interface Written {
+  readonly paths: readonly string[];
+  /** Undefined when nothing changed. */
+  readonly update: Uint8Array | undefined;
+}
+
+export class ContextState implements Present {
   readonly doc: Y.Doc;
+  readonly clientIds: ClientIds;
+  readonly touches: TouchIndex;
+  readonly size: SizeGuard;
+  readonly #clocks: ClockIndex;
+  readonly #conflicts: ConflictDesk;
+  #rehearsal: Rehearsal | undefined;
   #seq: number;
   #version: number;
   #updatedAtMs: number;
-  readonly #nodeClientId: number;
-  readonly #owners: Map<number, Actor>;
-  /** Encoded size when it was last measured, and the bytes of updates admitted since. */
-  #measuredBytes: number;
-  #grownBytes = 0;
-  /** Something was only deleted since then. */
-  #mayHaveShrunk = false;
 
-  constructor(stored: StoredState, nodeClientId: number) {
-    this.doc = new Y.Doc();
-    this.#nodeClientId = nodeClientId;
-    this.#owners = new Map(stored.checkpoint.owners);
-    this.#seq = stored.head.seq;
-    this.#version = stored.head.version;
-    this.#updatedAtMs = stored.head.updatedAtMs;
-    this.#measuredBytes = stored.checkpoint.state.byteLength;
-    this.doc.transact(() => {
-      Y.applyUpdateV2(this.doc, stored.checkpoint.state, FROM_LOG);
-      for (const entry of stored.tail) this.#replay(entry.update, entry.actor);
-    }, FROM_LOG);
+  constructor(stored: StoredState, nodeClientId: number, schema?: ContextSchema) {
+    const { checkpoint, tail, head, meta } = stored;
+    const fold = new DocumentFold(checkpoint, { nodeClientId, authorSalt: meta.authorSalt });
+    fold.apply(tail);
+    this.doc = fold.doc;
+    this.clientIds = new ClientIds(authorIdOf(nodeClientId, meta), fold.owners, fold.retired);
     // Yjs takes a new client id when it sees its own in a remote update: a replay of the server's writes is no such case
-    this.doc.clientID = nodeClientId;
+    this.doc.clientID = this.clientIds.authorId;
+    this.#seq = head.seq;
+    this.#version = head.version;
+    this.#updatedAtMs = head.updatedAtMs;
+    this.touches = new TouchIndex(checkpoint.version);
+    for (const entry of tail) if (entry.kind === "change") this.touches.record(entry.paths, entry);
+    this.#clocks = new ClockIndex(head.version);
+    this.#conflicts = new ConflictDesk({ clocks: this.#clocks, touches: this.touches, clientIds: this.clientIds });
+    const tailBytes = tail.reduce((sum, { update }) => sum + update.byteLength, 0);
+    this.size = new SizeGuard(this.doc, checkpoint.state.byteLength, tailBytes);
+    this.size.storedBytes = stored.size.bytes;
+    this.useSchema(schema);
   }
 
   get seq(): number {
@@ -121,9 +107,15 @@ export class ContextState {
     return this.#updatedAtMs;
   }
 
-  /** Bytes of the encoded document, an upper estimate. */
-  get bytes(): number {
-    return this.#measuredBytes + this.#grownBytes;
+  /** The schema of the context's type from now on; undefined for none. */
+  useSchema(schema: ContextSchema | undefined): void {
+    this.#rehearsal = schema === undefined ? undefined : new Rehearsal(this.doc, schema);
+    this.#conflicts.useSchema(schema);
+  }
+
+  /** Writes that the conflict policies of what was admitted ask for: to be admitted next, in the same turn. */
+  takeResolutions(): readonly OpsWrite[] {
+    return this.#conflicts.takeResolutions();
   }
 
   /**
@@ -160,131 +152,102 @@ export class ContextState {
   }
 
   #admitUpdate(write: UpdateWrite, nowMs: number): Verdict {
+    const { update, actor } = write;
+    let probe: ConflictProbe;
     let touch: Touch;
     try {
-      touch = touchOf(this.doc, scanUpdate(write.update));
+      const scanned = scanUpdate(update);
+      touch = touchOf(this.doc, scanned);
       if (touch.isNoop) return { kind: "unchanged" };
-      this.#checkOwners(touch, write.actor);
+      this.clientIds.check(touch.advances, actor);
       // what only deletes is the way out of a full context
-      if (touch.advances.length > 0) this.#checkSize(write.update.byteLength);
+      if (touch.advances.length > 0) this.size.check(update.byteLength);
+      this.#rehearsal?.tryUpdate(update, touch.paths);
+      const { baseVersion, source, isAnswer = false } = write;
+      const knows = baseVersion === undefined ? undefined : this.#clocks.knowledgeOf(baseVersion, source);
+      probe = new ConflictProbe(this.doc, scanned, { isWhole: isAnswer, ...(knows === undefined ? {} : { knows }) });
     } catch (error) {
       return { kind: "refused", error: toServiceError(error) };
     }
-    Y.applyUpdate(this.doc, write.update, LIVE);
-    for (const { client } of touch.advances) this.#owners.set(client, write.actor);
-    return this.#admitted({
-      kind: "change",
-      actor: write.actor,
-      origin: "sync",
+    Y.applyUpdate(this.doc, update, LIVE);
+    this.clientIds.claim(touch.advances, actor);
+    const { paths, advances } = touch;
+    const change = { kind: "change", actor, origin: "sync", atMs: nowMs, paths, update, advances } as const;
+    const conflicts = this.#conflicts.judge(probe.conflicts(), this.doc, {
+      actor,
       atMs: nowMs,
-      paths: touch.paths,
-      update: write.update,
-      advances: touch.advances,
+      seq: this.#seq + 1,
+      version: this.#version + 1,
     });
+    return this.#admitted({ ...change, conflicts }, write.source);
   }
 
   #admitOps(write: OpsWrite, nowMs: number): Verdict {
-    const update: Uint8Array[] = [];
-    const capture = (bytes: Uint8Array): void => void update.push(bytes);
-    const client = this.#nodeClientId;
+    const client = this.clientIds.authorId;
     const from = Y.getState(this.doc.store, client);
-    let paths: readonly string[];
-    this.doc.clientID = client;
-    this.doc.on("update", capture);
+    let written: Written;
     try {
-      this.#checkVersion(write.ifVersion);
-      if (!write.ops.every((op) => op.op === "remove" || op.op === "test")) this.#checkSize(0);
-      paths = applyJsonOps(this.doc, write.ops, write.actor).paths;
+      if (write.ifVersion !== undefined) checkVersion(write.ifVersion, this);
+      if (write.resolves !== undefined) this.#conflicts.checkOpen(write.resolves);
+      const ops = typeof write.ops === "function" ? write.ops(this.doc) : write.ops;
+      if (!ops.every((op) => op.op === "remove" || op.op === "test")) this.size.check(0);
+      written = this.#write({ ...write, ops });
     } catch (error) {
       if (error instanceof ServiceError) return { kind: "refused", error };
       throw error;
-    } finally {
-      this.doc.off("update", capture);
     }
-    const [bytes] = update;
-    if (bytes === undefined) return { kind: "unchanged" };
+    const { paths, update } = written;
+    if (update === undefined) return { kind: "unchanged" };
     const to = Y.getState(this.doc.store, client);
+    const { actor, origin, message, resolves } = write;
+    if (resolves !== undefined) this.#conflicts.resolved(resolves);
     return this.#admitted({
       kind: "change",
-      actor: write.actor,
-      origin: write.origin,
+      actor,
+      origin,
       atMs: nowMs,
       paths,
-      update: bytes,
+      update,
       advances: to > from ? [{ client, from, to }] : [],
-      ...(write.message === undefined ? {} : { message: write.message }),
+      conflicts: [],
+      ...(message === undefined ? {} : { message }),
+      ...(resolves === undefined ? {} : { resolves: resolves.id }),
     });
   }
 
-  #admitted(change: AdmittedChange): Verdict {
+  /** Writes, or leaves the document as it was and throws. */
+  #write({ ops, ifVersion, actor }: OpsWrite & { readonly ops: readonly JsonOp[] }): Written {
+    const beforeWrite = (paths: readonly string[]): void => {
+      if (ifVersion?.scope === "paths") checkPaths(ifVersion, paths, this);
+    };
+    this.doc.clientID = this.clientIds.authorId;
+    if (this.#rehearsal !== undefined) {
+      const rehearsed = this.#rehearsal.tryOps(ops, { clientId: this.clientIds.authorId, beforeWrite });
+      const { update } = rehearsed;
+      // in a transaction of our own, in which Yjs takes the server's client id for what it is
+      if (update !== undefined) this.doc.transact(() => Y.applyUpdate(this.doc, update, LIVE), actor);
+      return rehearsed;
+    }
+    const updates: Uint8Array[] = [];
+    const capture = (bytes: Uint8Array): void => void updates.push(bytes);
+    this.doc.on("update", capture);
+    try {
+      const { paths } = applyJsonOps(this.doc, ops, actor, { beforeWrite });
+      return { paths, update: updates[0] };
+    } finally {
+      this.doc.off("update", capture);
+    }
+  }
+
+  #admitted(change: AdmittedChange, source?: object): Verdict {
     this.#seq++;
     this.#version++;
     this.#updatedAtMs = change.atMs;
-    this.#grownBytes += change.update.byteLength;
-    if (change.advances.length === 0) this.#mayHaveShrunk = true;
+    const { actor, atMs, paths, advances } = change;
+    const version = this.#version;
+    this.touches.record(paths, { version, actor, atMs });
+    this.#clocks.record(advances, { version, actor, source });
+    this.size.grew(change.update.byteLength, advances.length === 0);
     return { kind: "admitted", change };
-  }
-
-  #checkOwners(touch: Touch, actor: Actor): void {
-    let newIds = 0;
-    for (const { client } of touch.advances) {
-      const owner = this.#owners.get(client);
-      if (owner === undefined) newIds++;
-      if (client === this.#nodeClientId || (owner !== undefined && owner !== actor)) {
-        throw new ServiceError(
-          "CLIENT_ID_TAKEN",
-          "The update writes under a Yjs client id that belongs to another actor. Open the context in a new Y.Doc and make the edit again.",
-          {
-            details: { yjsClientId: client },
-          },
-        );
-      }
-    }
-    if (newIds > 0 && this.#owners.size + newIds > LIMITS.clientIdsMax) {
-      throw new ServiceError(
-        "LIMIT_EXCEEDED",
-        `The context has been written under ${LIMITS.clientIdsMax} Yjs client ids, which is its limit. Copy its data into a new context.`,
-        {
-          details: { limit: LIMITS.clientIdsMax },
-        },
-      );
-    }
-  }
-
-  #checkVersion(ifVersion: number | undefined): void {
-    if (ifVersion === undefined || ifVersion === this.#version) return;
-    throw new ServiceError(
-      "VERSION_CONFLICT",
-      `The context is at version ${this.#version}, the change was made for version ${ifVersion}. Read it again and decide on what it says now.`,
-      {
-        details: { currentVersion: this.#version, ifVersion },
-      },
-    );
-  }
-
-  /** The estimate only grows, so before a refusal the document is measured; not again until that can tell something new. */
-  #checkSize(updateBytes: number): void {
-    if (this.bytes + updateBytes <= LIMITS.contextBytesMax) return;
-    if (this.#mayHaveShrunk || this.#grownBytes * 16 > LIMITS.contextBytesMax) {
-      this.#measuredBytes = Y.encodeStateAsUpdateV2(this.doc).byteLength;
-      this.#grownBytes = 0;
-      this.#mayHaveShrunk = false;
-      if (this.bytes + updateBytes <= LIMITS.contextBytesMax) return;
-    }
-    throw new ServiceError(
-      "LIMIT_EXCEEDED",
-      `The context would grow beyond ${LIMITS.contextBytesMax} bytes. Delete content, or split it into several contexts.`,
-      {
-        details: { limitBytes: LIMITS.contextBytesMax, bytes: this.bytes },
-      },
-    );
-  }
-
-  #replay(update: Uint8Array, actor: Actor): void {
-    Y.applyUpdate(this.doc, update, FROM_LOG);
-    this.#grownBytes += update.byteLength;
-    for (const client of Y.parseUpdateMeta(update).to.keys()) {
-      if (client !== this.#nodeClientId && !this.#owners.has(client)) this.#owners.set(client, actor);
-    }
   }
 }

@@ -6,7 +6,8 @@
  *  2. A context in use, with queued writes, or with appends under way is never unloaded.
  *  3. Writes of a context take their turns in the order they came; a turn is bounded in count and bytes, so that one
  *     context cannot hold the event loop.
- *  4. After `drop` the object is dead: its queued writes are handed back, and the next use loads from the log.
+ *  4. A paused context takes no turn; what comes for it waits.
+ *  5. After `drop` the object is dead: its queued writes are handed back, and the next use loads from the log.
  *
  * Not here: what a turn does (context-manager.ts), reading the log (the `load` that is passed in).
  */
@@ -15,7 +16,9 @@ import { ServiceError } from "../../shared/errors.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import type { Limits } from "../../shared/limits.ts";
 import { ContextState } from "./context-state.ts";
-import type { StoredState, Write } from "./context-state.ts";
+import type { StoredState } from "./context-state.ts";
+import type { ContextSchema } from "./schema/context-schema.ts";
+import type { Write } from "./writes.ts";
 
 /** A write together with what is to happen to it; exactly one of the two is called, once. */
 export interface QueuedWrite {
@@ -47,6 +50,8 @@ interface StateManagerOptions<W extends QueuedWrite> {
   readonly limits: Limits;
   /** Known once the log is open. */
   readonly nodeClientId: () => number;
+  /** Of the context's type, when one is registered. */
+  readonly schemaOf: (meta: ContextMeta) => ContextSchema | undefined;
   /** Called with the writes of one turn, never twice at once for one context. */
   readonly onTurn: (context: LiveContext<W>, writes: readonly W[]) => void;
 }
@@ -63,6 +68,8 @@ export class LiveContext<W extends QueuedWrite = QueuedWrite> {
   /** Appends under way. */
   appending = 0;
   isDropped = false;
+  /** Its writes wait: nothing is to be admitted now. */
+  isPaused = false;
   readonly #queue: W[] = [];
   #uses = 0;
   lastUseMs = 0;
@@ -81,7 +88,7 @@ export class LiveContext<W extends QueuedWrite = QueuedWrite> {
   }
 
   get isIdle(): boolean {
-    return this.#uses === 0 && this.#queue.length === 0 && this.appending === 0;
+    return !this.isPaused && this.#uses === 0 && this.#queue.length === 0 && this.appending === 0;
   }
 
   get queued(): number {
@@ -164,6 +171,16 @@ export class StateManager<W extends QueuedWrite> {
     if (context.queued === 1) this.#options.turns.defer(() => this.#turn(context));
   }
 
+  /** Lets the context's writes wait until `resume` or `drop`. */
+  pause(context: LiveContext<W>): void {
+    context.isPaused = true;
+  }
+
+  resume(context: LiveContext<W>): void {
+    context.isPaused = false;
+    this.#options.turns.defer(() => this.#turn(context));
+  }
+
   /** Forgets a context: what it holds may differ from the log. Its queued writes are refused with `error`. */
   drop(context: LiveContext<W>, error: ServiceError): void {
     if (context.isDropped) return;
@@ -188,17 +205,17 @@ export class StateManager<W extends QueuedWrite> {
     const nowMs = turns.monotonicMs();
     const idle = [...this.#live.values()].filter((context) => context.isIdle).sort((a, b) => a.lastUseMs - b.lastUseMs);
     let bytes = 0;
-    for (const context of this.#live.values()) bytes += context.state.bytes;
+    for (const context of this.#live.values()) bytes += context.state.size.bytes;
     for (const context of idle) {
       const isOld = nowMs - context.lastUseMs >= limits.idleUnloadMs;
       if (!isOld && bytes <= limits.liveBytesMax) continue;
-      bytes -= context.state.bytes;
+      bytes -= context.state.size.bytes;
       this.drop(context, dropped());
     }
   }
 
   #turn(context: LiveContext<W>): void {
-    if (context.isDropped) return;
+    if (context.isDropped || context.isPaused) return;
     const writes = context.takeTurn();
     if (writes.length === 0) return;
     this.#options.onTurn(context, writes);
@@ -225,11 +242,9 @@ export class StateManager<W extends QueuedWrite> {
   async #load(id: ContextId): Promise<LiveContext<W>> {
     const stored = await this.#options.load(id);
     if (stored === undefined) throw notFound();
-    const context = new LiveContext<W>(
-      stored.meta,
-      new ContextState(stored, this.#options.nodeClientId()),
-      stored.head.lockSeq,
-    );
+    const { nodeClientId, schemaOf } = this.#options;
+    const state = new ContextState(stored, nodeClientId(), schemaOf(stored.meta));
+    const context = new LiveContext<W>(stored.meta, state, stored.head.lockSeq);
     context.lastUseMs = this.#options.turns.monotonicMs();
     return context;
   }

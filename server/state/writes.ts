@@ -1,0 +1,59 @@
+/**
+ * Writes on their way through admission (context-state.ts), and what becomes of them.
+ */
+import type * as Y from "yjs";
+import type { ChangeOrigin, JsonOp } from "../../shared/change.ts";
+import type { Conflict } from "../../shared/conflict.ts";
+import type { ServiceError } from "../../shared/errors.ts";
+import type { Actor } from "../../shared/ids.ts";
+import type { Precondition } from "./precondition.ts";
+import type { Touch } from "./update/touched-paths.ts";
+
+/** A live Yjs edit that waits for admission. */
+export interface UpdateWrite {
+  readonly kind: "update";
+  readonly actor: Actor;
+  readonly update: Uint8Array;
+  /** All that a client has (a step 2), so what it deletes says nothing about what it has seen. */
+  readonly isAnswer?: boolean;
+  /** A version that the sender's replica included when the edit was made. */
+  readonly baseVersion?: number;
+  /** The session it came from: what that wrote before, it has seen. */
+  readonly source?: object;
+}
+
+/** A JSON change that waits for admission. */
+export interface OpsWrite {
+  readonly kind: "ops";
+  readonly actor: Actor;
+  readonly origin: ChangeOrigin;
+  /** Or what works them out from the document, without writing to it, when it is their turn. */
+  readonly ops: readonly JsonOp[] | ((doc: Y.Doc) => readonly JsonOp[]);
+  readonly ifVersion?: Precondition;
+  readonly message?: string;
+  readonly resolves?: Conflict;
+}
+
+export type Write = UpdateWrite | OpsWrite;
+
+/** A change that was applied in memory and is to be appended to the log. */
+export interface AdmittedChange {
+  readonly kind: "change";
+  readonly actor: Actor;
+  readonly origin: ChangeOrigin;
+  readonly atMs: number;
+  readonly message?: string;
+  readonly paths: readonly string[];
+  readonly update: Uint8Array;
+  readonly resolves?: string;
+  /** End clocks of the Yjs client ids that it advances: what a state vector with this change in it says. */
+  readonly advances: Touch["advances"];
+  /** The conflicts that it made known; their ids and versions hold when it is appended at the next position. */
+  readonly conflicts: readonly Conflict[];
+}
+
+export type Verdict =
+  | { readonly kind: "admitted"; readonly change: AdmittedChange }
+  /** The write says nothing that the document does not hold already. */
+  | { readonly kind: "unchanged" }
+  | { readonly kind: "refused"; readonly error: ServiceError };
