@@ -23,8 +23,6 @@ const FROM_LOG = Symbol("from log");
 export interface FoldOptions {
   /** The id under which this server writes, before the epoch's salt. */
   readonly nodeClientId: number;
-  /** Of the epoch of the base. */
-  readonly authorSalt: number;
   /** False keeps deleted content, for those who want to bring it back. */
   readonly gc?: boolean;
 }
@@ -34,14 +32,14 @@ export class DocumentFold {
   readonly retired: Set<number>;
   readonly #options: FoldOptions;
   #doc: Y.Doc;
-  #authorId: number;
+  #authorSalt: number;
   #seq: number;
   #version: number;
 
   constructor(base: Checkpoint, options: FoldOptions) {
     this.#options = options;
     this.#doc = this.#newDoc();
-    this.#authorId = authorIdOf(options.nodeClientId, options);
+    this.#authorSalt = base.authorSalt;
     this.#seq = base.seq;
     this.#version = base.version;
     this.owners = new Map(base.owners);
@@ -85,6 +83,7 @@ export class DocumentFold {
       state: Y.encodeStateAsUpdateV2(this.#doc),
       owners: [...this.owners],
       retired: [...this.retired],
+      authorSalt: this.#authorSalt,
     };
   }
 
@@ -98,18 +97,19 @@ export class DocumentFold {
     this.owners.clear();
     this.#doc.destroy();
     this.#doc = this.#newDoc();
-    this.#authorId = authorIdOf(this.#options.nodeClientId, { authorSalt: entry.authorSalt ?? 0 });
+    this.#authorSalt = entry.authorSalt ?? 0;
     Y.applyUpdate(this.#doc, entry.update, FROM_LOG);
     this.#passed(entry);
   }
 
   #replay(entries: readonly FoldEntry[]): void {
     if (entries.length === 0) return;
+    const authorId = authorIdOf(this.#options.nodeClientId, { authorSalt: this.#authorSalt });
     this.#doc.transact(() => {
       for (const entry of entries) {
         Y.applyUpdate(this.#doc, entry.update, FROM_LOG);
         for (const client of Y.parseUpdateMeta(entry.update).to.keys()) {
-          if (client !== this.#authorId && !this.owners.has(client)) this.owners.set(client, entry.actor);
+          if (client !== authorId && !this.owners.has(client)) this.owners.set(client, entry.actor);
         }
         this.#passed(entry);
       }

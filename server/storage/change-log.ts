@@ -56,6 +56,8 @@ export interface Checkpoint {
   readonly owners: readonly (readonly [yjsClientId: number, actor: Actor])[];
   /** Yjs client ids of earlier epochs, oldest first: a replica that knows one of them is of such an epoch. */
   readonly retired: readonly number[];
+  /** Of the epoch it was made in, which may be an earlier one than `meta` tells: the log after it may begin another. */
+  readonly authorSalt: number;
 }
 
 /** A checkpoint that is there, without its content. */
@@ -168,8 +170,9 @@ export interface ChangeLog {
   readonly hasFailed: boolean;
 
   /**
-   * Makes a context at version 0 with `checkpoint` (its seq and version are 0) as its content. `meta.epoch` and
-   * `meta.firstEpoch` are ignored: the log sets them to 1, or to one more than a deleted context of the same id had.
+   * Makes a context at version 0 with `checkpoint` (its seq and version are 0, its salt that of `meta`) as its content.
+   * `meta.epoch` and `meta.firstEpoch` are ignored: the log sets them to 1, or to one more than a deleted context of the
+   * same id had.
    * @throws {ServiceError} ALREADY_EXISTS, STORE_UNAVAILABLE
    */
   create(meta: ContextMeta, checkpoint: Checkpoint): Promise<StoredSummary>;
