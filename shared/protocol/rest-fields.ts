@@ -19,7 +19,7 @@ export const jsonObject = z
   .meta({ override: { type: "object", additionalProperties: true } });
 export const pointer = z.string().max(LIMITS.pathCharsMax).describe('JSON Pointer into the data, "" for all of it');
 export const version = z.int().min(0);
-export const isoTime = z.iso.datetime();
+export const isoTime = z.iso.datetime().meta({ override: { type: "string", format: "date-time" } });
 export const message = z.string().max(LIMITS.messageCharsMax).describe("Why; shown in the history");
 export const actor = z.string().max(LIMITS.actorCharsMax);
 

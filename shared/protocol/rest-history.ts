@@ -102,6 +102,9 @@ export const checkpointSchema = z.object({
 
 export const checkpointListSchema = z.object({ checkpoints: z.array(checkpointSchema) });
 
+/** Nothing to say, but say it: a request without a body is one that any web page may send. */
+export const compactRequestSchema = z.strictObject({});
+
 export const compactResultSchema = z.object({
   version,
   epoch: z.int().min(1),

@@ -23,7 +23,7 @@ export const typeQuerySchema = z.strictObject({
     .enum(["true", "false"])
     .exactOptional()
     .transform((text) => text === "true")
-    .meta({ override: { type: "boolean" }, description: "Only check the contexts of the type" }),
+    .describe("Only check the contexts of the type"),
 });
 
 export const typeSchema = z.object({

@@ -30,18 +30,20 @@ import {
 const op = <Name extends JsonOp["op"], Shape extends z.ZodRawShape>(name: Name, shape: Shape) =>
   z.strictObject({ op: z.literal(name), path: pointer, ...shape });
 
-export const jsonOpSchema: z.ZodType<JsonOp> = z.discriminatedUnion("op", [
-  op("add", { value: jsonValue }),
-  op("replace", { value: jsonValue }),
-  op("remove", {}),
-  op("move", { from: pointer }),
-  op("copy", { from: pointer }),
-  op("test", { value: jsonValue }),
-  op("merge", { value: jsonObject }),
-  op("increment", { by: z.number() }),
-  op("edit_text", { old: z.string().min(1), new: z.string() }),
-  op("append_text", { text: z.string() }),
-]);
+export const jsonOpSchema: z.ZodType<JsonOp> = z
+  .discriminatedUnion("op", [
+    op("add", { value: jsonValue }),
+    op("replace", { value: jsonValue }),
+    op("remove", {}),
+    op("move", { from: pointer }),
+    op("copy", { from: pointer }),
+    op("test", { value: jsonValue }),
+    op("merge", { value: jsonObject }),
+    op("increment", { by: z.number() }),
+    op("edit_text", { old: z.string().min(1), new: z.string() }),
+    op("append_text", { text: z.string() }),
+  ])
+  .meta({ id: "JsonOp" });
 
 export const jsonPatchSchema = z.array(jsonOpSchema).min(1).max(LIMITS.opsMax);
 export const mergePatchSchema: z.ZodType<JsonObject> = jsonObject;

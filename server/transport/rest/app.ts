@@ -1,11 +1,11 @@
 /**
- * The REST application: which address is answered by whom, and what holds for every request.
+ * The REST application: what holds for every request.
  *
  * Invariants (REST-14 … REST-16):
  *  1. Every request is checked in one order: host, address, method, identity, then its handler.
  *  2. Every answer carries X-Request-Id; every refusal is a problem of the error table; nothing internal leaks.
  *
- * Not here: the socket (http-server.ts).
+ * Not here: which address is answered by whom (routes.ts), the socket (http-server.ts).
  */
 import type { HttpBindings } from "@hono/node-server";
 import { Hono } from "hono";
@@ -17,10 +17,11 @@ import type { Clock } from "../../clock.ts";
 import type { ContextService } from "../../context-service.ts";
 import type { Logger } from "../../monitor/logger.ts";
 import type { Authenticate } from "../../security/authenticate.ts";
-import { contextHandlers } from "./contexts.ts";
-import type { Call, ContextHandler, ContextParts } from "./contexts.ts";
+import type { Call, RestHandler, RestParts } from "./call.ts";
 import { openApiText } from "./openapi.ts";
 import { problemResponse } from "./problem.ts";
+import { ROUTES } from "./routes.ts";
+import type { Methods } from "./routes.ts";
 
 interface RestOptions {
   readonly service: ContextService;
@@ -35,7 +36,6 @@ interface RestOptions {
 type RestEnv = { Bindings: Partial<HttpBindings>; Variables: { requestId: string } };
 type RestContext = Context<RestEnv>;
 type Handler = (context: RestContext) => Response | Promise<Response>;
-type Method = "GET" | "POST" | "PATCH" | "DELETE";
 
 export type RestApp = Hono<RestEnv>;
 
@@ -73,13 +73,15 @@ export function createRestApp(options: RestOptions): RestApp {
   });
   const forPages = cors({
     origin: (origin) => (isOriginAllowed(origin, options.allowedHosts) ? origin : null),
-    allowMethods: ["GET", "HEAD", "POST", "PATCH", "DELETE"],
+    allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
     allowHeaders: ASKABLE_HEADERS,
     exposeHeaders: ["etag", "location", "x-request-id"],
     maxAge: 600,
   });
   app.use((context, next) => (context.req.header("origin") === undefined ? next() : forPages(context, next)));
-  for (const [path, methods] of Object.entries(routesOf(options))) addRoute(app, path, methods);
+  for (const route of Object.entries(openRoutes(options.service))) addRoute(app, route, (handler) => handler);
+  const asCaller = identified(options);
+  for (const route of Object.entries(ROUTES)) addRoute(app, route, asCaller);
   app.notFound((context) => {
     const error = new ServiceError(
       "NOT_FOUND",
@@ -96,28 +98,9 @@ export function createRestApp(options: RestOptions): RestApp {
   return app;
 }
 
-type Routes = Readonly<Record<string, Readonly<Partial<Record<Method, Handler>>>>>;
-
-function routesOf({ service, clock, logger, authenticate }: RestOptions): Routes {
-  const parts: ContextParts = {
-    service,
-    clock,
-    onFeedError: (error) => {
-      if (toServiceError(error).code === "INTERNAL") logger.error("live feed failed", { error });
-    },
-  };
-  const identified =
-    (handler: ContextHandler): Handler =>
-    (context) =>
-      handler(parts, callOf(context, authenticate));
+/** What needs no identity. */
+function openRoutes(service: ContextService): Readonly<Record<string, Methods<Handler>>> {
   return {
-    "/v1/contexts": { POST: identified(contextHandlers.create), GET: identified(contextHandlers.find) },
-    "/v1/contexts/:id": {
-      GET: identified(contextHandlers.read),
-      PATCH: identified(contextHandlers.change),
-      DELETE: identified(contextHandlers.remove),
-    },
-    "/v1/contexts/:id/changes": { GET: identified(contextHandlers.changes) },
     "/healthz": { GET: (context) => context.json({ status: "ok", reasons: [] }) },
     "/readyz": {
       GET: (context) => {
@@ -133,9 +116,21 @@ function routesOf({ service, clock, logger, authenticate }: RestOptions): Routes
   };
 }
 
+function identified({ service, clock, logger, authenticate }: RestOptions): (handler: RestHandler) => Handler {
+  const onFeedError = (error: unknown): void => {
+    if (toServiceError(error).code === "INTERNAL") logger.error("live feed failed", { error });
+  };
+  const parts: RestParts = { service, clock, onFeedError };
+  return (handler) => (context) => handler(parts, callOf(context, authenticate));
+}
+
 /** Any other method on the address is refused with the list of those there are (RFC 9110 §15.5.6). */
-function addRoute(app: RestApp, path: string, methods: Routes[string]): void {
-  for (const [method, handler] of Object.entries(methods)) app.on(method, path, handler);
+function addRoute<Given>(
+  app: RestApp,
+  [path, methods]: readonly [string, Methods<Given>],
+  answering: (given: Given) => Handler,
+): void {
+  for (const [method, given] of Object.entries(methods)) app.on(method, path, answering(given));
   const allowed = Object.keys(methods).flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method]));
   app.all(path, (context) => {
     const error = new ServiceError("METHOD_NOT_ALLOWED", `This address takes ${allowed.join(", ")}.`, {
@@ -153,7 +148,8 @@ function callOf(context: RestContext, authenticate: Authenticate): Call {
   const { actor } = authenticate({ headers, query: new URLSearchParams() });
   const origin = headers["mcm-client"] === "cli" ? "cli" : "rest";
   const cut = (): void => void context.env.outgoing?.destroy();
-  return { request: context.req.raw, caller: { actor, origin }, id: context.req.param("id") ?? "", cut };
+  const param = (name: string): string => context.req.param(name) ?? "";
+  return { request: context.req.raw, caller: { actor, origin }, param, cut };
 }
 
 function assertHost(context: RestContext, allowedHosts: readonly string[]): void {

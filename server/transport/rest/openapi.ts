@@ -1,12 +1,12 @@
 /**
- * The OpenAPI document, made once from the schemas of shared/protocol/rest.ts.
+ * The OpenAPI document, made once from the schemas of shared/protocol/rest*.ts: contexts and changes here, the rest by its parts.
  *
  * Invariant (REST-22): its paths and methods are those that app.ts answers (a test compares them).
  *
  * Not here: schemas.
  */
 import { createDocument } from "zod-openapi";
-import type { ZodOpenApiOperationObject, ZodOpenApiResponsesObject } from "zod-openapi";
+import type { ZodOpenApiPathsObject } from "zod-openapi";
 import { z } from "zod";
 import {
   changeListSchema,
@@ -20,10 +20,12 @@ import {
   healthSchema,
   jsonPatchSchema,
   mergePatchSchema,
-  problemSchema,
   readQuerySchema,
 } from "../../../shared/protocol/rest.ts";
 import { PRODUCT_VERSION } from "../../../shared/protocol/version.ts";
+import { historyPaths } from "./openapi-history.ts";
+import { answer, answerAt, ifNoneMatch, inContext, jsonBody, notModified, operation } from "./openapi-parts.ts";
+import { typePaths } from "./openapi-types.ts";
 
 let text: string | undefined;
 
@@ -32,104 +34,81 @@ export function openApiText(): string {
   return text;
 }
 
-const id = z.object({ id: z.string().describe("1 to 128 letters, digits, '.', '_', ':' or '-'") });
-const actor = z.object({
-  "Mcm-Actor": z.string().exactOptional().describe("Who is calling, percent-encoded; taken as true in open mode"),
-});
-const etag = z.object({ ETag: z.string().describe('The version in quotes: "7"') });
-
-const jsonBody = (schema: z.ZodType) => ({ "application/json": { schema } });
-const answer = (description: string, schema: z.ZodType) => ({ description, content: jsonBody(schema) });
-
-const problems: ZodOpenApiResponsesObject = {
-  default: {
-    description:
-      "A refusal: one code of the error table, what it means for a retry, and a sentence that says what to do",
-    content: { "application/problem+json": { schema: problemSchema.meta({ id: "Problem" }) } },
-  },
-};
-
-const create: ZodOpenApiOperationObject = {
+const create = operation({
   summary: "Create a context",
-  requestParams: { header: actor },
-  requestBody: { required: true, content: jsonBody(createRequestSchema) },
-  responses: { "201": { ...answer("The new context, at version 0", contextSchema), headers: etag }, ...problems },
-};
+  body: jsonBody(createRequestSchema),
+  responses: { "201": answerAt("The new context, at version 0", contextSchema) },
+});
 
-const find: ZodOpenApiOperationObject = {
+const find = operation({
   summary: "Find contexts",
-  requestParams: { query: findQuerySchema, header: actor },
-  responses: { "200": answer("Contexts in order of id; ask again with cursor = next", contextListSchema), ...problems },
-};
+  query: findQuerySchema,
+  responses: { "200": answer("Contexts in order of id; ask again with cursor = next", contextListSchema) },
+});
 
-const read: ZodOpenApiOperationObject = {
-  summary: "Read a context or a part of it",
-  requestParams: {
-    path: id,
-    query: readQuerySchema,
-    header: actor.extend({ "If-None-Match": z.string().exactOptional() }),
-  },
-  responses: {
-    "200": { ...answer("The context", contextSchema), headers: etag },
-    "304": { description: "The version in If-None-Match is the current one" },
-    ...problems,
-  },
-};
+const read = operation({
+  summary: "Read a context or a part of it, as it is or was",
+  path: inContext,
+  query: readQuerySchema,
+  header: ifNoneMatch,
+  responses: { "200": answerAt("The context", contextSchema), "304": notModified },
+});
 
-const change: ZodOpenApiOperationObject = {
+const change = operation({
   summary: "Change a context, all or nothing; durable when answered",
-  requestParams: {
-    path: id,
-    header: actor.extend({
-      "If-Match": z.string().exactOptional().describe('The version the context must have, in quotes: "7"'),
-      "Idempotency-Key": z
-        .string()
-        .exactOptional()
-        .describe("A second request with the key is answered like the first, for 24 hours"),
-    }),
+  path: inContext,
+  header: {
+    "If-Match": z
+      .string()
+      .exactOptional()
+      .describe('The version the context must have, in quotes: "7"; like ifVersion with ifVersionScope context'),
+    "Idempotency-Key": z
+      .string()
+      .exactOptional()
+      .describe("A second request with the key is answered like the first, for 24 hours"),
   },
-  requestBody: {
-    required: true,
-    content: {
-      ...jsonBody(changeRequestSchema),
-      "application/json-patch+json": { schema: jsonPatchSchema },
-      "application/merge-patch+json": { schema: mergePatchSchema },
-    },
+  body: {
+    ...jsonBody(changeRequestSchema),
+    "application/json-patch+json": { schema: jsonPatchSchema },
+    "application/merge-patch+json": { schema: mergePatchSchema },
   },
-  responses: {
-    "200": { ...answer("The version with this change in it", changeResultSchema), headers: etag },
-    ...problems,
-  },
-};
+  responses: { "200": answerAt("The version with this change in it", changeResultSchema) },
+});
 
-const remove: ZodOpenApiOperationObject = {
+const remove = operation({
   summary: "Delete a context with its history",
-  requestParams: { path: id, header: actor },
-  responses: { "204": { description: "It is gone" }, ...problems },
-};
+  path: inContext,
+  responses: { "204": { description: "It is gone" } },
+});
 
-const changes: ZodOpenApiOperationObject = {
+const changes = operation({
   summary: "List changes, or follow them live with Accept: text/event-stream",
-  requestParams: {
-    path: id,
-    query: changesQuerySchema,
-    header: actor.extend({
-      "Last-Event-ID": z.string().exactOptional().describe("Resume a live feed after this version"),
-    }),
-  },
+  path: inContext,
+  query: changesQuerySchema,
+  header: { "Last-Event-ID": z.string().exactOptional().describe("Resume a live feed after this version") },
   responses: {
     "200": {
-      description: "Changes in order of version; ask again with since = next",
+      description: "Changes in order of version, or with order=newest in the reverse one",
       content: {
         ...jsonBody(changeListSchema),
         "text/event-stream": { schema: z.string().describe("Events `change`, whose id is the version") },
       },
     },
-    ...problems,
   },
-};
+});
 
 const readiness = { "200": answer("Ready", healthSchema), "503": answer("Not ready, and why", healthSchema) };
+
+const paths: ZodOpenApiPathsObject = {
+  "/v1/contexts": { post: create, get: find },
+  "/v1/contexts/{id}": { get: read, patch: change, delete: remove },
+  "/v1/contexts/{id}/changes": { get: changes },
+  ...historyPaths,
+  ...typePaths,
+  "/healthz": { get: { summary: "Is the process alive", responses: { "200": answer("Alive", healthSchema) } } },
+  "/readyz": { get: { summary: "Can it do its work", responses: readiness } },
+  "/openapi.json": { get: { summary: "This document", responses: { "200": { description: "OpenAPI 3.1" } } } },
+};
 
 function openApiDocument(): ReturnType<typeof createDocument> {
   return createDocument({
@@ -140,13 +119,6 @@ function openApiDocument(): ReturnType<typeof createDocument> {
       description: "Live contexts for AI agents, tools and people.",
       license: { name: "MIT", identifier: "MIT" },
     },
-    paths: {
-      "/v1/contexts": { post: create, get: find },
-      "/v1/contexts/{id}": { get: read, patch: change, delete: remove },
-      "/v1/contexts/{id}/changes": { get: changes },
-      "/healthz": { get: { summary: "Is the process alive", responses: { "200": answer("Alive", healthSchema) } } },
-      "/readyz": { get: { summary: "Can it do its work", responses: readiness } },
-      "/openapi.json": { get: { summary: "This document", responses: { "200": { description: "OpenAPI 3.1" } } } },
-    },
+    paths,
   });
 }

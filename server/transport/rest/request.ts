@@ -13,6 +13,7 @@ import type { Json } from "../../../shared/json.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import { escapeStep } from "../../../shared/path.ts";
 import { parseJsonText } from "../../../shared/protocol/json-text.ts";
+import { refuseHeader } from "./preconditions.ts";
 
 /** How many faults of one request are told. */
 const ISSUES_MAX = 10;
@@ -43,6 +44,21 @@ export function mediaTypeOf<Type extends string>(headers: Headers, accepted: rea
       details: { accepted },
     },
   );
+}
+
+/**
+ * The body of a writing request that is neither conditional nor repeatable under a key.
+ * @throws {ServiceError} INVALID_REQUEST, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE
+ */
+export async function readBody<Schema extends z.ZodType>(schema: Schema, request: Request): Promise<z.output<Schema>> {
+  refuseHeader(request.headers, "If-Match", "It acts on what is there when it comes.");
+  refuseHeader(
+    request.headers,
+    "Idempotency-Key",
+    "After a lost answer, look at what is there before you send it again.",
+  );
+  mediaTypeOf(request.headers, ["application/json"]);
+  return parseAs(schema, await readJson(request), "body");
 }
 
 /** @throws {ServiceError} TOO_LARGE, INVALID_REQUEST */
@@ -95,7 +111,7 @@ export function parseQuery<Schema extends z.ZodType>(schema: Schema, url: string
 export function parseAs<Schema extends z.ZodType>(
   schema: Schema,
   value: unknown,
-  what: "body" | "query",
+  what: "body" | "query" | "address",
 ): z.output<Schema> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;

@@ -1,7 +1,7 @@
 /**
  * From the facade's words to the REST shapes of shared/protocol/rest.ts: flat objects, times as ISO 8601 in UTC.
  *
- * Not here: checks of what comes in (request.ts).
+ * Not here: checks of what comes in (request.ts); history-views.ts, conflict-views.ts and type-views.ts have the rest.
  */
 import type { ChangeRecord } from "../../../shared/change.ts";
 import type { ContextId } from "../../../shared/ids.ts";
@@ -38,12 +38,21 @@ export function contextList({ items, next }: Page<ContextSummary>): ContextList 
   return { contexts: items.map(contextInfo), ...(next === undefined ? {} : { next }) };
 }
 
-export function changeView({ version, seq, actor, atMs, origin, message, paths }: ChangeRecord): ChangeView {
-  const text = message === undefined ? {} : { message };
-  return { version, seq, actor, at: isoTime(atMs), origin, ...text, paths: [...paths] };
+export function changeView(change: ChangeRecord): ChangeView {
+  const { version, seq, actor, origin, message, paths, resolves } = change;
+  return {
+    version,
+    seq,
+    actor,
+    at: isoTime(change.atMs),
+    origin,
+    ...(message === undefined ? {} : { message }),
+    paths: [...paths],
+    ...(resolves === undefined ? {} : { resolves }),
+  };
 }
 
-/** A page of changes goes on after the version it ends with. */
+/** A page of changes goes on at the version it ends with. */
 export function changeList({ items, next }: Page<ChangeRecord>): ChangeList {
   return { changes: items.map(changeView), ...(next === undefined ? {} : { next: Number(next) }) };
 }
@@ -52,6 +61,7 @@ export function changeResult(id: ContextId, { version, seq, paths, replayed }: C
   return { id, version, seq, paths: [...paths], replayed };
 }
 
-function isoTime(ms: number): string {
+/** UTC, to the millisecond. */
+export function isoTime(ms: number): string {
   return new Date(ms).toISOString();
 }

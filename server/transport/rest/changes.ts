@@ -1,0 +1,94 @@
+/**
+ * The handler of /v1/contexts/:id/changes: the list of changes, and the live feed.
+ *
+ * Not here: how a feed is sent (event-feed.ts).
+ */
+import type { ChangeRecord } from "../../../shared/change.ts";
+import { ServiceError } from "../../../shared/errors.ts";
+import { parseActor } from "../../../shared/ids.ts";
+import type { Actor, ContextId } from "../../../shared/ids.ts";
+import { LIMITS } from "../../../shared/limits.ts";
+import { parsePath } from "../../../shared/path.ts";
+import { changesQuerySchema } from "../../../shared/protocol/rest.ts";
+import type { ContextService } from "../../context-service.ts";
+import { contextIdOf, json } from "./call.ts";
+import type { Call, RestHandler, RestParts } from "./call.ts";
+import { eventFeed } from "./event-feed.ts";
+import { parseQuery } from "./request.ts";
+import { changeList } from "./views.ts";
+
+export const changeHandlers = { list } satisfies Record<string, RestHandler>;
+
+async function list({ service, ...parts }: RestParts, call: Call): Promise<Response> {
+  const { request, caller } = call;
+  const id = contextIdOf(call);
+  const { order, path, actor: name, limit, ...from } = parseQuery(changesQuerySchema, request.url);
+  const actor = name === undefined ? undefined : parseActor(name);
+  if (path !== undefined) parsePath(path);
+  const filter = path === undefined ? {} : { path };
+  if (request.method === "GET" && wantsEvents(request.headers)) {
+    if (limit !== undefined || order !== undefined) {
+      throw new ServiceError("INVALID_REQUEST", "A live feed has no end and one order: leave out limit and order.");
+    }
+    const since = await feedStart(service, call, { id, since: from.since });
+    const follow = (signal: AbortSignal) => by(actor, service.follow(caller, id, { since, signal, ...filter }));
+    return eventStream(eventFeed({ clock: parts.clock, since, follow, onError: parts.onFeedError, cut: call.cut }));
+  }
+  const page = await service.changes(caller, id, {
+    ...from,
+    ...filter,
+    ...(order === "newest" ? { newestFirst: true } : { since: from.since ?? 0 }),
+    ...(actor === undefined ? {} : { actor }),
+    limit: limit ?? LIMITS.listLimitDefault,
+  });
+  return json(changeList(page), { headers: { vary: "accept" } });
+}
+
+function wantsEvents(headers: Headers): boolean {
+  const types = (headers.get("accept") ?? "").split(",").map((range) => range.split(";")[0]?.trim().toLowerCase());
+  return types.includes("text/event-stream");
+}
+
+function by(actor: Actor | undefined, changes: AsyncIterable<ChangeRecord>): AsyncIterable<ChangeRecord> {
+  return actor === undefined ? changes : onlyBy(actor, changes);
+}
+
+async function* onlyBy(actor: Actor, changes: AsyncIterable<ChangeRecord>): AsyncGenerator<ChangeRecord> {
+  for await (const change of changes) if (change.actor === actor) yield change;
+}
+
+/**
+ * The version a feed begins after: what the client saw last, else what it asks for, else the present one.
+ * A version that the context has not reached is of another life of it: waiting would hide the changes until then.
+ * @throws {ServiceError} CONTEXT_NOT_FOUND, INVALID_REQUEST, EPOCH_CHANGED
+ */
+async function feedStart(
+  service: ContextService,
+  { request, caller }: Call,
+  { id, since }: { readonly id: ContextId; readonly since: number | undefined },
+): Promise<number> {
+  const lastEventId = request.headers.get("last-event-id");
+  if (lastEventId !== null && !/^\d{1,15}$/.test(lastEventId)) {
+    throw new ServiceError("INVALID_REQUEST", "The Last-Event-ID header must be a version, a whole number.");
+  }
+  const { head } = await service.read(caller, id, { path: "", depth: 1 });
+  const start = lastEventId === null ? (since ?? head.version) : Number(lastEventId);
+  if (start <= head.version) return start;
+  throw new ServiceError(
+    "EPOCH_CHANGED",
+    `The context is at version ${head.version} and has no version ${start}: it was deleted and made again. Read it and follow from its version.`,
+    { details: { currentVersion: head.version } },
+  );
+}
+
+/** Proxies must pass events on at once: no buffering (X-Accel-Buffering, nginx), no transformation. */
+function eventStream(body: ReadableStream<Uint8Array>): Response {
+  return new Response(body, {
+    headers: {
+      "content-type": "text/event-stream",
+      "cache-control": "no-cache, no-transform",
+      "x-accel-buffering": "no",
+      vary: "accept",
+    },
+  });
+}

@@ -1,0 +1,35 @@
+/**
+ * The addresses under /v1 and who answers them.
+ *
+ * Not here: addresses that need no identity (app.ts), their description (openapi.ts; REST-22 compares the two).
+ */
+import type { RestHandler } from "./call.ts";
+import { changeHandlers } from "./changes.ts";
+import { conflictHandlers } from "./conflicts.ts";
+import { typeHandlers } from "./context-types.ts";
+import { contextHandlers } from "./contexts.ts";
+import { historyHandlers } from "./history.ts";
+
+export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+export type Methods<Handler> = Readonly<Partial<Record<Method, Handler>>>;
+
+export const ROUTES: Readonly<Record<string, Methods<RestHandler>>> = {
+  "/v1/contexts": { POST: contextHandlers.create, GET: contextHandlers.find },
+  "/v1/contexts/:id": {
+    GET: contextHandlers.read,
+    PATCH: contextHandlers.change,
+    DELETE: contextHandlers.remove,
+  },
+  "/v1/contexts/:id/changes": { GET: changeHandlers.list },
+  "/v1/contexts/:id/diff": { GET: historyHandlers.diff },
+  "/v1/contexts/:id/blame": { GET: historyHandlers.blame },
+  "/v1/contexts/:id/restore": { POST: historyHandlers.restore },
+  "/v1/contexts/:id/undo": { POST: historyHandlers.undo },
+  "/v1/contexts/:id/checkpoints": { GET: historyHandlers.listCheckpoints, POST: historyHandlers.nameCheckpoint },
+  "/v1/contexts/:id/checkpoints/:name": { DELETE: historyHandlers.forgetCheckpoint },
+  "/v1/contexts/:id/compact": { POST: historyHandlers.compact },
+  "/v1/contexts/:id/conflicts": { GET: conflictHandlers.list },
+  "/v1/contexts/:id/conflicts/:conflictId/resolve": { POST: conflictHandlers.resolve },
+  "/v1/types": { GET: typeHandlers.list },
+  "/v1/types/:name": { GET: typeHandlers.read, PUT: typeHandlers.register, DELETE: typeHandlers.remove },
+};
