@@ -1,5 +1,6 @@
 /**
- * The facade: one method per use case, for every transport. The order of the steps of a use case lives here and nowhere else.
+ * The facade: one method per use case, for every transport. The order of the steps of a use case lives here, or in one of
+ * the groups of use cases beside it (history, conflicts, types), and nowhere else.
  *
  * Invariants (CTX):
  *  1. Nothing leaves here that is not durable: replies, reads and versions wait for the log (P1).
@@ -15,12 +16,18 @@ import { parseContextId } from "../shared/ids.ts";
 import type { ContextId } from "../shared/ids.ts";
 import type { Json } from "../shared/json.ts";
 import { LIMITS } from "../shared/limits.ts";
-import { overlaps, parsePath } from "../shared/path.ts";
+import { readData } from "../shared/read-data.ts";
+import { changeFeed } from "./change-feed.ts";
+import type { FeedRequest } from "./change-feed.ts";
 import type { Clock } from "./clock.ts";
+import type { ContextAccess, Glance, PlannedChange } from "./context-access.ts";
+import { findContexts } from "./context-finder.ts";
 import type {
   Caller,
   ChangeOutcome,
   ChangeRequest,
+  ChangesRequest,
+  ConflictService,
   ContextService,
   ContextSummary,
   FindRequest,
@@ -29,22 +36,30 @@ import type {
   ReadContext,
   SessionOpener,
   SessionOptions,
+  TypeService,
 } from "./context-service.ts";
+import type { HistoryManager } from "./history/history-manager.ts";
 import { IdempotentCalls } from "./idempotency.ts";
+import { LiveSessions } from "./live-sessions.ts";
 import type { Logger } from "./monitor/logger.ts";
+import { olderTouches } from "./older-touches.ts";
+import { authorIdOf } from "./state/author-id.ts";
 import { writeInitialData } from "./state/json/json-data.ts";
-import { readData } from "../shared/read-data.ts";
+import type { Precondition } from "./state/precondition.ts";
 import { StateManager, notFound } from "./state/state-manager.ts";
 import type { LiveContext, WriteResult } from "./state/state-manager.ts";
+import type { OpsWrite } from "./state/writes.ts";
 import type { Idempotency } from "./storage/change-log.ts";
 import type { StorageManager } from "./storage/storage-manager.ts";
-import type { Batch } from "./sync/connection.ts";
 import { parseSessionRequest } from "./sync/requests.ts";
-import { Session } from "./sync/session.ts";
-import type { SessionPort } from "./sync/session.ts";
-import { StateEncodings } from "./sync/state-encodings.ts";
+import type { Session } from "./sync/session.ts";
 import type { SyncManager } from "./sync/sync-manager.ts";
-import { WritePath, toRecord } from "./write-path.ts";
+import type { TypeManager } from "./types/type-manager.ts";
+import { Compaction } from "./use-cases/compaction.ts";
+import { ConflictUseCases } from "./use-cases/conflicts.ts";
+import { HistoryUseCases } from "./use-cases/history.ts";
+import { TypeUseCases } from "./use-cases/types.ts";
+import { WritePath } from "./write-path.ts";
 import type { PendingWrite } from "./write-path.ts";
 
 type Live = LiveContext<PendingWrite>;
@@ -54,27 +69,42 @@ interface ContextManagerOptions {
   readonly logger: Logger;
   readonly storage: StorageManager;
   readonly sync: SyncManager;
+  readonly history: HistoryManager;
+  readonly types: TypeManager;
 }
 
-/** Contexts that one `find` call looks at before it hands back a cursor. */
-const FIND_SCAN_MAX = 10_000;
+/** A write without what the context's turn gives it. */
+type Asked = Omit<OpsWrite, "kind" | "actor" | "ifVersion"> & {
+  readonly ifVersion?: Omit<Precondition, "older">;
+  readonly idempotency?: Idempotency;
+};
 
-export class ContextManager implements ContextService, SessionOpener {
+/** How often a write begins anew when the context was compacted under it. */
+const COMPACTED_MAX = 3;
+
+export class ContextManager implements ContextService, SessionOpener, ContextAccess {
+  readonly history: HistoryUseCases;
+  readonly conflicts: ConflictService;
+  readonly types: TypeService;
   readonly #clock: Clock;
   readonly #storage: StorageManager;
   readonly #sync: SyncManager;
+  readonly #past: HistoryManager;
+  readonly #schemas: TypeManager;
   readonly #state: StateManager<PendingWrite>;
-  readonly #encodings = new WeakMap<Live, StateEncodings>();
+  readonly #sessions: LiveSessions;
   readonly #idempotent: IdempotentCalls;
   readonly #writePath: WritePath;
   #isClosing = false;
   #cancelUnload: (() => void) | undefined;
 
   constructor(options: ContextManagerOptions) {
-    const { clock, storage } = options;
+    const { clock, storage, sync, history, types } = options;
     this.#clock = clock;
     this.#storage = storage;
-    this.#sync = options.sync;
+    this.#sync = sync;
+    this.#past = history;
+    this.#schemas = types;
     this.#idempotent = new IdempotentCalls(storage, clock);
     this.#writePath = new WritePath({ ...options, drop: (live, error) => this.#drop(live, error) });
     this.#state = new StateManager({
@@ -82,7 +112,24 @@ export class ContextManager implements ContextService, SessionOpener {
       turns: clock,
       limits: LIMITS,
       nodeClientId: () => storage.nodeClientId,
+      schemaOf: (meta) => types.schemaOf(meta.type),
       onTurn: (live, writes) => this.#writePath.takeTurn(live, writes),
+    });
+    this.#sessions = new LiveSessions({ clock, sync, state: this.#state });
+    const compaction = new Compaction(this);
+    this.history = new HistoryUseCases({
+      access: this,
+      history,
+      storage,
+      clock,
+      compact: (caller, id) => compaction.compact(caller, id),
+    });
+    this.conflicts = new ConflictUseCases({ access: this, storage, clock });
+    this.types = new TypeUseCases({ access: this, types, storage, clock });
+    types.onChange((name) => {
+      for (const live of this.#state.live()) {
+        if (live.meta.type === name) live.state.useSchema(types.schemaOf(name));
+      }
     });
   }
 
@@ -113,16 +160,7 @@ export class ContextManager implements ContextService, SessionOpener {
   async create(caller: Caller, context: NewContext): Promise<ReadContext> {
     this.#assertOpen();
     const { data = {}, id = parseContextId(this.#clock.newId()), tags = [], ...described } = context;
-    const doc = new Y.Doc();
-    doc.clientID = this.#storage.nodeClientId;
-    writeInitialData(doc, data);
-    const state = Y.encodeStateAsUpdateV2(doc);
-    if (state.byteLength > LIMITS.contextBytesMax) {
-      throw new ServiceError(
-        "TOO_LARGE",
-        `A context may have ${LIMITS.contextBytesMax} bytes. Create it with less and split the rest.`,
-      );
-    }
+    const schema = this.#schemas.schemaOf(context.type);
     const meta: ContextMeta = {
       ...described,
       id,
@@ -130,47 +168,77 @@ export class ContextManager implements ContextService, SessionOpener {
       createdAtMs: this.#clock.nowMs(),
       createdBy: caller.actor,
       epoch: 1,
+      firstEpoch: 1,
+      authorSalt: this.#clock.randomUint32(),
     };
-    const summary = await this.#storage.create(meta, { seq: 0, version: 0, state, owners: [] });
-    return { ...summary, data: readData(doc, "") };
+    const doc = new Y.Doc();
+    doc.clientID = authorIdOf(this.#storage.nodeClientId, meta);
+    writeInitialData(doc, schema?.markedData(data) ?? data);
+    const state = Y.encodeStateAsUpdateV2(doc);
+    if (state.byteLength > LIMITS.contextBytesMax) {
+      throw new ServiceError(
+        "TOO_LARGE",
+        `A context may have ${LIMITS.contextBytesMax} bytes. Create it with less and split the rest.`,
+      );
+    }
+    const written = readData(doc, "");
+    schema?.check(written);
+    const { authorSalt } = meta;
+    const checkpoint = { seq: 0, version: 0, state, owners: [], retired: [], authorSalt };
+    return { ...(await this.#storage.create(meta, checkpoint)), data: written };
   }
 
   async find(_caller: Caller, request: FindRequest): Promise<Page<ContextSummary>> {
     this.#assertOpen();
-    const items: ContextSummary[] = [];
-    let { after } = request;
-    for (let scanned = 0; scanned < FIND_SCAN_MAX;) {
-      const page = await this.#storage.list(after, LIMITS.listLimitMax);
-      for (const summary of page) {
-        after = summary.meta.id;
-        if (matches(summary.meta, request)) items.push(summary);
-        if (items.length === request.limit) return { items, next: after };
-      }
-      if (page.length < LIMITS.listLimitMax) return { items };
-      scanned += page.length;
-    }
-    return { items, ...(after === undefined ? {} : { next: after }) };
+    return findContexts((after, limit) => this.#storage.list(after, limit), request);
   }
 
   async read(
     _caller: Caller,
     id: ContextId,
-    options: { readonly path: string; readonly depth?: number },
+    { path, depth, version }: { readonly path: string; readonly depth?: number; readonly version?: number },
   ): Promise<ReadContext> {
+    if (version !== undefined) {
+      this.#assertOpen();
+      return this.#past.read(id, { version, path, ...(depth === undefined ? {} : { depth }) });
+    }
+    const { meta, head, result } = await this.look(id, (doc) => readData(doc, path, depth));
+    return { meta, head, data: result };
+  }
+
+  async look<Result>(id: ContextId, task: (doc: Y.Doc) => Result): Promise<Glance<Result>> {
     return this.#using(id, async (live) => {
       const { state, meta, lockSeq } = live;
-      const data = readData(state.doc, options.path, options.depth);
+      const result = task(state.doc);
       const head = { seq: state.seq, version: state.version, lockSeq, updatedAtMs: state.updatedAtMs };
       await live.durable;
-      return { meta, head, data };
+      return { meta, head, result };
     });
   }
 
-  async change(caller: Caller, id: ContextId, request: ChangeRequest): Promise<ChangeOutcome> {
+  change(caller: Caller, id: ContextId, request: ChangeRequest | PlannedChange): Promise<ChangeOutcome> {
+    return "plan" in request ? this.#planned(caller, id, request) : this.#requested(caller, id, request);
+  }
+
+  async #requested(caller: Caller, id: ContextId, request: ChangeRequest): Promise<ChangeOutcome> {
     this.#assertOpen();
+    const { ops, ifVersion: version, ifVersionScope: scope = "paths", message } = request;
+    const asked = {
+      ops,
+      origin: caller.origin,
+      ...(version === undefined ? {} : { ifVersion: { version, scope } }),
+      ...(message === undefined ? {} : { message }),
+    };
     return this.#idempotent.once(id, caller.actor, request, async (idempotency) =>
-      this.#using(id, (live) => this.#write(live, caller, request, idempotency)),
+      this.#write(caller, id, { ...asked, ...(idempotency === undefined ? {} : { idempotency }) }),
     );
+  }
+
+  async #planned(caller: Caller, id: ContextId, planned: PlannedChange): Promise<ChangeOutcome> {
+    this.#assertOpen();
+    const { plan, ifVersion: version, ...rest } = planned;
+    const precondition = version === undefined ? {} : { ifVersion: { version, scope: "paths" as const } };
+    return { ...(await this.#write(caller, id, { ...rest, ops: plan, ...precondition })), replayed: false };
   }
 
   async delete(_caller: Caller, id: ContextId): Promise<void> {
@@ -184,99 +252,23 @@ export class ContextManager implements ContextService, SessionOpener {
     if (!(await this.#storage.remove(id))) throw notFound();
   }
 
-  async changes(
-    _caller: Caller,
-    id: ContextId,
-    request: { readonly since: number; readonly path?: string; readonly limit: number },
-  ): Promise<Page<ChangeRecord>> {
+  async changes(_caller: Caller, id: ContextId, request: ChangesRequest): Promise<Page<ChangeRecord>> {
     this.#assertOpen();
-    if ((await this.#storage.summary(id)) === undefined) throw notFound();
-    const wanted = request.path === undefined ? undefined : parsePath(request.path);
-    const items: ChangeRecord[] = [];
-    // a change's seq is at least its version, so nothing before this position can be meant
-    let afterSeq = request.since;
-    for (;;) {
-      const entries = await this.#storage.read(id, afterSeq, LIMITS.listLimitMax);
-      for (const entry of entries) {
-        afterSeq = entry.seq;
-        if (entry.kind !== "change" || entry.version <= request.since) continue;
-        if (wanted !== undefined && !entry.paths.some((path) => overlaps(parsePath(path), wanted))) continue;
-        items.push(toRecord(entry));
-        if (items.length === request.limit) return { items, next: String(entry.version) };
-      }
-      if (entries.length < LIMITS.listLimitMax) return { items };
-    }
+    return this.#past.listChanges(id, request);
   }
 
-  async *follow(
-    caller: Caller,
-    id: ContextId,
-    request: { readonly since: number; readonly path?: string; readonly signal: AbortSignal },
-  ): AsyncGenerator<ChangeRecord> {
-    const { signal, ...rest } = request;
-    let news = new Signal();
-    const wake = (): void => news.raise();
-    const unwatch = this.#sync.watch(id, wake);
-    signal.addEventListener("abort", wake);
-    try {
-      for (let since = rest.since; !signal.aborted;) {
-        news = new Signal();
-        // the log is the feed: whatever was missed while the receiver was busy is read from it
-        const { items, next } = await this.changes(caller, id, { ...rest, since, limit: LIMITS.listLimitMax });
-        yield* items;
-        since = items.at(-1)?.version ?? since;
-        if (next === undefined) await news.raised;
-      }
-    } finally {
-      unwatch();
-      signal.removeEventListener("abort", wake);
-    }
+  follow(caller: Caller, id: ContextId, request: FeedRequest): AsyncGenerator<ChangeRecord> {
+    const source = {
+      changes: (page: ChangesRequest) => this.changes(caller, id, page),
+      watch: (context: ContextId, wake: () => void) => this.#sync.watch(context, wake),
+    };
+    return changeFeed(source, id, request);
   }
 
   async openSession(caller: Caller, id: ContextId, options: SessionOptions): Promise<Session> {
     this.#assertOpen();
     const live = await this.#acquireOrCreate(caller, id, options.create);
-    const topic = this.#sync.topic(id, () => ({
-      version: live.state.version,
-      vector: Y.decodeStateVector(Y.encodeStateVector(live.state.doc)),
-    }));
-    const info = {
-      id: this.#clock.newId(),
-      contextId: id,
-      epoch: live.meta.epoch,
-      actor: caller.actor,
-      isExtended: options.isExtended,
-    };
-    const port: SessionPort = {
-      applyUpdate: (update, done) =>
-        this.#state.enqueue(live, {
-          write: { kind: "update", actor: caller.actor, update },
-          author: session,
-          settle: done,
-          refuse: done,
-        }),
-      encodeSince: (stateVector) => this.#encodeSince(live, stateVector),
-      request: (method, params) => this.#request(caller, id, method, params),
-      flushSoon: () => this.#sync.due(topic, session),
-      ended: () => {
-        this.#sync.leave(topic, session);
-        this.#state.release(live);
-      },
-      nowMs: () => this.#clock.monotonicMs(),
-    };
-    const session = new Session(info, topic, options.connection, port);
-    this.#sync.join(topic, session);
-    try {
-      // the topic may have begun at a state with appends under way, and hello names its version
-      await live.durable;
-      if (live.isDropped)
-        throw new ServiceError("STORE_UNAVAILABLE", "The context is being loaded again. Connect again in a moment.");
-    } catch (error) {
-      session.closed();
-      throw error;
-    }
-    session.start();
-    return session;
+    return this.#sessions.open(live, caller, options, (method, params) => this.#request(caller, id, method, params));
   }
 
   async #request(caller: Caller, id: ContextId, method: string, params: Json): Promise<Json> {
@@ -286,36 +278,35 @@ export class ContextManager implements ContextService, SessionOpener {
     return { version, seq, paths, replayed };
   }
 
-  #write(
-    live: Live,
-    caller: Caller,
-    request: ChangeRequest,
-    idempotency: Idempotency | undefined,
-  ): Promise<WriteResult> {
-    const { ops, ifVersion, message } = request;
+  /** A write that meets a compaction goes on in the new epoch: JSON changes do not depend on the document's history. */
+  async #write(caller: Caller, id: ContextId, asked: Asked): Promise<WriteResult> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.#using(id, async (live) => this.#enqueue(live, caller, asked));
+      } catch (error) {
+        if (!wasCompacted(error) || tries === COMPACTED_MAX) throw error;
+      }
+    }
+  }
+
+  async #enqueue(live: Live, caller: Caller, { idempotency, ifVersion, ...rest }: Asked): Promise<WriteResult> {
+    const { floor } = live.state.touches;
+    const after = ifVersion?.scope === "paths" ? ifVersion.version : floor;
+    const older = after < floor ? await olderTouches(this.#storage, live.id, { after, upTo: floor }) : undefined;
+    const precondition = ifVersion && { ...ifVersion, ...(older === undefined ? {} : { older }) };
     return new Promise((resolve, reject) => {
       this.#state.enqueue(live, {
         write: {
           kind: "ops",
           actor: caller.actor,
-          origin: caller.origin,
-          ops,
-          ...(ifVersion === undefined ? {} : { ifVersion }),
-          ...(message === undefined ? {} : { message }),
+          ...rest,
+          ...(precondition === undefined ? {} : { ifVersion: precondition }),
         },
         ...(idempotency === undefined ? {} : { idempotency }),
         settle: resolve,
         refuse: reject,
       });
     });
-  }
-
-  async #encodeSince(live: Live, stateVector: Uint8Array): Promise<Batch> {
-    let encodings = this.#encodings.get(live);
-    if (encodings === undefined) this.#encodings.set(live, (encodings = new StateEncodings()));
-    const batch = encodings.since(live.state.doc, live.state.seq, stateVector);
-    await live.durable;
-    return batch;
   }
 
   async #using<Result>(id: ContextId, task: (live: Live) => Promise<Result>): Promise<Result> {
@@ -357,20 +348,4 @@ export class ContextManager implements ContextService, SessionOpener {
 
 function shuttingDown(): ServiceError {
   return new ServiceError("SHUTTING_DOWN", "The server is stopping. Connect again in a moment.");
-}
-
-function matches(meta: ContextMeta, { query, tag, type }: FindRequest): boolean {
-  if (type !== undefined && meta.type !== type) return false;
-  if (tag !== undefined && !meta.tags.includes(tag)) return false;
-  if (query === undefined) return true;
-  const needle = query.toLowerCase();
-  return [meta.id, meta.name, meta.description].some((text) => text?.toLowerCase().includes(needle));
-}
-
-/** Something that happens once, and can be awaited. */
-class Signal {
-  raise: () => void = () => undefined;
-  readonly raised: Promise<void> = new Promise((resolve) => {
-    this.raise = resolve;
-  });
 }
