@@ -12,7 +12,7 @@ const docOf = (data: Parameters<typeof writeInitialData>[1]): Y.Doc => {
 
 test("[PRE-5] a small value is whole, a large one unfolded as deep as fits, one that is not there is undefined", () => {
   const doc = docOf({
-    a: { b: [1, 2, { c: "x" }] },
+    a: { b: [1, 2, { c: "0123456789" }] },
     many: Object.fromEntries([...Array(500).keys()].map((n) => [n, n])),
   });
   expect(outlineAt(doc, "/a", 100)).toEqual({ b: [1, 2, { c: "0123456789" }] });
