@@ -43,6 +43,7 @@ import { IdempotentCalls } from "./idempotency.ts";
 import { LiveSessions } from "./live-sessions.ts";
 import type { Logger } from "./monitor/logger.ts";
 import { olderTouches } from "./older-touches.ts";
+import { Recreation, wasCompacted } from "./recreation.ts";
 import { authorIdOf } from "./state/author-id.ts";
 import { writeInitialData } from "./state/json/json-data.ts";
 import type { Precondition } from "./state/precondition.ts";
@@ -56,6 +57,7 @@ import type { Session } from "./sync/session.ts";
 import type { SyncManager } from "./sync/sync-manager.ts";
 import type { TypeManager } from "./types/type-manager.ts";
 import { Compaction } from "./use-cases/compaction.ts";
+import type { Recreator } from "./use-cases/compaction.ts";
 import { ConflictUseCases } from "./use-cases/conflicts.ts";
 import { HistoryUseCases } from "./use-cases/history.ts";
 import { TypeUseCases } from "./use-cases/types.ts";
@@ -71,6 +73,7 @@ interface ContextManagerOptions {
   readonly sync: SyncManager;
   readonly history: HistoryManager;
   readonly types: TypeManager;
+  readonly recreator: Recreator;
 }
 
 /** A write without what the context's turn gives it. */
@@ -99,14 +102,15 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   #cancelUnload: (() => void) | undefined;
 
   constructor(options: ContextManagerOptions) {
-    const { clock, storage, sync, history, types } = options;
+    const { clock, storage, sync, history, types, recreator } = options;
     this.#clock = clock;
     this.#storage = storage;
     this.#sync = sync;
     this.#past = history;
     this.#schemas = types;
     this.#idempotent = new IdempotentCalls(storage, clock);
-    this.#writePath = new WritePath({ ...options, drop: (live, error) => this.#drop(live, error) });
+    const drop = (live: Live, error: ServiceError): void => this.#drop(live, error);
+    this.#writePath = new WritePath({ ...options, drop });
     this.#state = new StateManager({
       load: (id) => storage.load(id),
       turns: clock,
@@ -116,7 +120,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       onTurn: (live, writes) => this.#writePath.takeTurn(live, writes),
     });
     this.#sessions = new LiveSessions({ clock, sync, state: this.#state });
-    const compaction = new Compaction(this);
+    const compaction = new Compaction(new Recreation({ ...options, state: this.#state, drop }), recreator);
     this.history = new HistoryUseCases({
       access: this,
       history,

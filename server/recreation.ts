@@ -1,0 +1,119 @@
+/**
+ * Puts a recreated document in the place of a context's old one: holds its turns, appends the epoch, starts anew.
+ *
+ * Invariants (EPOCH):
+ *  1. Between the state that was recreated and the epoch entry nothing is admitted.
+ *  2. After the entry nobody writes to the old document: the context is dropped from memory and its sessions end.
+ *  3. When it fails before the entry, the context goes on as it was; when the entry's fate is unknown, it is loaded again.
+ *
+ * Not here: how a document is recreated (use-cases/compaction.ts).
+ */
+import * as Y from "yjs";
+import { ServiceError, toServiceError } from "../shared/errors.ts";
+import type { ContextId } from "../shared/ids.ts";
+import type { Clock } from "./clock.ts";
+import type { Caller } from "./context-service.ts";
+import { authorIdOf } from "./state/author-id.ts";
+import type { LiveContext, StateManager } from "./state/state-manager.ts";
+import type { StorageManager } from "./storage/storage-manager.ts";
+import type { SyncManager } from "./sync/sync-manager.ts";
+import type { CompactionAccess, NewDocument, OldDocument } from "./use-cases/compaction.ts";
+import type { PendingWrite } from "./write-path.ts";
+
+type Live = LiveContext<PendingWrite>;
+
+interface NewEpoch {
+  readonly version: number;
+  readonly epoch: number;
+}
+
+interface RecreationOptions {
+  readonly clock: Clock;
+  readonly storage: StorageManager;
+  readonly sync: SyncManager;
+  readonly state: StateManager<PendingWrite>;
+  /** Forgets what is in memory of a context and ends its sessions. */
+  readonly drop: (live: Live, error: ServiceError) => void;
+}
+
+export class Recreation implements CompactionAccess {
+  readonly #options: RecreationOptions;
+  readonly #underWay = new Map<ContextId, Promise<NewEpoch>>();
+
+  constructor(options: RecreationOptions) {
+    this.#options = options;
+  }
+
+  recreate(caller: Caller, id: ContextId, work: (old: OldDocument) => Promise<NewDocument>): Promise<NewEpoch> {
+    const before = this.#underWay.get(id) ?? Promise.resolve();
+    const mine = before
+      .catch(() => undefined)
+      .then(() => this.#recreate(caller, id, work))
+      .finally(() => {
+        if (this.#underWay.get(id) === mine) this.#underWay.delete(id);
+      });
+    this.#underWay.set(id, mine);
+    return mine;
+  }
+
+  async #recreate(caller: Caller, id: ContextId, work: (old: OldDocument) => Promise<NewDocument>): Promise<NewEpoch> {
+    const { state } = this.#options;
+    const live = await state.acquire(id);
+    state.pause(live);
+    try {
+      await live.durable;
+      const authorSalt = this.#freshSalt(live);
+      const authorId = authorIdOf(this.#options.storage.nodeClientId, { authorSalt });
+      const { update } = await work({ state: Y.encodeStateAsUpdateV2(live.state.doc), authorId });
+      await this.#append(live, caller, { update, authorSalt });
+      state.drop(live, compacted());
+      this.#options.sync.endEpoch(id);
+      return { version: live.state.version, epoch: live.meta.epoch + 1 };
+    } finally {
+      if (!live.isDropped) state.resume(live);
+      state.release(live);
+    }
+  }
+
+  async #append(
+    live: Live,
+    { actor, origin }: Caller,
+    { update, authorSalt }: { readonly update: Uint8Array; readonly authorSalt: number },
+  ): Promise<void> {
+    const { clock, storage, drop } = this.#options;
+    const entry = { kind: "epoch", actor, origin, atMs: clock.nowMs(), paths: [], update, authorSalt } as const;
+    try {
+      const result = await storage.append(live.id, { seq: live.state.seq }, [entry]);
+      if (result.kind === "appended") return;
+    } catch (error) {
+      drop(live, toServiceError(error));
+      throw error;
+    }
+    const error = new ServiceError("STORE_UNAVAILABLE", "Another writer moved the context on. Try again in a moment.");
+    drop(live, error);
+    throw error;
+  }
+
+  /** A salt that gives the server an id of nobody who ever wrote here. */
+  #freshSalt({ state: { clientIds, doc } }: Live): number {
+    const { clock, storage } = this.#options;
+    for (;;) {
+      const authorSalt = clock.randomUint32();
+      const id = authorIdOf(storage.nodeClientId, { authorSalt });
+      if (id !== clientIds.authorId && !clientIds.retired.has(id) && Y.getState(doc.store, id) === 0) return authorSalt;
+    }
+  }
+}
+
+/** What a write is told that meets a compaction; JSON changes begin anew by themselves. */
+function compacted(): ServiceError {
+  return new ServiceError(
+    "STORE_UNAVAILABLE",
+    "The context was compacted at this moment. Send the change once more; live sessions connect again.",
+    { details: { rule: "compacted" } },
+  );
+}
+
+export function wasCompacted(error: unknown): boolean {
+  return error instanceof ServiceError && error.details["rule"] === "compacted";
+}
