@@ -2,19 +2,18 @@
  * What stands at a path of a context's document, as JSON: the same for the server and for a client's replica.
  *
  * Invariants (JSON):
- *  1. Reading changes nothing, not even the type of a root that nobody has named yet: its kind is told by its content.
- *  2. What is read is JSON and its own: a stored key is an own key, whatever it is called.
- *  3. Recursion ends at `depthMax` however deep the document is.
+ *  1. Reading changes nothing, not even the type of a root that nobody has named yet.
  *
- * Not here: writing (server/state).
+ * Not here: how a value reads (value-json.ts), writing (server/state/json).
  */
-import { toBase64 } from "lib0/buffer";
 import * as Y from "yjs";
 import { ServiceError } from "./errors.ts";
 import type { Json } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import { DATA_ROOT, formatPath, parsePath } from "./path.ts";
-import { elementsOf, isPlainObject, isUntyped, isXml, kindOfRoot, membersOf, textOf } from "./yjs-values.ts";
+import { setOwn, toJson } from "./value-json.ts";
+import type { Form } from "./value-json.ts";
+import { elementsOf, isPlainObject, isUntyped, kindOfRoot, membersOf } from "./yjs-values.ts";
 import type { SharedType } from "./yjs-values.ts";
 
 /**
@@ -25,6 +24,49 @@ import type { SharedType } from "./yjs-values.ts";
  * @throws {ServiceError} PATH_NOT_FOUND, INVALID_REQUEST when `path` is none
  */
 export function readData(doc: Y.Doc, path: string, depth: number = LIMITS.depthMax): Json {
+  return readAs("plain", doc, path, depth);
+}
+
+/**
+ * As readData, with marks (json-marks.ts) for what JSON has no word for: a text reads as `{"$text": "…"}`, XML as
+ * `{"$xml": …}` (xmlTreeOf). What is read so can be written back as what it was; formats of a text are not told.
+ * @throws {ServiceError} PATH_NOT_FOUND, INVALID_REQUEST when `path` is none
+ */
+export function readMarked(doc: Y.Doc, path: string): Json {
+  return readAs("marked", doc, path, LIMITS.depthMax);
+}
+
+/** As readData; undefined when there is nothing at the path. @throws {ServiceError} INVALID_REQUEST when `path` is none */
+export function findData(doc: Y.Doc, path: string): Json | undefined {
+  return unlessNotFound(() => readData(doc, path));
+}
+
+/** As readMarked; undefined when there is nothing at the path. @throws {ServiceError} INVALID_REQUEST when `path` is none */
+export function findMarked(doc: Y.Doc, path: string): Json | undefined {
+  return unlessNotFound(() => readMarked(doc, path));
+}
+
+/** A whole context with marks. `roots` are those beside the data that hold something, by name: `@name` without the '@'. */
+export interface RootsJson {
+  readonly data: Json;
+  readonly roots: Readonly<Record<string, Json>>;
+}
+
+/**
+ * All roots as readMarked reads them: `data`, and by name every other that is not empty; a map reads as an object, a list
+ * as an array, a text and XML as their marks. So path `""` stands for the data alone in JSON operations, and each other
+ * root for itself.
+ */
+export function readRoots(doc: Y.Doc): RootsJson {
+  const roots: Record<string, Json> = {};
+  for (const [name, type] of doc.share) {
+    if (name !== DATA_ROOT && kindOfRoot(type) !== "empty")
+      setOwn(roots, name, toJson(rootValue(type), LIMITS.depthMax, "marked"));
+  }
+  return { data: readMarked(doc, ""), roots };
+}
+
+function readAs(form: Form, doc: Y.Doc, path: string, depth: number): Json {
   const [root = DATA_ROOT, ...steps] = parsePath(path);
   let value: unknown = root === DATA_ROOT ? doc.getMap(DATA_ROOT) : rootValue(doc.share.get(root));
   if (value === undefined) throw notFound([root]);
@@ -33,13 +75,12 @@ export function readData(doc: Y.Doc, path: string, depth: number = LIMITS.depthM
     if (inner === undefined) throw notFound([root, ...steps.slice(0, index + 1)]);
     value = inner.value;
   }
-  return toJson(value, Math.min(depth, LIMITS.depthMax));
+  return toJson(value, Math.min(depth, LIMITS.depthMax), form);
 }
 
-/** As readData; undefined when there is nothing at the path. @throws {ServiceError} INVALID_REQUEST when `path` is none */
-export function findData(doc: Y.Doc, path: string): Json | undefined {
+function unlessNotFound(read: () => Json): Json | undefined {
   try {
-    return readData(doc, path);
+    return read();
   } catch (error) {
     if (error instanceof ServiceError && error.code === "PATH_NOT_FOUND") return undefined;
     throw error;
@@ -54,14 +95,10 @@ function rootValue(type: SharedType | undefined): unknown {
       return Object.fromEntries(membersOf(type));
     case "list":
       return elementsOf(type);
-    case "text":
-      return textOf(type);
-    case "xml":
-      return elementsOf(type)
-        .map((node) => (isXml(node) ? node.toJSON() : ""))
-        .join("");
-    default:
+    case "empty":
       return null;
+    default:
+      return type;
   }
 }
 
@@ -74,48 +111,6 @@ function childOf(parent: unknown, step: string): { readonly value: unknown } | u
   }
   if (typeof parent !== "object" || parent === null || !isPlainObject(parent)) return undefined;
   return Object.hasOwn(parent, step) ? { value: parent[step] } : undefined;
-}
-
-function toJson(value: unknown, depth: number): Json {
-  switch (typeof value) {
-    case "string":
-    case "boolean":
-      return value;
-    case "number":
-      return Number.isFinite(value) ? value : null;
-    case "bigint":
-      return { $bigint: value.toString() };
-    case "object":
-      return value === null ? null : objectToJson(value, depth);
-    default:
-      return null;
-  }
-}
-
-function objectToJson(value: object, depth: number): Json {
-  if (value instanceof Y.Map) return membersToJson(value, depth);
-  if (value instanceof Y.Array) return elementsToJson(value.toArray(), depth);
-  if (isXml(value)) return value.toJSON();
-  if (value instanceof Y.Text) return textOf(value);
-  if (value instanceof Uint8Array) return { $bytes: toBase64(value) };
-  if (Array.isArray(value)) return elementsToJson(value, depth);
-  return isPlainObject(value) ? membersToJson(new Map(Object.entries(value)), depth) : null;
-}
-
-function membersToJson(members: Y.Map<unknown> | ReadonlyMap<string, unknown>, depth: number): Json {
-  if (depth <= 0 && members.size > 0) return { $object: members.size };
-  const object: Record<string, Json> = {};
-  members.forEach((value: unknown, key: string) => {
-    const json = toJson(value, depth - 1);
-    if (key === "__proto__") Object.defineProperty(object, key, { value: json, enumerable: true });
-    else object[key] = json;
-  });
-  return object;
-}
-
-function elementsToJson(values: readonly unknown[], depth: number): Json {
-  if (depth <= 0 && values.length > 0) return { $array: values.length };
-  return values.map((value) => toJson(value, depth - 1));
 }
 
 function notFound(steps: readonly string[]): ServiceError {
