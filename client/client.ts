@@ -6,6 +6,7 @@
 import { ServiceError } from "../shared/errors.ts";
 import { parseContextId } from "../shared/ids.ts";
 import { isJsonObject } from "../shared/json.ts";
+import type { JsonObject } from "../shared/json.ts";
 import type { ContextList, ContextView, CreateRequest, FindQuery } from "../shared/protocol/rest.ts";
 import { Context } from "./context.ts";
 import { openReplica } from "./open-replica.ts";
@@ -13,6 +14,8 @@ import type { Persistence } from "./replica-store.ts";
 import { Rest } from "./rest.ts";
 import { platformWebSocket } from "./socket.ts";
 import type { WebSocketClass } from "./socket.ts";
+import type { Input } from "./typed-data.ts";
+import { Types } from "./types.ts";
 
 export interface ConnectOptions {
   /** Says who you are, on servers that check it. */
@@ -29,9 +32,9 @@ export interface ConnectOptions {
   readonly fetch?: typeof fetch;
 }
 
-export interface OpenOptions {
+export interface OpenOptions<Data = JsonObject> {
   /** Make the context like this if it does not exist. */
-  readonly create?: Omit<CreateRequest, "id">;
+  readonly create?: Omit<CreateRequest, "id" | "data"> & { readonly data?: Input<Data> };
 }
 
 const TIMEOUT_MS = 10_000;
@@ -54,9 +57,11 @@ interface ClientOptions extends ConnectOptions {
 }
 
 export class Client {
+  /** The schemas that the server knows. */
+  readonly types: Types;
   readonly #options: ClientOptions;
   readonly #rest: Rest;
-  readonly #contexts = new Set<Context>();
+  readonly #contexts = new Set<{ close(): Promise<void> }>();
   #isClosed = false;
 
   /** Applications get clients from `connect`. */
@@ -64,6 +69,7 @@ export class Client {
     this.#options = options;
     const { baseUrl, token, actor, timeoutMs = TIMEOUT_MS, fetch = globalThis.fetch.bind(globalThis) } = options;
     this.#rest = new Rest({ baseUrl, token, actor, fetch, timeoutMs });
+    this.types = new Types(this.#rest);
   }
 
   /** @throws {ServiceError} UNREACHABLE */
@@ -76,37 +82,40 @@ export class Client {
    * @throws {ServiceError} ALREADY_EXISTS, INVALID_REQUEST, INVALID_CHANGE, TOO_LARGE, UNREACHABLE
    */
   create(request: CreateRequest = {}): Promise<ContextView> {
-    return this.#rest.create(request);
+    return this.#rest.call("POST", ["contexts"], { body: request });
   }
 
   /** Contexts by text, tag and type; `next`, if there is one, is the `cursor` of the following page. @throws {ServiceError} UNREACHABLE */
   find(query: FindQuery = {}): Promise<ContextList> {
-    return this.#rest.find(query);
+    return this.#rest.call("GET", ["contexts"], { query });
   }
 
   /** Deletes a context with its history; whoever has it open is told. @throws {ServiceError} CONTEXT_NOT_FOUND, UNREACHABLE */
-  delete(id: string): Promise<void> {
-    return this.#rest.delete(parseContextId(id));
+  async delete(id: string): Promise<void> {
+    await this.#rest.call("DELETE", ["contexts", parseContextId(id)]);
   }
 
   /**
    * Opens a context: resolves when the replica is synced, or without the server if there is a local copy.
-   * Each call gives a session and a replica of its own.
+   * Each call gives a session and a replica of its own. `Data` is what the data is taken to be, unchecked: see types.
    * @throws {ServiceError} CONTEXT_NOT_FOUND, UNREACHABLE, UNAUTHENTICATED, FORBIDDEN, CLOSED
    */
-  async open(id: string, options: OpenOptions = {}): Promise<Context> {
+  async open<Data extends object = JsonObject>(
+    id: string,
+    options: OpenOptions<NoInfer<Data>> = {},
+  ): Promise<Context<Data>> {
     try {
-      return await this.#open(parseContextId(id));
+      return await this.#open<Data>(parseContextId(id));
     } catch (error) {
       if (options.create === undefined || !hasCode(error, "CONTEXT_NOT_FOUND")) throw error;
     }
     try {
-      await this.create({ ...options.create, id });
+      await this.#rest.call("POST", ["contexts"], { body: { ...options.create, id } });
     } catch (error) {
       // somebody else was quicker: theirs will do
       if (!hasCode(error, "ALREADY_EXISTS")) throw error;
     }
-    return this.#open(parseContextId(id));
+    return this.#open<Data>(parseContextId(id));
   }
 
   /** Closes every context opened here. @throws {ServiceError} the first error of Context.close */
@@ -120,7 +129,7 @@ export class Client {
     return this.close();
   }
 
-  async #open(id: string): Promise<Context> {
+  async #open<Data>(id: string): Promise<Context<Data>> {
     this.#assertOpen();
     const { baseUrl, token, actor, persistence, WebSocket, timeoutMs = TIMEOUT_MS } = this.#options;
     const params = token === undefined ? { ...(actor === undefined ? {} : { actor }) } : { token };
@@ -131,7 +140,7 @@ export class Client {
         : { copy: { persistence, name: `${baseUrl}#${ownerOf(token, actor)}#${id}` } }),
       timeoutMs,
     });
-    const context = new Context(id, replica, { isKept: persistence !== undefined });
+    const context = new Context<Data>(id, replica, { rest: this.#rest, isKept: persistence !== undefined });
     this.#contexts.add(context);
     // one that the server ended still has its local copy open
     context.on("closed", ({ code }) => code === "CLOSED" && this.#contexts.delete(context));

@@ -4,29 +4,53 @@
  * Two ways to write. `update` asks the server for a JSON change: checked, versioned and durable when it resolves. `data`
  * and `doc` are live Yjs types: an edit shows at once, also offline, and is durable when `saved()` resolves.
  *
- * Not here: how edits get to the server (replica.ts).
+ * Invariant: when a write resolves with a version, the replica includes it, whichever way it went.
+ *
+ * Not here: how edits get to the server (replica.ts), requests for the past and for conflicts (history.ts, conflicts.ts).
  */
 import { uuidv4 } from "lib0/random";
 import type { Awareness } from "y-protocols/awareness";
 import type * as Y from "yjs";
-import type { JsonOp } from "../shared/change.ts";
+import type { ChangeRecord, JsonOp, VersionScope } from "../shared/change.ts";
 import { ServiceError } from "../shared/errors.ts";
-import type { Json } from "../shared/json.ts";
+import type { Diff, NamedCheckpoint } from "../shared/history.ts";
+import type { Json, JsonObject } from "../shared/json.ts";
 import { isJsonObject } from "../shared/json.ts";
+import { Conflicts } from "./conflicts.ts";
+import type { ConflictsPage, ConflictsQuery, Resolution, Resolved } from "./conflicts.ts";
 import type { Unsubscribe } from "./emitter.ts";
+import { History } from "./history.ts";
+import type {
+  Blame,
+  ChangesQuery,
+  CheckpointOptions,
+  Compacted,
+  HistoryPage,
+  HistoryQuery,
+  Reverted,
+  RevertOptions,
+  Snapshot,
+  UndoOptions,
+} from "./history.ts";
 import { LiveData } from "./live-data.ts";
+import { modify } from "./modify.ts";
+import type { Compute, Modified, Place } from "./modify.ts";
 import { PathEvents } from "./path-events.ts";
 import type { PathListener } from "./path-events.ts";
 import { Presence } from "./presence.ts";
 import { findData } from "../shared/read-data.ts";
 import type { ContextEvents, ContextStatus, Replica } from "./replica.ts";
+import type { Rest } from "./rest.ts";
+import type { Input, OpsAt, ValueAt } from "./typed-data.ts";
 
 /** How long `close` waits for edits that are on their way. */
 const CLOSE_MS_MAX = 5000;
 
 export interface UpdateOptions {
-  /** Refuse with VERSION_CONFLICT unless this is the context's version. */
+  /** Refuse with VERSION_CONFLICT when what the operations touch, or lies above or below it, was changed after this version. */
   readonly ifVersion?: number;
+  /** `context`: … when anything was. `paths` unless given. */
+  readonly ifVersionScope?: VersionScope;
   /** Why; shown in the history. */
   readonly message?: string;
   /** Two updates with the same key take effect once. Made up when absent; give one to repeat an update whose answer was lost. */
@@ -35,24 +59,34 @@ export interface UpdateOptions {
   readonly signal?: AbortSignal;
 }
 
-export class Context {
+export interface ModifyOptions extends Pick<UpdateOptions, "message" | "signal"> {
+  /** How often it is tried before VERSION_CONFLICT is told; 100 unless given. */
+  readonly attempts?: number;
+}
+
+/** `Data` is what the application says the data is; see typed-data.ts. */
+export class Context<Data = JsonObject> {
   readonly id: string;
   /** Live types under the context's data. */
   readonly data: LiveData;
   readonly presence: Presence;
   readonly #replica: Replica;
   readonly #pathEvents: PathEvents;
+  readonly #history: History;
+  readonly #conflicts: Conflicts;
   /** What is lost when the context closes now, if anything. */
   readonly #isKept: boolean;
   #closing: Promise<void> | undefined;
 
   /** Applications get contexts from Client.open. */
-  constructor(id: string, replica: Replica, options: { readonly isKept: boolean }) {
+  constructor(id: string, replica: Replica, options: { readonly rest: Rest; readonly isKept: boolean }) {
     this.id = id;
     this.data = new LiveData(() => replica.doc);
     this.presence = new Presence(replica.awareness);
     this.#replica = replica;
     this.#pathEvents = new PathEvents(replica);
+    this.#history = new History(options.rest, id);
+    this.#conflicts = new Conflicts(options.rest, id);
     this.#isKept = options.isKept;
     replica.events.on("reset", (doc) => {
       this.presence.reset(replica.awareness);
@@ -93,6 +127,7 @@ export class Context {
    * What the replica has at `path`, as JSON of the caller's own; "" gives all of the data.
    * @throws {ServiceError} PATH_NOT_FOUND, INVALID_REQUEST when `path` is none
    */
+  get<Path extends string = "">(path?: Path): ValueAt<Data, Path>;
   get(path = ""): Json {
     const value = findData(this.#replica.doc, path);
     if (value === undefined)
@@ -108,20 +143,45 @@ export class Context {
    * @throws {ServiceError} VERSION_CONFLICT, INVALID_CHANGE, PATH_NOT_FOUND, TEST_FAILED, TEXT_NOT_FOUND, TEXT_AMBIGUOUS,
    *   TOO_LARGE, LIMIT_EXCEEDED, STORE_UNAVAILABLE, CLOSED; what ended the session
    */
+  update<const Paths extends readonly string[]>(
+    changes: OpsAt<Data, Paths>,
+    options?: UpdateOptions,
+  ): Promise<{ version: number }>;
   async update(changes: readonly JsonOp[], options: UpdateOptions = {}): Promise<{ version: number }> {
-    const { signal, idempotencyKey = uuidv4(), ifVersion, message } = options;
-    const params = {
-      changes,
-      idempotencyKey,
-      ...(ifVersion === undefined ? {} : { ifVersion }),
-      ...(message === undefined ? {} : { message }),
-    };
-    const result = await this.#replica.requests.request("change", params, signal);
+    const { signal, idempotencyKey = uuidv4(), ...rest } = options;
+    const result = await this.#replica.requests.request("change", { ...rest, changes, idempotencyKey }, signal);
     const version = isJsonObject(result) ? result["version"] : undefined;
     if (typeof version !== "number")
       throw new ServiceError("INTERNAL", "The server's answer to a change has no version. Is it older than this SDK?");
-    await this.#replica.versions.reached(version);
+    await this.#included(version);
     return { version };
+  }
+
+  /**
+   * Compare-and-set: `compute` gets what is at `path` (undefined when nothing is) and gives what shall be there, now or
+   * later. It is written, whole, if nobody wrote at, above or below the path meanwhile; else it is computed anew from what is
+   * there then. So no write is lost, and callers at separate paths never meet. What stays the same is not written.
+   * @throws {ServiceError} VERSION_CONFLICT after the last attempt, those of `update`; what `compute` throws
+   */
+  modify<Path extends string>(
+    path: Path,
+    compute: (
+      value: ValueAt<Data, Path> | undefined,
+    ) => Input<ValueAt<Data, Path>> | Promise<Input<ValueAt<Data, Path>>>,
+    options?: ModifyOptions,
+  ): Promise<Modified<Input<ValueAt<Data, Path>>>>;
+  modify(path: string, compute: Compute, options: ModifyOptions = {}): Promise<Modified<unknown>> {
+    const { attempts, ...rest } = options;
+    const place: Place = {
+      read: async () => {
+        // own edits that the server has yet to take would look like somebody else's
+        if (this.hasUnsavedChanges) await this.saved().catch(() => {});
+        return { version: this.version, value: findData(this.doc, path) };
+      },
+      write: (op, ifVersion) => this.update([op], { ...rest, ifVersion }),
+      reached: (version) => this.#included(version),
+    };
+    return modify(path, place, compute, { attempts, signal: rest.signal });
   }
 
   /** Resolves when every edit made here so far is durable. @throws {ServiceError} why one of them never will be */
@@ -135,6 +195,89 @@ export class Context {
    */
   subscribe(path: string, listener: PathListener): Unsubscribe {
     return this.#pathEvents.subscribe(path, listener);
+  }
+
+  /**
+   * What was at `path` at `version`. @throws {ServiceError} VERSION_NOT_FOUND, PATH_NOT_FOUND, UNREACHABLE
+   */
+  at<Path extends string = "">(version: number, path?: Path): Promise<Snapshot<ValueAt<Data, Path>>>;
+  at(version: number, path = ""): Promise<Snapshot<unknown>> {
+    return this.#history.at(version, path);
+  }
+
+  /** One page of the changes that the server remembers. @throws {ServiceError} INVALID_REQUEST, UNREACHABLE */
+  history(query: HistoryQuery = {}): Promise<HistoryPage> {
+    return this.#history.page(query);
+  }
+
+  /** All of them, page by page: `for await (const change of plan.changes({ path: "/tasks" }))`. @throws as `history` */
+  changes(query: ChangesQuery = {}): AsyncIterable<ChangeRecord> {
+    return this.#history.changes(query);
+  }
+
+  /**
+   * The changes that turn one version, or what it has at `path`, into another, the present one unless given; `to` may lie
+   * before `from`. @throws {ServiceError} VERSION_NOT_FOUND, TOO_LARGE, UNREACHABLE
+   */
+  diff(from: number, to?: number, path = ""): Promise<Diff> {
+    return this.#history.diff(from, to, path);
+  }
+
+  /** Who wrote last what is there now, value by value, and texts run by run. @throws {ServiceError} PATH_NOT_FOUND, UNREACHABLE */
+  blame(path = ""): Promise<Blame> {
+    return this.#history.blame(path);
+  }
+
+  /**
+   * Makes it what it was at `version`, by a new change.
+   * @throws {ServiceError} VERSION_NOT_FOUND, SCHEMA_VIOLATION, LIMIT_EXCEEDED, UNREACHABLE
+   */
+  restore(version: number, options: RevertOptions = {}): Promise<Reverted> {
+    return this.#written(this.#history.restore(version, options));
+  }
+
+  /**
+   * Takes back what one actor changed, and leaves what others wrote there since; `kept` says where.
+   * @throws {ServiceError} VERSION_NOT_FOUND, SCHEMA_VIOLATION, LIMIT_EXCEEDED, UNREACHABLE
+   */
+  undo(actor: string, options: UndoOptions): Promise<Reverted> {
+    return this.#written(this.#history.undo(actor, options));
+  }
+
+  /** Versions with a name, the newest version first. @throws {ServiceError} UNREACHABLE */
+  checkpoints(): Promise<readonly NamedCheckpoint[]> {
+    return this.#history.checkpoints();
+  }
+
+  /**
+   * Names a version, which keeps it readable whatever else of the history is dropped.
+   * @throws {ServiceError} ALREADY_EXISTS, VERSION_NOT_FOUND, LIMIT_EXCEEDED, UNREACHABLE
+   */
+  checkpoint(name: string, options: CheckpointOptions = {}): Promise<NamedCheckpoint> {
+    return this.#history.checkpoint(name, options);
+  }
+
+  /** @throws {ServiceError} CHECKPOINT_NOT_FOUND, UNREACHABLE */
+  forgetCheckpoint(name: string): Promise<void> {
+    return this.#history.forgetCheckpoint(name);
+  }
+
+  /** Recreates the document without its deleted parts; data, versions and history stay. @throws {ServiceError} UNREACHABLE */
+  compact(): Promise<Compacted> {
+    return this.#history.compact();
+  }
+
+  /** Concurrent writes of which the merge kept one, the newest first. @throws {ServiceError} UNREACHABLE */
+  conflicts(query: ConflictsQuery = {}): Promise<ConflictsPage> {
+    return this.#conflicts.page(query);
+  }
+
+  /**
+   * Settles a conflict by a change that names it.
+   * @throws {ServiceError} CONFLICT_NOT_FOUND, CONFLICT_RESOLVED, those of `update`, UNREACHABLE
+   */
+  resolve(conflictId: string, by: Resolution, options: { readonly message?: string } = {}): Promise<Resolved> {
+    return this.#written(this.#conflicts.resolve(conflictId, by, options));
   }
 
   on<Name extends keyof ContextEvents>(event: Name, listener: (...args: ContextEvents[Name]) => void): Unsubscribe {
@@ -152,6 +295,16 @@ export class Context {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #written<Result extends { readonly version: number }>(writing: Promise<Result>): Promise<Result> {
+    const result = await writing;
+    await this.#included(result.version);
+    return result;
+  }
+
+  #included(version: number): Promise<void> {
+    return this.#replica.versions.reached(version);
   }
 
   async #close(): Promise<void> {

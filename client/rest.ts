@@ -1,11 +1,12 @@
 /**
- * The few REST calls the SDK makes: whole contexts are made, found and deleted there. Refusals come as ServiceError.
+ * REST calls of the SDK, with the client's identity. Refusals come as ServiceError.
  *
- * Not here: anything about an open context; that goes over its WebSocket.
+ * Invariant: a call is made once. A write whose answer was lost (UNREACHABLE) may have taken effect: look, and decide.
+ *
+ * Not here: what there is to call (client.ts, history.ts, conflicts.ts, types.ts).
  */
 import { ServiceError, isErrorCode } from "../shared/errors.ts";
 import { isJsonObject } from "../shared/json.ts";
-import type { ContextList, ContextView, CreateRequest, FindQuery } from "../shared/protocol/rest.ts";
 
 export interface RestOptions {
   /** http://host:port, without a slash at the end. */
@@ -15,6 +16,12 @@ export interface RestOptions {
   readonly fetch: typeof fetch;
   /** A server that takes longer to answer counts as unreachable. */
   readonly timeoutMs: number;
+}
+
+export interface RestRequest {
+  /** Of the address; what is undefined is left out. */
+  readonly query?: object;
+  readonly body?: object;
 }
 
 export class Rest {
@@ -31,25 +38,16 @@ export class Rest {
       throw unreachable("What answers there is not this service");
   }
 
-  create(request: CreateRequest): Promise<ContextView> {
-    return this.#call<ContextView>("POST", "/v1/contexts", request);
-  }
-
-  find(query: FindQuery): Promise<ContextList> {
-    const entries = Object.entries(query).map(([name, value]) => [name, String(value)]);
-    return this.#call<ContextList>("GET", `/v1/contexts?${new URLSearchParams(entries)}`);
-  }
-
-  async delete(id: string): Promise<void> {
-    await this.#call("DELETE", `/v1/contexts/${encodeURIComponent(id)}`);
-  }
-
-  /** The server checks what it sends against its schemas; here the answer is taken as what the address promises. */
-  async #call<Body>(method: string, path: string, body?: object): Promise<Body> {
-    const response = await this.#fetch(method, path, body);
+  /**
+   * `steps` are what comes after /v1/. The server checks what it sends against its schemas; here the answer is taken as
+   * what the address promises. @throws {ServiceError} the server's refusal, UNREACHABLE
+   */
+  async call<Body>(method: string, steps: readonly string[], { query = {}, body }: RestRequest = {}): Promise<Body> {
+    const response = await this.#fetch(method, addressOf(steps, query), body);
     const answer = await readJson(response);
-    if (response.ok) return answer as Body;
-    throw problemOf(response.status, answer);
+    if (!response.ok || (answer === undefined && response.status !== NO_CONTENT))
+      throw problemOf(response.status, answer);
+    return answer as Body;
   }
 
   async #fetch(method: string, path: string, body?: object): Promise<Response> {
@@ -72,8 +70,22 @@ export class Rest {
   }
 }
 
+const NO_CONTENT = 204;
+
+/** @throws {ServiceError} INVALID_REQUEST for steps that would lead to another address */
+function addressOf(steps: readonly string[], query: object): string {
+  if (steps.some((step) => /^\.{0,2}$/.test(step)))
+    throw new ServiceError("INVALID_REQUEST", "An id or a name is empty or consists of dots. Give the one you mean.");
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) search.set(name, String(value));
+  return `/v1/${steps.map(encodeURIComponent).join("/")}${search.size > 0 ? `?${search}` : ""}`;
+}
+
+/** Undefined when there is none, or what came is not JSON. @throws {ServiceError} UNREACHABLE when it broke off */
 async function readJson(response: Response): Promise<unknown> {
-  const text = await response.text().catch(() => "");
+  const text = await response.text().catch((error: unknown) => {
+    throw unreachable("The server's answer broke off", error);
+  });
   try {
     return text === "" ? undefined : JSON.parse(text);
   } catch {

@@ -71,7 +71,7 @@ const code = (expected: string): object => expect.objectContaining({ code: expec
 const set = (context: Context, key: string, value: unknown): void => void context.data.root.set(key, value);
 
 /** An echo through the server and back: what was sent before has arrived, what it sent before has been handled. */
-const roundTrip = (context: Context): Promise<unknown> => context.update([{ op: "test", path: "", value: null }]);
+const roundTrip = (context: Context): Promise<unknown> => context.update([{ op: "test", path: "", value: {} }]);
 
 describe("connect and open", () => {
   test("[SDK-1] connect resolves when the server answers", async () => {

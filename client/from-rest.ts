@@ -1,0 +1,58 @@
+/**
+ * Answers of the REST interface in the words of shared/: there a time is an ISO date (`at`), here milliseconds (`atMs`),
+ * as in what comes over the WebSocket.
+ */
+import type { ChangeRecord } from "../shared/change.ts";
+import type { Conflict } from "../shared/conflict.ts";
+import type { ContextType } from "../shared/context-type.ts";
+import type { Authorship, BlameLine, KeptPath, NamedCheckpoint } from "../shared/history.ts";
+
+interface At {
+  readonly at: string;
+}
+
+/** How something with a time comes over REST. */
+export type Dated<Thing extends { readonly atMs: number }> = Omit<Thing, "atMs"> & At;
+
+export type DatedLine = Omit<BlameLine, "atMs"> & Partial<At>;
+
+export type DatedKept = Omit<KeptPath, "by"> & { readonly by?: Omit<Authorship, "atMs"> & Partial<At> };
+
+export type DatedConflict = Dated<Omit<Conflict, "resolution">> & {
+  readonly resolution?: Dated<NonNullable<Conflict["resolution"]>>;
+};
+
+export type DatedType = Omit<ContextType, "updatedAtMs"> & { readonly updatedAt: string };
+
+export function changeOf({ at, ...change }: Dated<ChangeRecord>): ChangeRecord {
+  return { ...change, atMs: Date.parse(at) };
+}
+
+export function checkpointOf({ at, ...checkpoint }: Dated<NamedCheckpoint>): NamedCheckpoint {
+  return { ...checkpoint, atMs: Date.parse(at) };
+}
+
+export function blameLineOf({ at, ...line }: DatedLine): BlameLine {
+  return { ...line, ...maybeAt(at) };
+}
+
+export function keptPathOf({ by, ...kept }: DatedKept): KeptPath {
+  if (by === undefined) return kept;
+  const { at, ...author } = by;
+  return { ...kept, by: { ...author, ...maybeAt(at) } };
+}
+
+export function conflictOf({ at, resolution, ...conflict }: DatedConflict): Conflict {
+  const found = { ...conflict, atMs: Date.parse(at) };
+  if (resolution === undefined) return found;
+  const { at: resolvedAt, ...decision } = resolution;
+  return { ...found, resolution: { ...decision, atMs: Date.parse(resolvedAt) } };
+}
+
+export function typeOf({ updatedAt, ...type }: DatedType): ContextType {
+  return { ...type, updatedAtMs: Date.parse(updatedAt) };
+}
+
+function maybeAt(at: string | undefined): { readonly atMs?: number } {
+  return at === undefined ? {} : { atMs: Date.parse(at) };
+}
