@@ -17,11 +17,11 @@ import type { ContextId } from "../shared/ids.ts";
 import type { Json } from "../shared/json.ts";
 import { LIMITS } from "../shared/limits.ts";
 import { readData } from "../shared/read-data.ts";
-import { changeFeed } from "./change-feed.ts";
-import type { FeedRequest } from "./change-feed.ts";
+import { changeFeed } from "./context/change-feed.ts";
+import type { FeedRequest } from "./context/change-feed.ts";
 import type { Clock } from "./clock.ts";
 import type { ContextAccess, Glance, PlannedChange } from "./context-access.ts";
-import { findContexts } from "./context-finder.ts";
+import { findContexts } from "./context/context-finder.ts";
 import type {
   Caller,
   ChangeOutcome,
@@ -39,11 +39,11 @@ import type {
   TypeService,
 } from "./context-service.ts";
 import type { HistoryManager } from "./history/history-manager.ts";
-import { IdempotentCalls } from "./idempotency.ts";
-import { LiveSessions } from "./live-sessions.ts";
+import { IdempotentCalls } from "./context/idempotency.ts";
+import { LiveSessions } from "./context/live-sessions.ts";
 import type { Logger } from "./monitor/logger.ts";
-import { olderTouches } from "./older-touches.ts";
-import { Recreation, wasCompacted } from "./recreation.ts";
+import { olderTouches } from "./context/older-touches.ts";
+import { Recreation, wasCompacted } from "./context/recreation.ts";
 import { authorIdOf } from "./state/author-id.ts";
 import { writeInitialData } from "./state/json/json-data.ts";
 import type { Precondition } from "./state/precondition.ts";
@@ -61,8 +61,8 @@ import type { Recreator } from "./use-cases/compaction.ts";
 import { ConflictUseCases } from "./use-cases/conflicts.ts";
 import { HistoryUseCases } from "./use-cases/history.ts";
 import { TypeUseCases } from "./use-cases/types.ts";
-import { WritePath } from "./write-path.ts";
-import type { PendingWrite } from "./write-path.ts";
+import { WritePath } from "./context/write-path.ts";
+import type { PendingWrite } from "./context/write-path.ts";
 
 type Live = LiveContext<PendingWrite>;
 

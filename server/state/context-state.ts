@@ -76,7 +76,7 @@ export class ContextState implements Present {
 
   constructor(stored: StoredState, nodeClientId: number, schema?: ContextSchema) {
     const { checkpoint, tail, head, meta } = stored;
-    const fold = new DocumentFold(checkpoint, { nodeClientId, authorSalt: meta.authorSalt });
+    const fold = new DocumentFold(checkpoint, { nodeClientId });
     fold.apply(tail);
     this.doc = fold.doc;
     this.clientIds = new ClientIds(authorIdOf(nodeClientId, meta), fold.owners, fold.retired);

@@ -32,7 +32,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   state: {
     files: /^server\/state\//,
     imports: { shared: "all", clock: "types", "change-log": "types" },
-    npm: ["yjs", "lib0"],
+    npm: ["yjs", "lib0", "ajv", "ajv-formats"],
     node: [],
   },
   sync: {
@@ -65,16 +65,33 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     npm: [],
     node: [],
   },
+  // the groups of use cases beside the facade's own, and the port through which they reach contexts
+  "use-cases": {
+    files: /^server\/(use-cases\/|context-access\.ts$)/,
+    imports: {
+      ...MANAGER_IMPORTS,
+      "context-service": "types",
+      "change-log": "types",
+      storage: "types",
+      history: "all",
+      types: "all",
+    },
+    npm: ["yjs"],
+    node: [],
+  },
   "context-manager": {
-    files: /^server\/(context-manager|write-path|idempotency)\.ts$/,
+    files: /^server\/(context-manager\.ts$|context\/)/,
     imports: {
       ...MANAGER_IMPORTS,
       "context-service": "all",
       "change-log": "types",
+      "use-cases": "all",
       sync: "all",
       storage: "all",
       security: "all",
       monitor: "all",
+      history: "all",
+      types: "all",
     },
     npm: ["yjs"],
     node: ["crypto"],

@@ -7,32 +7,20 @@ import type { Actor } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { ContextState, DocumentBroken } from "../../server/state/context-state.ts";
-import type { StoredState, Verdict, Write } from "../../server/state/context-state.ts";
-import { writeInitialData } from "../../server/state/json/json-data.ts";
+import type { OpsWrite, Verdict, Write } from "../../server/state/writes.ts";
 import { readData } from "../../shared/read-data.ts";
+import { NODE, admittedOf, checkpointOf, storedContext as stored, withTail } from "../support/stored-state.ts";
 
-const NODE = 7;
 const ada = parseActor("ada");
 const bob = parseActor("bob");
 
-function stored(data: JsonObject = {}): StoredState {
-  const doc = new Y.Doc();
-  doc.clientID = NODE;
-  writeInitialData(doc, data);
-  return {
-    checkpoint: { state: Y.encodeStateAsUpdateV2(doc), owners: [] },
-    tail: [],
-    head: { seq: 0, version: 0, updatedAtMs: 0 },
-  };
-}
-
 const stateOf = (data: JsonObject = {}): ContextState => new ContextState(stored(data), NODE);
-const ops = (actor: Actor, list: readonly JsonOp[], ifVersion?: number): Write => ({
+const ops = (actor: Actor, list: readonly JsonOp[], version?: number): OpsWrite => ({
   kind: "ops",
   actor,
   origin: "rest",
   ops: list,
-  ...(ifVersion === undefined ? {} : { ifVersion }),
+  ...(version === undefined ? {} : { ifVersion: { version, scope: "context" } }),
 });
 const update = (actor: Actor, bytes: Uint8Array): Write => ({ kind: "update", actor, update: bytes });
 
@@ -135,15 +123,10 @@ describe("[STATE-2] client ids belong to actors", () => {
   test("owners come back with the state, from the checkpoint and from the tail", () => {
     const source = stateOf();
     const first = client(source, 100).edit((data) => data.set("a", 1));
-    const fromTail = new ContextState(
-      { ...stored(), tail: [{ actor: ada, update: first }], head: { seq: 1, version: 1, updatedAtMs: 0 } },
-      NODE,
-    );
-    const checkpoint = { state: Y.encodeStateAsUpdateV2(fromTail.doc), owners: [[100, ada]] as const };
-    const fromCheckpoint = new ContextState(
-      { checkpoint, tail: [], head: { seq: 1, version: 1, updatedAtMs: 0 } },
-      NODE,
-    );
+    const tailed = withTail(stored(), admittedOf(stateOf().admit([update(ada, first)], 0)));
+    const fromTail = new ContextState(tailed, NODE);
+    const checkpoint = checkpointOf(fromTail.doc, { seq: 1, version: 1, owners: [[100, ada]] });
+    const fromCheckpoint = new ContextState({ ...tailed, checkpoint, tail: [] }, NODE);
     for (const state of [fromTail, fromCheckpoint]) {
       const next = client(state, 100).edit((data) => data.set("b", 2));
       expect(kinds(state.admit([update(bob, next)], 0))).toEqual(["CLIENT_ID_TAKEN"]);
@@ -266,8 +249,7 @@ test("[STATE-7] a state rebuilt from checkpoint and tail equals the one that liv
     ),
   ];
   const verdicts = state.admit(writes, 9);
-  const tail = verdicts.flatMap((verdict) => (verdict.kind === "admitted" ? [verdict.change] : []));
-  const again = new ContextState({ ...base, tail, head: { seq: 3, version: 3, updatedAtMs: 9 } }, NODE);
+  const again = new ContextState(withTail(base, admittedOf(verdicts)), NODE);
   expect(Y.encodeStateAsUpdate(again.doc)).toEqual(Y.encodeStateAsUpdate(state.doc));
   expect([again.seq, again.version, again.doc.clientID]).toEqual([3, 3, NODE]);
 });

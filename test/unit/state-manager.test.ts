@@ -1,5 +1,4 @@
 /** Loading, unloading and turns: rules LIVE-1…4. */
-import * as Y from "yjs";
 import { beforeEach, describe, expect, test } from "vitest";
 import { ServiceError } from "../../shared/errors.ts";
 import { ANONYMOUS, parseContextId } from "../../shared/ids.ts";
@@ -8,6 +7,7 @@ import { LIMITS } from "../../shared/limits.ts";
 import { StateManager } from "../../server/state/state-manager.ts";
 import type { LiveContext, QueuedWrite } from "../../server/state/state-manager.ts";
 import { ManualClock } from "../support/manual-clock.ts";
+import { NODE, storedContext } from "../support/stored-state.ts";
 
 const PLAN = parseContextId("plan");
 
@@ -27,16 +27,12 @@ beforeEach(() => {
       loads.push(id);
       await Promise.resolve();
       if (!isThere) return undefined;
-      return {
-        meta: { id, tags: [], createdAtMs: 0, createdBy: ANONYMOUS, epoch: 1 },
-        head: { seq: 0, version: 0, lockSeq: 0, updatedAtMs: 0 },
-        checkpoint: { state: Y.encodeStateAsUpdateV2(new Y.Doc()), owners: [] },
-        tail: [],
-      };
+      return storedContext();
     },
     turns: clock,
     limits: LIMITS,
-    nodeClientId: () => 7,
+    nodeClientId: () => NODE,
+    schemaOf: () => undefined,
     onTurn: (_context, writes) => void turns.push(writes),
   });
 });

@@ -1,22 +1,19 @@
 /** The write path by itself: what it does when the log refuses one of several turns under way. */
-import * as Y from "yjs";
 import { expect, test } from "vitest";
 import { ServiceError } from "../../shared/errors.ts";
-import { ANONYMOUS, parseContextId } from "../../shared/ids.ts";
+import { ANONYMOUS } from "../../shared/ids.ts";
 import { systemClock } from "../../server/clock.ts";
 import { ContextState } from "../../server/state/context-state.ts";
 import { LiveContext } from "../../server/state/state-manager.ts";
 import type { AppendResult } from "../../server/storage/change-log.ts";
-import { WritePath } from "../../server/write-path.ts";
-import type { PendingWrite } from "../../server/write-path.ts";
+import { WritePath } from "../../server/context/write-path.ts";
+import type { PendingWrite } from "../../server/context/write-path.ts";
 import { RecordingLogger } from "../support/recording-logger.ts";
-
-const HEAD = { seq: 0, version: 0, lockSeq: 0, updatedAtMs: 0 };
+import { NODE, storedContext } from "../support/stored-state.ts";
 
 function liveContext(): LiveContext<PendingWrite> {
-  const checkpoint = { seq: 0, version: 0, state: Y.encodeStateAsUpdateV2(new Y.Doc()), owners: [] };
-  const meta = { id: parseContextId("plan"), tags: [], createdAtMs: 0, createdBy: ANONYMOUS, epoch: 1 };
-  return new LiveContext(meta, new ContextState({ head: HEAD, checkpoint, tail: [] }, 1), 0);
+  const stored = storedContext();
+  return new LiveContext(stored.meta, new ContextState(stored, NODE), 0);
 }
 
 test("[CTX-3] a refused append drops the context at once, not after the turns before it", async () => {
@@ -29,8 +26,9 @@ test("[CTX-3] a refused append drops the context at once, not after the turns be
     logger: new RecordingLogger(),
     storage: {
       append: () => new Promise<AppendResult>((_resolve, reject) => void fail.push(reject)),
+      recordIdempotent: () => Promise.resolve(),
     },
-    sync: { publish: () => undefined },
+    sync: { publish: () => undefined, announce: () => undefined },
     drop: (_live, { code }) => void dropped.push(code),
   });
   const turn = (key: string): void =>

@@ -3,11 +3,11 @@
  *
  * Not here: the judgement (state/precondition.ts).
  */
-import type { ContextId } from "../shared/ids.ts";
-import { LIMITS } from "../shared/limits.ts";
-import type { Precondition } from "./state/precondition.ts";
-import { TouchIndex } from "./state/touch-index.ts";
-import type { LogEntry } from "./storage/change-log.ts";
+import type { ContextId } from "../../shared/ids.ts";
+import { LIMITS } from "../../shared/limits.ts";
+import type { Precondition } from "../state/precondition.ts";
+import { TouchIndex } from "../state/touch-index.ts";
+import type { LogEntry } from "../storage/change-log.ts";
 
 interface Log {
   read(id: ContextId, afterSeq: number, limit: number): Promise<readonly LogEntry[]>;

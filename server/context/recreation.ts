@@ -9,15 +9,15 @@
  * Not here: how a document is recreated (use-cases/compaction.ts).
  */
 import * as Y from "yjs";
-import { ServiceError, toServiceError } from "../shared/errors.ts";
-import type { ContextId } from "../shared/ids.ts";
-import type { Clock } from "./clock.ts";
-import type { Caller } from "./context-service.ts";
-import { authorIdOf } from "./state/author-id.ts";
-import type { LiveContext, StateManager } from "./state/state-manager.ts";
-import type { StorageManager } from "./storage/storage-manager.ts";
-import type { SyncManager } from "./sync/sync-manager.ts";
-import type { CompactionAccess, NewDocument, OldDocument } from "./use-cases/compaction.ts";
+import { ServiceError, toServiceError } from "../../shared/errors.ts";
+import type { ContextId } from "../../shared/ids.ts";
+import type { Clock } from "../clock.ts";
+import type { Caller } from "../context-service.ts";
+import { authorIdOf } from "../state/author-id.ts";
+import type { LiveContext, StateManager } from "../state/state-manager.ts";
+import type { StorageManager } from "../storage/storage-manager.ts";
+import type { SyncManager } from "../sync/sync-manager.ts";
+import type { CompactionAccess, NewDocument, OldDocument } from "../use-cases/compaction.ts";
 import type { PendingWrite } from "./write-path.ts";
 
 type Live = LiveContext<PendingWrite>;

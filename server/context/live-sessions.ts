@@ -6,16 +6,16 @@
  * Not here: what a session says (sync/session.ts), which requests it may make (`request`, which context-manager.ts gives).
  */
 import * as Y from "yjs";
-import { ServiceError } from "../shared/errors.ts";
-import type { Json } from "../shared/json.ts";
-import type { Clock } from "./clock.ts";
-import type { Caller, SessionOptions } from "./context-service.ts";
-import type { LiveContext, StateManager } from "./state/state-manager.ts";
-import type { Batch } from "./sync/connection.ts";
-import { Session } from "./sync/session.ts";
-import type { SessionPort } from "./sync/session.ts";
-import { StateEncodings } from "./sync/state-encodings.ts";
-import type { SyncManager } from "./sync/sync-manager.ts";
+import { ServiceError } from "../../shared/errors.ts";
+import type { Json } from "../../shared/json.ts";
+import type { Clock } from "../clock.ts";
+import type { Caller, SessionOptions } from "../context-service.ts";
+import type { LiveContext, StateManager } from "../state/state-manager.ts";
+import type { Batch } from "../sync/connection.ts";
+import { Session } from "../sync/session.ts";
+import type { SessionPort } from "../sync/session.ts";
+import { StateEncodings } from "../sync/state-encodings.ts";
+import type { SyncManager } from "../sync/sync-manager.ts";
 import type { PendingWrite } from "./write-path.ts";
 
 type Live = LiveContext<PendingWrite>;

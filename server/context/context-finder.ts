@@ -1,10 +1,10 @@
 /**
  * Finding contexts by text, tag and type: a scan in order of id, bounded for each call.
  */
-import type { ContextMeta } from "../shared/context.ts";
-import type { ContextId } from "../shared/ids.ts";
-import { LIMITS } from "../shared/limits.ts";
-import type { ContextSummary, FindRequest, Page } from "./context-service.ts";
+import type { ContextMeta } from "../../shared/context.ts";
+import type { ContextId } from "../../shared/ids.ts";
+import { LIMITS } from "../../shared/limits.ts";
+import type { ContextSummary, FindRequest, Page } from "../context-service.ts";
 
 /** Contexts that one call looks at before it hands back a cursor. */
 const FIND_SCAN_MAX = 10_000;

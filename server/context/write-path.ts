@@ -11,15 +11,15 @@
  *
  * Not here: whose turn it is (state/state-manager.ts), the rules (state/context-state.ts).
  */
-import type { Conflict } from "../shared/conflict.ts";
-import { ServiceError, toServiceError } from "../shared/errors.ts";
-import type { ContextId } from "../shared/ids.ts";
-import type { JsonObject } from "../shared/json.ts";
-import type { Clock } from "./clock.ts";
-import type { Logger } from "./monitor/logger.ts";
-import { DocumentBroken } from "./state/context-state.ts";
-import type { AdmittedChange, OpsWrite, Verdict } from "./state/writes.ts";
-import type { LiveContext, QueuedWrite } from "./state/state-manager.ts";
+import type { Conflict } from "../../shared/conflict.ts";
+import { ServiceError, toServiceError } from "../../shared/errors.ts";
+import type { ContextId } from "../../shared/ids.ts";
+import type { JsonObject } from "../../shared/json.ts";
+import type { Clock } from "../clock.ts";
+import type { Logger } from "../monitor/logger.ts";
+import { DocumentBroken } from "../state/context-state.ts";
+import type { AdmittedChange, OpsWrite, Verdict } from "../state/writes.ts";
+import type { LiveContext, QueuedWrite } from "../state/state-manager.ts";
 import type {
   AppendOptions,
   AppendResult,
@@ -28,8 +28,8 @@ import type {
   IdempotencyRecord,
   LogEntry,
   NewEntry,
-} from "./storage/change-log.ts";
-import type { Member, Publication } from "./sync/topic.ts";
+} from "../storage/change-log.ts";
+import type { Member, Publication } from "../sync/topic.ts";
 
 /** A queued write and where it came from. */
 export interface PendingWrite extends QueuedWrite {

@@ -7,13 +7,13 @@
  *  3. A different request, or another actor, under a used key is refused and changes nothing.
  */
 import { createHash } from "node:crypto";
-import { ServiceError } from "../shared/errors.ts";
-import type { Actor, ContextId } from "../shared/ids.ts";
-import { LIMITS } from "../shared/limits.ts";
-import type { Clock } from "./clock.ts";
-import type { ChangeOutcome, ChangeRequest } from "./context-service.ts";
-import type { WriteResult } from "./state/state-manager.ts";
-import type { Idempotency, IdempotencyRecord, LogEntry } from "./storage/change-log.ts";
+import { ServiceError } from "../../shared/errors.ts";
+import type { Actor, ContextId } from "../../shared/ids.ts";
+import { LIMITS } from "../../shared/limits.ts";
+import type { Clock } from "../clock.ts";
+import type { ChangeOutcome, ChangeRequest } from "../context-service.ts";
+import type { WriteResult } from "../state/state-manager.ts";
+import type { Idempotency, IdempotencyRecord, LogEntry } from "../storage/change-log.ts";
 
 /** The part of the log that this needs. */
 interface Records {

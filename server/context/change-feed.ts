@@ -7,10 +7,10 @@
  *
  * Not here: the form on the wire (transport/rest/event-feed.ts).
  */
-import type { ChangeRecord } from "../shared/change.ts";
-import type { ContextId } from "../shared/ids.ts";
-import { LIMITS } from "../shared/limits.ts";
-import type { ChangesRequest, Page } from "./context-service.ts";
+import type { ChangeRecord } from "../../shared/change.ts";
+import type { ContextId } from "../../shared/ids.ts";
+import { LIMITS } from "../../shared/limits.ts";
+import type { ChangesRequest, Page } from "../context-service.ts";
 
 interface ChangeSource {
   /** @throws {ServiceError} when the context or the server is gone */
