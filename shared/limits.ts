@@ -52,6 +52,8 @@ export const LIMITS = {
   // --- one change -----------------------------------------------------------------------------------------------
   /** Operations of one JSON change. */
   opsMax: 1000,
+  /** Operations of a change that the server worked out, a restored version say: a context of 10 MB has no more places. */
+  plannedOpsMax: 1_000_000,
   /** Nesting of JSON in and out, and of Yjs types: deeper trees overflow the stack inside Yjs (notes/yjs.md §4). */
   depthMax: 64,
   /** Touched paths kept in the log for one change; beyond it they are folded into their parents. */
@@ -74,6 +76,8 @@ export const LIMITS = {
   stringCharsMax: 1024 * 1024,
   /** Characters that the `edit_text` operations of one change look through: 100 edits of a 1 MB text take about 50 ms. */
   textSearchCharsMax: 100 * 1024 * 1024,
+  /** Steps to find what an old and a new text have in common, some 30 ms; a passage that needs more is edited as one. */
+  textDiffStepsMax: 1_000_000,
 
   // --- one context ----------------------------------------------------------------------------------------------
   /** Encoded state of a context. The spec's bound on memory is 10 MB; a Y.Doc is a few times its encoding. */
@@ -117,6 +121,8 @@ export const LIMITS = {
 
   // --- types ----------------------------------------------------------------------------------------------------
   schemaBytesMax: 256 * 1024,
+  /** Subschemas that apply to one value, through `$ref`, `allOf` and alternatives: references to references double quickly. */
+  schemaAppliesMax: 10_000,
   typesMax: 1000,
   /** Violations told in one refusal or for one context of a report. */
   violationsToldMax: 20,
