@@ -21,8 +21,8 @@ export const typeRequestSchema = z.strictObject({ schema: jsonObject.describe("J
 export const typeQuerySchema = z.strictObject({
   dryRun: z
     .enum(["true", "false"])
-    .exactOptional()
     .transform((text) => text === "true")
+    .exactOptional()
     .describe("Only check the contexts of the type"),
 });
 

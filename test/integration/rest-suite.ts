@@ -3,12 +3,10 @@
  *
  * Not here: faults that only a fake can have (rest-faults.test.ts).
  */
-import { request as httpRequest } from "node:http";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { ContextService } from "../../server/context-service.ts";
+import { describe, expect, test } from "vitest";
 import { readEvents } from "../../server/cli/event-stream.ts";
 import type { ServerEvent } from "../../server/cli/event-stream.ts";
-import { ERRORS } from "../../shared/errors.ts";
+import { ROUTES } from "../../server/transport/rest/routes.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import {
@@ -19,79 +17,12 @@ import {
   contextSchema,
   problemSchema,
 } from "../../shared/protocol/rest.ts";
-import { startRestServer } from "../support/rest-server.ts";
-
-export interface ServiceUnderTest {
-  readonly service: ContextService;
-  close(): Promise<void>;
-}
-
-const PATCH_JSON = "application/json-patch+json";
-const MERGE_JSON = "application/merge-patch+json";
+import { bodyOf, MERGE_JSON, PATCH_JSON, RestHarness } from "./rest-harness.ts";
+import type { ServiceUnderTest } from "./rest-harness.ts";
 
 export function restSuite(name: string, start: () => Promise<ServiceUnderTest>): void {
   describe(`REST over ${name}`, () => {
-    let url = "";
-    let stop: (() => Promise<void>)[] = [];
-    let count = 0;
-
-    beforeAll(async () => {
-      const underTest = await start();
-      const server = await startRestServer(underTest.service);
-      url = server.url;
-      stop = [() => server.close(), () => underTest.close()];
-    });
-    afterAll(async () => {
-      for (const it of stop) await it();
-    });
-
-    const call = (path: string, init: RequestInit = {}) => fetch(`${url}${path}`, init);
-    const send = (method: string, path: string, body: unknown, headers: Record<string, string> = {}) =>
-      call(path, {
-        method,
-        body: typeof body === "string" ? body : JSON.stringify(body),
-        headers: { "content-type": "application/json", ...headers },
-      });
-    const newContext = async (data: object = { title: "One", notes: { $text: "a fox, a dog" } }): Promise<string> => {
-      count += 1;
-      const id = `c${count}`;
-      expect((await send("POST", "/v1/contexts", { id, data })).status).toBe(201);
-      return id;
-    };
-    const addressOf = async (data?: object) => `/v1/contexts/${await newContext(data)}`;
-    const set = (address: string, value: unknown, headers: Record<string, string> = {}) =>
-      send("PATCH", address, [{ op: "add", path: "/title", value }], { "content-type": PATCH_JSON, ...headers });
-    const dataAt = async (address: string) => contextSchema.parse(await (await call(address)).json()).data;
-
-    const expectProblem = async (response: Response, code: ErrorCode, says?: RegExp) => {
-      expect(response.headers.get("content-type")).toBe("application/problem+json");
-      const problem = problemSchema.parse(await response.json());
-      expect({ code: problem.code, status: response.status }).toEqual({ code, status: ERRORS[code].status });
-      expect(problem).toMatchObject({ status: response.status, retry: ERRORS[code].retry, type: "about:blank" });
-      expect(problem.requestId).toBe(response.headers.get("x-request-id"));
-      expect(problem.detail).toMatch(says ?? /\.$/);
-      return problem;
-    };
-
-    /** Everything sent, the Host header too, as it is. */
-    const raw = (method: string, path: string, headers: Record<string, string>, body: Iterable<string> = []) =>
-      new Promise<{ status: number; headers: Record<string, unknown>; text: string }>((resolve, reject) => {
-        const request = httpRequest(`${url}${path}`, { method, headers }, (response) => {
-          const chunks: Buffer[] = [];
-          response.on("data", (chunk: Buffer) => chunks.push(chunk));
-          response.on("end", () => {
-            resolve({
-              status: response.statusCode ?? 0,
-              headers: response.headers,
-              text: Buffer.concat(chunks).toString(),
-            });
-          });
-          response.on("error", reject);
-        });
-        request.on("error", reject);
-        for (const chunk of body) request.write(chunk);
-        request.end();
-      });
+    const { call, send, set, raw, addressOf, dataAt, expectProblem } = new RestHarness(start);
 
     describe("creating and finding", () => {
       test("[REST-1] a new context is at version 0, with Location, ETag and its data", async () => {
@@ -524,7 +455,8 @@ export function restSuite(name: string, start: () => Promise<ServiceUnderTest>):
       };
       expect(openapi).toMatch(/^3\.1/);
       for (const [path, methods] of Object.entries(paths)) {
-        const allowed = (await call(path.replace("{id}", "none"), { method: "PUT" })).headers.get("allow") ?? "";
+        const allowed =
+          (await call(path.replaceAll(/\{\w+\}/g, "none"), { method: "OPTIONS" })).headers.get("allow") ?? "";
         const documented = Object.keys(methods).map((method) => method.toUpperCase());
         expect([path, ...documented.sort()]).toEqual([
           path,
@@ -534,7 +466,7 @@ export function restSuite(name: string, start: () => Promise<ServiceUnderTest>):
             .sort(),
         ]);
       }
-      expect(Object.keys(paths)).toHaveLength(6);
+      expect(Object.keys(paths)).toHaveLength(Object.keys(ROUTES).length + 3);
     });
 
     test("[REST-23] liveness and readiness", async () => {
@@ -544,9 +476,4 @@ export function restSuite(name: string, start: () => Promise<ServiceUnderTest>):
       }
     });
   });
-}
-
-function bodyOf({ body }: Response): AsyncIterable<Uint8Array> {
-  if (body !== null) return body;
-  throw new Error("the answer has no body");
 }

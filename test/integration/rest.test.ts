@@ -1,19 +1,13 @@
 /**
- * REST over a fake of what stands behind it (the transport by itself), and over the real service on a log in memory.
+ * REST over a fake of what stands behind it: the transport by itself.
+ *
+ * Not here: REST over the real service (rest-service.test.ts).
  */
 import { FakeContextService } from "../support/fake-context-service.ts";
-import { startService } from "../support/service-rig.ts";
+import { restHistorySuite } from "./rest-history-suite.ts";
 import { restSuite } from "./rest-suite.ts";
 
-restSuite("a fake", async () => ({ service: new FakeContextService(), close: async () => {} }));
+const startFake = async () => ({ service: new FakeContextService(), close: async () => {} });
 
-restSuite("the real service", async () => {
-  const { service, storage } = await startService();
-  return {
-    service,
-    async close() {
-      await service.close();
-      await storage.close();
-    },
-  };
-});
+restSuite("a fake", startFake);
+restHistorySuite("a fake", startFake);

@@ -4,16 +4,18 @@
  * `failure`, when set, is what every call rejects with. Not here: merging, durability, most operations.
  */
 import type { ChangeRecord, JsonOp } from "../../shared/change.ts";
+import type { ContextType } from "../../shared/context-type.ts";
 import { ServiceError } from "../../shared/errors.ts";
 import { parseContextId } from "../../shared/ids.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import { isJsonObject } from "../../shared/json.ts";
 import type { Json, JsonObject } from "../../shared/json.ts";
-import { formatPath, overlaps, parsePath } from "../../shared/path.ts";
+import { formatPath, parsePath } from "../../shared/path.ts";
 import type {
   Caller,
   ChangeOutcome,
   ChangeRequest,
+  ChangesRequest,
   ContextService,
   ContextSummary,
   FindRequest,
@@ -21,18 +23,23 @@ import type {
   Page,
   ReadContext,
 } from "../../server/context-service.ts";
-
-interface Stored {
-  state: ContextSummary;
-  data: JsonObject;
-  readonly changes: ChangeRecord[];
-  readonly outcomes: Map<string, { readonly fingerprint: string; readonly outcome: ChangeOutcome }>;
-  isGone: boolean;
-}
-
-const AT_MS = Date.UTC(2026, 10, 22, 12);
+import { FakeConflicts } from "./fake-conflicts.ts";
+import { FakePast } from "./fake-past.ts";
+import { AT_MS, assertUnchanged, dataAt, touches } from "./fake-store.ts";
+import type { FakeStore, Stored } from "./fake-store.ts";
+import { FakeTypes, violationsIn } from "./fake-types.ts";
 
 export class FakeContextService implements ContextService {
+  readonly #types = new Map<string, ContextType>();
+  readonly #store: FakeStore = {
+    types: this.#types,
+    get: (id) => this.#get(id),
+    all: () => [...this.#contexts.values()],
+    change: (caller, id, request) => this.change(caller, id, request),
+  };
+  readonly history = new FakePast(this.#store);
+  readonly conflicts = new FakeConflicts(this.#store);
+  readonly types = new FakeTypes(this.#store);
   failure: Error | undefined;
   reasons: string[] = [];
   /** Live feeds under way. */
@@ -47,10 +54,30 @@ export class FakeContextService implements ContextService {
     const contextId = id ?? parseContextId(`context-${this.#contexts.size + 1}`);
     if (this.#contexts.has(contextId)) throw new ServiceError("ALREADY_EXISTS", "A context with this id exists.");
     const state: ContextSummary = {
-      meta: { id: contextId, ...names, tags, createdAtMs: AT_MS, createdBy: actor, epoch: 1 },
+      meta: {
+        id: contextId,
+        ...names,
+        tags,
+        createdAtMs: AT_MS,
+        createdBy: actor,
+        epoch: 1,
+        firstEpoch: 1,
+        authorSalt: 0,
+      },
       head: { seq: 0, version: 0, lockSeq: 0, updatedAtMs: AT_MS },
     };
-    this.#contexts.set(contextId, { state, data: plain(data), changes: [], outcomes: new Map(), isGone: false });
+    const content = plain(data);
+    this.#assertValid(state, content);
+    this.#contexts.set(contextId, {
+      state,
+      data: content,
+      past: [content],
+      changes: [],
+      checkpoints: new Map(),
+      conflicts: [],
+      outcomes: new Map(),
+      isGone: false,
+    });
     return this.read({ actor, origin: "rest" }, contextId, { path: "" });
   }
 
@@ -74,31 +101,49 @@ export class FakeContextService implements ContextService {
     return hits.length > limit && last !== undefined ? { items, next: last.meta.id } : { items };
   }
 
-  async read(_caller: Caller, id: ContextId, { path }: { path: string; depth?: number }): Promise<ReadContext> {
-    const { state, data } = this.#get(id);
-    return { ...state, data: valueAt(data, path) };
+  async read(
+    _caller: Caller,
+    id: ContextId,
+    { path, version }: { path: string; depth?: number; version?: number },
+  ): Promise<ReadContext> {
+    const stored = this.#get(id);
+    if (version === undefined) return { ...stored.state, data: valueAt(stored.data, path) };
+    const data = valueAt(dataAt(stored, version), path);
+    const head = { ...stored.state.head, seq: version, version, updatedAtMs: AT_MS + version };
+    return { ...stored.state, head, data };
   }
 
-  async change({ actor, origin }: Caller, id: ContextId, request: ChangeRequest): Promise<ChangeOutcome> {
+  async change(
+    { actor, origin }: Caller,
+    id: ContextId,
+    request: ChangeRequest & { readonly resolves?: string },
+  ): Promise<ChangeOutcome> {
     const stored = this.#get(id);
-    const { ops, ifVersion, message, idempotencyKey } = request;
-    const fingerprint = JSON.stringify({ ops, ifVersion, message });
+    const { ops, message, resolves, idempotencyKey, ...precondition } = request;
+    const fingerprint = JSON.stringify({ ops, message, precondition });
     const former = idempotencyKey === undefined ? undefined : stored.outcomes.get(idempotencyKey);
     if (former !== undefined && former.fingerprint !== fingerprint) {
       throw new ServiceError("IDEMPOTENCY_KEY_REUSED", "The key was used for another change.");
     }
     if (former !== undefined) return { ...former.outcome, replayed: true };
+    assertUnchanged(stored, request);
     const { head } = stored.state;
-    if (ifVersion !== undefined && ifVersion !== head.version) {
-      throw new ServiceError("VERSION_CONFLICT", `The context is at version ${head.version}.`, {
-        details: { currentVersion: head.version },
-      });
-    }
-    stored.data = ops.reduce(applied, stored.data);
+    const data = ops.reduce(applied, stored.data);
+    this.#assertValid(stored.state, data);
     const version = head.version + 1;
-    const paths = ops.map(({ path }) => formatPath(parsePath(path)));
-    const record = { version, seq: version, actor, origin, atMs: AT_MS + version, paths };
-    stored.changes.push(message === undefined ? record : { ...record, message });
+    const paths = [...new Set(ops.map(({ path }) => formatPath(parsePath(path))))];
+    stored.data = data;
+    stored.past.push(data);
+    stored.changes.push({
+      version,
+      seq: version,
+      actor,
+      origin,
+      atMs: AT_MS + version,
+      paths,
+      ...(message === undefined ? {} : { message }),
+      ...(resolves === undefined ? {} : { resolves }),
+    });
     stored.state = { ...stored.state, head: { ...head, seq: version, version, updatedAtMs: AT_MS + version } };
     const outcome = { version, seq: version, paths, replayed: false };
     if (idempotencyKey !== undefined) stored.outcomes.set(idempotencyKey, { fingerprint, outcome });
@@ -112,12 +157,12 @@ export class FakeContextService implements ContextService {
     this.#announce();
   }
 
-  async changes(
-    _caller: Caller,
-    id: ContextId,
-    { since, path = "", limit }: { since: number; path?: string; limit: number },
-  ): Promise<Page<ChangeRecord>> {
-    const hits = this.#get(id).changes.filter((it) => it.version > since && touches(it, path));
+  async changes(_caller: Caller, id: ContextId, request: ChangesRequest): Promise<Page<ChangeRecord>> {
+    const { since = 0, newestFirst = false, before = Infinity, path = "", actor, limit } = request;
+    const inOrder = this.#get(id).changes.filter(
+      (it) => it.version > since && it.version < before && touches(it, path) && (actor ?? it.actor) === it.actor,
+    );
+    const hits = newestFirst ? inOrder.reverse() : inOrder;
     const items = hits.slice(0, limit);
     return hits.length > limit ? { items, next: String(items.at(-1)?.version) } : { items };
   }
@@ -171,6 +216,15 @@ export class FakeContextService implements ContextService {
     return stored;
   }
 
+  #assertValid({ meta }: ContextSummary, data: JsonObject): void {
+    const type = this.#types.get(meta.type ?? "");
+    const violations = type === undefined ? [] : violationsIn(data, type.schema);
+    if (violations.length === 0) return;
+    throw new ServiceError("SCHEMA_VIOLATION", "The result would break the context's type.", {
+      details: { violations },
+    });
+  }
+
   #failIfTold(): void {
     if (this.failure !== undefined) throw this.failure;
   }
@@ -181,10 +235,6 @@ function unknownContext(): ServiceError {
     "CONTEXT_NOT_FOUND",
     "There is no such context. Create it, or look for it with GET /v1/contexts.",
   );
-}
-
-function touches({ paths }: ChangeRecord, path: string): boolean {
-  return paths.some((it) => overlaps(parsePath(it), parsePath(path)));
 }
 
 function valueAt(data: JsonObject, path: string): Json {

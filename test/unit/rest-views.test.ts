@@ -1,12 +1,23 @@
 /** Views and problems: exact shapes. */
 import { expect, test } from "vitest";
+import type { Conflict } from "../../shared/conflict.ts";
 import { ServiceError } from "../../shared/errors.ts";
 import { parseActor, parseContextId } from "../../shared/ids.ts";
+import { conflictList } from "../../server/transport/rest/conflict-views.ts";
+import { blameView, revertResult } from "../../server/transport/rest/history-views.ts";
 import { problemOf, problemResponse } from "../../server/transport/rest/problem.ts";
 import { changeList, changeView, contextList, contextView } from "../../server/transport/rest/views.ts";
 
 const actor = parseActor("ada");
-const meta = { id: parseContextId("plan"), tags: ["x"], createdAtMs: 0, createdBy: actor, epoch: 2 };
+const meta = {
+  id: parseContextId("plan"),
+  tags: ["x"],
+  createdAtMs: 0,
+  createdBy: actor,
+  epoch: 2,
+  firstEpoch: 1,
+  authorSalt: 7,
+};
 const head = { seq: 9, version: 7, lockSeq: 3, updatedAtMs: 1_000 };
 const info = {
   id: "plan",
@@ -42,6 +53,64 @@ test("[REST-17] a change's view", () => {
   expect(changeList({ items: [{ ...record, message: "why" }], next: "7" })).toStrictEqual({
     changes: [{ ...view, message: "why" }],
     next: 7,
+  });
+  expect(changeView({ ...record, resolves: "5.0" })).toStrictEqual({ ...view, resolves: "5.0" });
+});
+
+test("[REST-29] a line of blame: what is not known is left out", () => {
+  const by = { version: 3, actor, atMs: 1_000, message: "why" };
+  const lines = [
+    { path: "/text", start: 0, text: "He", ...by },
+    { path: "/list", index: 2 },
+  ];
+  expect(blameView({ version: 4, lines })).toStrictEqual({
+    version: 4,
+    lines: [
+      { path: "/text", start: 0, text: "He", version: 3, actor: "ada", at: "1970-01-01T00:00:01.000Z", message: "why" },
+      { path: "/list", index: 2 },
+    ],
+  });
+});
+
+test("[REST-31] what an undo kept, and by whom it was changed", () => {
+  const kept = [
+    { path: "/a", reason: "changed-since", by: { version: 3, actor, atMs: 1_000 } },
+    { path: "@xml", reason: "not-json" },
+  ] as const;
+  expect(revertResult({ version: 4, changes: [], kept, dryRun: true })).toStrictEqual({
+    version: 4,
+    changes: [],
+    kept: [
+      { path: "/a", reason: "changed-since", by: { version: 3, actor: "ada", at: "1970-01-01T00:00:01.000Z" } },
+      { path: "@xml", reason: "not-json" },
+    ],
+    dryRun: true,
+  });
+});
+
+test("[REST-34] a conflict: a side's null is a value, its absence a deletion", () => {
+  const conflict: Conflict = {
+    id: "2.0",
+    path: "/a",
+    kind: "set-delete",
+    policy: "record",
+    winner: { actor, version: 2, value: null },
+    loser: { actor },
+    status: "resolved",
+    atMs: 0,
+    version: 2,
+    resolution: { version: 3, actor, atMs: 1_000 },
+  };
+  const { atMs: _, ...rest } = conflict;
+  expect(conflictList({ items: [conflict], next: "2.0" })).toStrictEqual({
+    conflicts: [
+      {
+        ...rest,
+        at: "1970-01-01T00:00:00.000Z",
+        resolution: { version: 3, actor: "ada", at: "1970-01-01T00:00:01.000Z" },
+      },
+    ],
+    next: "2.0",
   });
 });
 

@@ -25,7 +25,7 @@ async function read({ service }: RestParts, call: Call): Promise<Response> {
 
 async function register({ service }: RestParts, call: Call): Promise<Response> {
   const name = nameOf(call);
-  const { dryRun } = parseQuery(typeQuerySchema, call.request.url);
+  const { dryRun = false } = parseQuery(typeQuerySchema, call.request.url);
   const { schema } = await readBody(typeRequestSchema, call.request);
   const outcome = await service.types.put(call.caller, name, { schema, dryRun });
   const isNew = !dryRun && outcome.type.revision === 1;

@@ -1,0 +1,107 @@
+/**
+ * A REST server over a ContextService, and the calls that the suites make of it.
+ */
+import { request as httpRequest } from "node:http";
+import { afterAll, beforeAll, expect } from "vitest";
+import type { ContextService } from "../../server/context-service.ts";
+import { ERRORS } from "../../shared/errors.ts";
+import type { ErrorCode } from "../../shared/errors.ts";
+import { contextSchema, problemSchema } from "../../shared/protocol/rest.ts";
+import { startRestServer } from "../support/rest-server.ts";
+
+export interface ServiceUnderTest {
+  readonly service: ContextService;
+  close(): Promise<void>;
+}
+
+export const PATCH_JSON = "application/json-patch+json";
+export const MERGE_JSON = "application/merge-patch+json";
+
+type Headers = Readonly<Record<string, string>>;
+
+interface RawAnswer {
+  readonly status: number;
+  readonly headers: Record<string, unknown>;
+  readonly text: string;
+}
+
+/** Starts before the tests of the describe in which it is called, and ends after them. */
+export class RestHarness {
+  #url = "";
+  #count = 0;
+
+  constructor(start: () => Promise<ServiceUnderTest>) {
+    let stop: (() => Promise<void>)[] = [];
+    beforeAll(async () => {
+      const underTest = await start();
+      const server = await startRestServer(underTest.service);
+      this.#url = server.url;
+      stop = [() => server.close(), () => underTest.close()];
+    });
+    afterAll(async () => {
+      for (const it of stop) await it();
+    });
+  }
+
+  readonly call = (path: string, init: RequestInit = {}): Promise<Response> => fetch(`${this.#url}${path}`, init);
+
+  /** A text is sent as it is, anything else as JSON. */
+  readonly send = (method: string, path: string, body: unknown, headers: Headers = {}): Promise<Response> =>
+    this.call(path, {
+      method,
+      body: typeof body === "string" ? body : JSON.stringify(body),
+      headers: { "content-type": "application/json", ...headers },
+    });
+
+  /** Makes a context; its address. */
+  readonly addressOf = async (
+    data: object = { title: "One", notes: { $text: "a fox, a dog" } },
+    more: object = {},
+  ): Promise<string> => {
+    this.#count += 1;
+    const id = `c${this.#count}`;
+    expect((await this.send("POST", "/v1/contexts", { id, data, ...more })).status).toBe(201);
+    return `/v1/contexts/${id}`;
+  };
+
+  readonly set = (address: string, value: unknown, headers: Headers = {}): Promise<Response> =>
+    this.put(address, "/title", value, headers);
+
+  readonly put = (address: string, path: string, value: unknown, headers: Headers = {}): Promise<Response> =>
+    this.send("PATCH", address, [{ op: "add", path, value }], { "content-type": PATCH_JSON, ...headers });
+
+  readonly dataAt = async (address: string): Promise<unknown> =>
+    contextSchema.parse(await (await this.call(address)).json()).data;
+
+  readonly expectProblem = async (response: Response, code: ErrorCode, says?: RegExp) => {
+    expect(response.headers.get("content-type")).toBe("application/problem+json");
+    const problem = problemSchema.parse(await response.json());
+    expect({ code: problem.code, status: response.status }).toEqual({ code, status: ERRORS[code].status });
+    expect(problem).toMatchObject({ status: response.status, retry: ERRORS[code].retry, type: "about:blank" });
+    expect(problem.requestId).toBe(response.headers.get("x-request-id"));
+    expect(problem.detail).toMatch(says ?? /\.$/);
+    return problem;
+  };
+
+  /** Everything sent, the Host header too, as it is. */
+  readonly raw = (method: string, path: string, headers: Headers, body: Iterable<string> = []): Promise<RawAnswer> =>
+    new Promise((resolve, reject) => {
+      const request = httpRequest(`${this.#url}${path}`, { method, headers }, (response) => {
+        const chunks: Buffer[] = [];
+        response.on("data", (chunk: Buffer) => chunks.push(chunk));
+        response.on("end", () => {
+          const text = Buffer.concat(chunks).toString();
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, text });
+        });
+        response.on("error", reject);
+      });
+      request.on("error", reject);
+      for (const chunk of body) request.write(chunk);
+      request.end();
+    });
+}
+
+export function bodyOf({ body }: Response): AsyncIterable<Uint8Array> {
+  if (body !== null) return body;
+  throw new Error("the answer has no body");
+}
