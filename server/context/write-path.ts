@@ -15,6 +15,7 @@ import type { Conflict } from "../../shared/conflict.ts";
 import { ServiceError, toServiceError } from "../../shared/errors.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
+import { conflictView } from "../../shared/protocol/conflict-view.ts";
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../monitor/logger.ts";
 import { DocumentBroken } from "../state/context-state.ts";
@@ -198,7 +199,8 @@ export class WritePath {
       answers.push(() => write.settle({ version: entry.version, seq: entry.seq, paths: entry.paths }));
     });
     if (publications.length > 0) this.#sync.publish(live.id, publications);
-    for (const conflict of conflicts) this.#sync.announce(live.id, { type: "conflict", conflict: recordOf(conflict) });
+    for (const conflict of conflicts)
+      this.#sync.announce(live.id, { type: "conflict", conflict: { ...conflictView(conflict) } });
     for (const answer of answers) answer();
   }
 

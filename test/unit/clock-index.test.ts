@@ -1,4 +1,4 @@
-/** Who added which clocks, and what a sender had seen: rule CONFLICT-6. */
+/** Who added which clocks, and what a sender had seen: part of rule STATE-8. */
 import { describe, expect, test } from "vitest";
 import { parseActor } from "../../shared/ids.ts";
 import { ClockIndex } from "../../server/state/clock-index.ts";
@@ -21,7 +21,7 @@ function filled(changesMax?: number): ClockIndex {
   return index;
 }
 
-describe("clocks and the changes that added them", () => {
+describe("[STATE-8] clocks and the changes that added them", () => {
   test("a clock is found in the change that added it, and not beside it", () => {
     const index = filled();
     const versions = [9, 10, 19, 20, 21].map((clock) => index.rangeOf(1, clock)?.version);
