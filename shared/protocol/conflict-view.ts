@@ -1,0 +1,22 @@
+/**
+ * A conflict as it goes over the wire, the same in REST answers and in events: times as ISO 8601 in UTC.
+ */
+import type { Conflict, ConflictSide } from "../conflict.ts";
+import type { ConflictView } from "./rest-conflicts.ts";
+
+export function conflictView(conflict: Conflict): ConflictView {
+  const { id, path, kind, policy, winner, loser, status, atMs, version, resolution } = conflict;
+  const at = new Date(atMs).toISOString();
+  const view = { id, path, kind, policy, winner: sideView(winner), loser: sideView(loser), status, at, version };
+  if (resolution === undefined) return view;
+  const { atMs: resolvedAtMs, ...how } = resolution;
+  return { ...view, resolution: { ...how, at: new Date(resolvedAtMs).toISOString() } };
+}
+
+function sideView({ actor, version, value }: ConflictSide): ConflictView["winner"] {
+  return {
+    ...(actor === undefined ? {} : { actor }),
+    ...(version === undefined ? {} : { version }),
+    ...(value === undefined ? {} : { value }),
+  };
+}
