@@ -2,7 +2,8 @@
  * Contexts as they would be loaded: checkpoint and tail in memory, so that one that is opened again needs no disk.
  *
  * Invariants (CACHE):
- *  1. An entry in the cache equals what the log would answer; whatever cannot be fitted on is dropped instead.
+ *  1. An entry in the cache equals what the log would answer; whatever cannot be fitted on is dropped instead. Only
+ *     `size.bytes` is approximate, from a checkpoint on until the next append.
  *  2. No more than cacheBytesMax, and nothing that was not used for cacheTtlMs.
  *
  * Not here: reading and writing the log (storage-manager.ts).
@@ -11,12 +12,13 @@ import { LRUCache } from "lru-cache";
 import type { ContextId } from "../../shared/ids.ts";
 import type { Limits } from "../../shared/limits.ts";
 import type { Clock } from "../clock.ts";
-import type { Checkpoint, LogEntry, StoredContext } from "./change-log.ts";
+import type { Checkpoint, LogEntry, LogSize, StoredContext } from "./change-log.ts";
 
 /** Beside its update, roughly: the object, its paths, the actor's share. */
 const ENTRY_BYTES = 200;
 const CONTEXT_BYTES = 500;
 const OWNER_BYTES = 50;
+const RETIRED_BYTES = 8;
 
 interface Cached {
   readonly context: StoredContext;
@@ -25,10 +27,16 @@ interface Cached {
   readonly bytes: number;
 }
 
+/** What an append gave. */
+interface Growth {
+  readonly entries: readonly LogEntry[];
+  readonly size: LogSize;
+}
+
 /** A context on its way into the cache. */
 interface Fill {
   /** What was appended meanwhile; undefined when the context was dropped meanwhile. */
-  missed: LogEntry[] | undefined;
+  missed: Growth[] | undefined;
 }
 
 export class ContextCache {
@@ -61,10 +69,9 @@ export class ContextCache {
       const context = await read();
       if (context !== undefined && fill.missed !== undefined) {
         this.#set(context, [...context.tail]);
-        this.#append(
-          id,
-          fill.missed.filter(({ seq }) => seq > context.head.seq),
-        );
+        for (const growth of fill.missed) {
+          if ((growth.entries.at(-1)?.seq ?? 0) > context.head.seq) this.#append(id, growth);
+        }
       }
       return context;
     } finally {
@@ -89,9 +96,9 @@ export class ContextCache {
   }
 
   /** The log grew by these entries. */
-  append(id: ContextId, entries: readonly LogEntry[]): void {
-    for (const fill of this.#fills.get(id) ?? []) fill.missed?.push(...entries);
-    this.#append(id, entries);
+  append(id: ContextId, growth: Growth): void {
+    for (const fill of this.#fills.get(id) ?? []) fill.missed?.push(growth);
+    this.#append(id, growth);
   }
 
   /** The log has this checkpoint now. */
@@ -99,22 +106,24 @@ export class ContextCache {
     const cached = this.#entries.peek(id);
     if (cached === undefined || checkpoint.seq <= cached.context.checkpoint.seq) return;
     if (checkpoint.seq > cached.context.head.seq) return this.delete(id);
+    const { checkpoint: older, size } = cached.context;
+    const bytes = size.bytes + checkpoint.state.length - (older.seq === size.baseSeq ? 0 : older.state.length);
     this.#set(
-      { ...cached.context, checkpoint },
+      { ...cached.context, checkpoint, size: { ...size, bytes } },
       cached.tail.filter(({ seq }) => seq > checkpoint.seq),
     );
   }
 
-  #append(id: ContextId, entries: readonly LogEntry[]): void {
+  #append(id: ContextId, { entries, size }: Growth): void {
     const cached = this.#entries.get(id);
     const [first, last] = [entries[0], entries.at(-1)];
     if (cached === undefined || first === undefined || last === undefined) return;
     const { context, tail, bytes } = cached;
-    if (first.seq !== context.head.seq + 1) return this.delete(id);
+    if (first.seq !== context.head.seq + 1 || entries.some(({ kind }) => kind === "epoch")) return this.delete(id);
     tail.push(...entries);
     const { seq, version } = last;
     const head = { ...context.head, seq, version, updatedAtMs: Math.max(context.head.updatedAtMs, last.atMs) };
-    this.#entries.set(id, { context: { ...context, head }, tail, bytes: bytes + bytesOfEntries(entries) });
+    this.#entries.set(id, { context: { ...context, head, size }, tail, bytes: bytes + bytesOfEntries(entries) });
   }
 
   #set(context: StoredContext, tail: LogEntry[]): void {
@@ -123,7 +132,9 @@ export class ContextCache {
 }
 
 function bytesOf(checkpoint: Checkpoint, tail: readonly LogEntry[]): number {
-  return CONTEXT_BYTES + checkpoint.state.length + checkpoint.owners.length * OWNER_BYTES + bytesOfEntries(tail);
+  const { state, owners, retired } = checkpoint;
+  const tables = owners.length * OWNER_BYTES + retired.length * RETIRED_BYTES;
+  return CONTEXT_BYTES + state.length + tables + bytesOfEntries(tail);
 }
 
 function bytesOfEntries(entries: readonly LogEntry[]): number {

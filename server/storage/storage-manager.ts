@@ -11,6 +11,7 @@
 import type { ContextMeta } from "../../shared/context.ts";
 import { ServiceError } from "../../shared/errors.ts";
 import type { ContextId } from "../../shared/ids.ts";
+import type { JsonObject } from "../../shared/json.ts";
 import { LIMITS, type Limits } from "../../shared/limits.ts";
 import type { Clock } from "../clock.ts";
 import type {
@@ -18,10 +19,15 @@ import type {
   AppendResult,
   ChangeLog,
   Checkpoint,
+  CheckpointInfo,
+  Collection,
   Guard,
   IdempotencyRecord,
   LogEntry,
   NewEntry,
+  RecordQuery,
+  RecordWrite,
+  SideRecord,
   StoredContext,
   StoredSummary,
 } from "./change-log.ts";
@@ -87,7 +93,7 @@ export class StorageManager {
       limits,
       nodeClientId: () => log.nodeClientId,
       load: (id) => this.load(id),
-      write: (id, checkpoint) => this.#writeCheckpoint(id, checkpoint),
+      write: (id, checkpoint) => this.writeCheckpoint(id, checkpoint),
       onError: (id, error) => this.#checkpointFailed(id, error),
     });
   }
@@ -139,7 +145,8 @@ export class StorageManager {
 
   async create(meta: ContextMeta, checkpoint: Checkpoint): Promise<StoredSummary> {
     const summary = this.#guarded(() => this.#log.create(meta, checkpoint));
-    await this.#cache.fill(meta.id, async () => ({ ...(await summary), checkpoint, tail: [] }));
+    const size = { bytes: checkpoint.state.length, logBytes: 0, baseSeq: 0, baseVersion: 0 };
+    await this.#cache.fill(meta.id, async () => ({ ...(await summary), checkpoint, tail: [], size }));
     return summary;
   }
 
@@ -153,7 +160,7 @@ export class StorageManager {
     try {
       const result = await this.#guarded(() => this.#log.append(contextId, guard, entries, options));
       if (result.kind === "appended") {
-        this.#cache.append(contextId, result.entries);
+        this.#cache.append(contextId, result);
         this.#checkpoints.appended(contextId, result);
       }
       return result;
@@ -185,8 +192,60 @@ export class StorageManager {
     return this.#guarded(() => this.#log.readBackwards(contextId, beforeSeq, limit));
   }
 
+  /** Those that shorten a cold load are written without being asked for. */
+  async writeCheckpoint(
+    contextId: ContextId,
+    checkpoint: Checkpoint,
+    options: { readonly isKept?: boolean; readonly records?: readonly RecordWrite[] } = {},
+  ): Promise<void> {
+    await this.#guarded(() => this.#log.writeCheckpoint(contextId, checkpoint, options));
+    if (options.isKept === true) this.#cache.delete(contextId);
+    else this.#cache.advance(contextId, checkpoint);
+  }
+
+  async releaseCheckpoint(contextId: ContextId, seq: number, records?: readonly RecordWrite[]): Promise<void> {
+    await this.#guarded(() => this.#log.releaseCheckpoint(contextId, seq, records));
+    this.#cache.delete(contextId);
+  }
+
+  checkpoints(contextId: ContextId): Promise<readonly CheckpointInfo[]> {
+    return this.#guarded(() => this.#log.checkpoints(contextId));
+  }
+
+  checkpointBefore(contextId: ContextId, seq: number): Promise<Checkpoint | undefined> {
+    return this.#guarded(() => this.#log.checkpointBefore(contextId, seq));
+  }
+
+  async trim(contextId: ContextId, base: Checkpoint): Promise<void> {
+    try {
+      await this.#guarded(() => this.#log.trim(contextId, base));
+    } finally {
+      this.#cache.delete(contextId);
+    }
+  }
+
   findIdempotent(contextId: ContextId, key: string, notBeforeMs: number): Promise<IdempotencyRecord | undefined> {
     return this.#guarded(() => this.#log.findIdempotent(contextId, key, notBeforeMs));
+  }
+
+  recordIdempotent(contextId: ContextId, record: IdempotencyRecord): Promise<void> {
+    return this.#guarded(() => this.#log.recordIdempotent(contextId, record));
+  }
+
+  writeRecords(contextId: ContextId | undefined, writes: readonly RecordWrite[]): Promise<void> {
+    return this.#guarded(() => this.#log.writeRecords(contextId, writes));
+  }
+
+  readRecord(contextId: ContextId | undefined, collection: Collection, key: string): Promise<JsonObject | undefined> {
+    return this.#guarded(() => this.#log.readRecord(contextId, collection, key));
+  }
+
+  listRecords(
+    contextId: ContextId | undefined,
+    collection: Collection,
+    query: RecordQuery,
+  ): Promise<readonly SideRecord[]> {
+    return this.#guarded(() => this.#log.listRecords(contextId, collection, query));
   }
 
   list(after: ContextId | undefined, limit: number): Promise<readonly StoredSummary[]> {
@@ -230,11 +289,6 @@ export class StorageManager {
   #recovered(): void {
     this.#logger?.info("The log is open again.");
     for (const listener of this.#recoveryListeners) listener();
-  }
-
-  async #writeCheckpoint(contextId: ContextId, checkpoint: Checkpoint): Promise<void> {
-    await this.#guarded(() => this.#log.writeCheckpoint(contextId, checkpoint));
-    this.#cache.advance(contextId, checkpoint);
   }
 
   #checkpointFailed(contextId: ContextId, error: unknown): void {

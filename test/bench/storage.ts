@@ -83,7 +83,8 @@ function withRecords(producers: number, contexts: number): Promise<Sample> {
     const store = new LevelStore(folder);
     await store.open();
     const seqs = Array.from({ length: contexts }, () => 0);
-    const stored = { checkpointSeq: 0, checkpointBytes: 0, logBytes: 0, coveredBytes: 0 };
+    const checkpoints = [{ seq: 0, version: 0, bytes: 0, isKept: false }];
+    const stored = { checkpoints, baseSeq: 0, logBytes: 0, coveredBytes: 0 };
     const commit = new GroupCommit<{ context: number; entry: LogEntry }>({
       clock: systemClock,
       limits: LIMITS,

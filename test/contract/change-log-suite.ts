@@ -50,7 +50,7 @@ export function describeChangeLog(name: string, traits: LogTraits, factory: () =
       await log.append(plan, { lockSeq: 0 }, [entryOf(3)]);
       await reopen();
       const stored = await log.load(plan);
-      expect(stored?.meta).toEqual({ ...metaOf("plan"), epoch: 1 });
+      expect(stored?.meta).toEqual({ ...metaOf("plan"), epoch: 1, firstEpoch: 1 });
       expect(stored?.head).toEqual({ seq: 3, version: 2, lockSeq: 0, updatedAtMs: 2_003 });
       expect(stored?.checkpoint).toEqual(emptyCheckpoint());
       expect(stored?.tail).toEqual([
@@ -187,6 +187,7 @@ export function describeChangeLog(name: string, traits: LogTraits, factory: () =
         [1, 2, 3, 4].map((n) => entryOf(n)),
       );
       const checkpoint = {
+        ...emptyCheckpoint(),
         seq: 3,
         version: 3,
         state: Uint8Array.of(1, 2, 3),
@@ -220,7 +221,7 @@ export function describeChangeLog(name: string, traits: LogTraits, factory: () =
         bytes.push(result.tail.bytes);
       }
       expect(bytes.map((one) => Math.floor(one / 1000))).toEqual([1, 2, 3]);
-      await log.writeCheckpoint(plan, { seq: 3, version: 3, state: new Uint8Array(500), owners: [] });
+      await log.writeCheckpoint(plan, { ...emptyCheckpoint(), seq: 3, version: 3, state: new Uint8Array(500) });
       const result = await log.append(plan, { seq: 3 }, [entryOf(3, { update: new Uint8Array(1000) })]);
       if (result.kind !== "appended") throw new Error("not appended");
       expect(result.tail.entries).toBe(1);

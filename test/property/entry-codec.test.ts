@@ -14,12 +14,13 @@ import {
   decodeContext,
   decodeHead,
   decodeIdempotency,
+  decodeSideRecord,
 } from "../../server/storage/log/record-codec.ts";
 
 const settings = { seed: 20_261_122, numRuns: 1000, verbose: true };
 const name = "record";
 
-const anyEntry: fc.Arbitrary<NewEntry> = fc.record(
+const anyFields = fc.record(
   {
     kind: fc.constantFrom("change", "void"),
     actor: fc.constantFrom("alice", "bob", "日本", "🙂").map(parseActor),
@@ -28,9 +29,15 @@ const anyEntry: fc.Arbitrary<NewEntry> = fc.record(
     message: fc.string({ unit: "grapheme" }),
     paths: fc.array(fc.string({ unit: "grapheme" }), { maxLength: 5 }),
     update: fc.uint8Array({ maxLength: 300 }),
+    resolves: fc.string({ maxLength: 20 }),
   },
   { requiredKeys: ["kind", "actor", "atMs", "origin", "paths", "update"] },
 );
+
+/** Now and then a new epoch. */
+const anyEntry: fc.Arbitrary<NewEntry> = fc
+  .tuple(anyFields, fc.option(fc.maxSafeNat(), { freq: 4 }))
+  .map(([fields, authorSalt]) => (authorSalt === null ? fields : { ...fields, kind: "epoch", authorSalt }));
 
 test("[LOG-14] any run reads back as it was written", () => {
   fc.assert(
@@ -55,7 +62,7 @@ function plain(_key: string, value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-const DECODERS = [decodeRun, decodeCheckpoint, decodeContext, decodeHead, decodeIdempotency];
+const DECODERS = [decodeRun, decodeCheckpoint, decodeContext, decodeHead, decodeIdempotency, decodeSideRecord];
 
 test("[LOG-15] no bytes make a decoder do anything but return or throw DATA_DAMAGED, not even with a right checksum", () => {
   fc.assert(

@@ -131,7 +131,9 @@ function publishingEarly(log: ChangeLog): ChangeLog {
       version: head.version + at + 1,
     }));
     heads.set(id, { seq: head.seq + entries.length, version: head.version + entries.length });
-    return Promise.resolve({ kind: "appended", entries: placed, tail: { entries: 0, bytes: 0, checkpointBytes: 0 } });
+    const size = { bytes: 0, logBytes: 0, baseSeq: 0, baseVersion: 0 };
+    const tail = { entries: 0, bytes: 0, checkpointBytes: 0 };
+    return Promise.resolve({ kind: "appended", entries: placed, tail, size });
   };
   return replaced(log, { load, append });
 }

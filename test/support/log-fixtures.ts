@@ -7,14 +7,26 @@ import type { Checkpoint, NewEntry, StoredContext } from "../../server/storage/c
 export const alice: Actor = parseActor("alice");
 export const bob: Actor = parseActor("bob");
 
+/** Of the epoch of contexts made here. */
+export const SALT = 12;
+
 export const idOf = (text: string): ContextId => parseContextId(text);
 
 export function metaOf(id: string): ContextMeta {
-  return { id: idOf(id), name: `name of ${id}`, tags: ["a", "b"], createdAtMs: 1_000, createdBy: alice, epoch: 99 };
+  return {
+    id: idOf(id),
+    name: `name of ${id}`,
+    tags: ["a", "b"],
+    createdAtMs: 1_000,
+    createdBy: alice,
+    epoch: 99,
+    firstEpoch: 99,
+    authorSalt: SALT,
+  };
 }
 
 export function emptyCheckpoint(): Checkpoint {
-  return { seq: 0, version: 0, state: Y.encodeStateAsUpdateV2(new Y.Doc()), owners: [] };
+  return { seq: 0, version: 0, state: Y.encodeStateAsUpdateV2(new Y.Doc()), owners: [], retired: [], authorSalt: SALT };
 }
 
 /** An entry whose update is a few bytes of its own; not valid Yjs. */
@@ -22,6 +34,12 @@ export function entryOf(n: number, extra: Partial<NewEntry> = {}): NewEntry {
   const update = new Uint8Array(4);
   new DataView(update.buffer).setUint32(0, n);
   return { kind: "change", actor: alice, atMs: 2_000 + n, origin: "sync", paths: [`/p${n}`], update, ...extra };
+}
+
+/** A new document for the context, with nothing in it. */
+export function epochOf(n: number, authorSalt: number, extra: Partial<NewEntry> = {}): NewEntry {
+  const update = Y.encodeStateAsUpdate(new Y.Doc());
+  return { ...entryOf(n), kind: "epoch", paths: [], update, authorSalt, ...extra };
 }
 
 /** What `entryOf` put into the update. */

@@ -6,25 +6,27 @@ import {
   InlineCheckpointBuilder,
   isCheckpointDue,
   type CheckpointBuilder,
-  type FoldEntry,
 } from "../../server/storage/checkpoint/checkpoint.ts";
+import { authorIdOf } from "../../server/state/author-id.ts";
+import type { FoldEntry } from "../../server/state/document-fold.ts";
 import { CheckpointPool } from "../../server/storage/checkpoint/checkpoint-pool.ts";
-import { alice, bob, emptyCheckpoint, Typist } from "../support/log-fixtures.ts";
+import { alice, bob, emptyCheckpoint, SALT, Typist } from "../support/log-fixtures.ts";
 
 const NODE = 77;
+const AUTHOR = authorIdOf(NODE, { authorSalt: SALT });
 const pool = new CheckpointPool();
 afterAll(() => pool.close());
 
 /** Two writers and the node itself, each seeing what the others did before. */
 function someLog(): FoldEntry[] {
-  const typists = [new Typist(1), new Typist(2), new Typist(NODE), new Typist(3)];
+  const typists = [new Typist(1), new Typist(2), new Typist(AUTHOR), new Typist(3)];
   const actors = [alice, bob, bob, alice];
   return Array.from({ length: 40 }, (_, n) => {
     const [typist, actor] = [typists[n % 4], actors[n % 4]];
     if (typist === undefined || actor === undefined) throw new Error("no typist");
     const { update } = typist.type(`${n} `, actor);
     for (const other of typists) if (other !== typist) other.receive(update);
-    return { seq: n + 1, version: n + 1, actor, update };
+    return { kind: "change", seq: n + 1, version: n + 1, actor, update };
   });
 }
 

@@ -11,7 +11,7 @@ import {
   encodeContext,
   encodeHead,
 } from "../../server/storage/log/record-codec.ts";
-import { alice, bob, entryOf, metaOf } from "../support/log-fixtures.ts";
+import { alice, bob, entryOf, epochOf, metaOf } from "../support/log-fixtures.ts";
 
 const name = 'log of context "plan"';
 const key = runKey(1, 10);
@@ -19,6 +19,9 @@ const run = [
   { ...entryOf(1), seq: 10, version: 5 },
   { ...entryOf(2, { kind: "void", actor: bob, origin: "mcp" }), seq: 11, version: 5 },
   { ...entryOf(3, { actor: bob, message: "why", paths: [] }), seq: 12, version: 6 },
+  { ...epochOf(4, 2 ** 32 - 1, { message: "smaller" }), seq: 13, version: 6 },
+  { ...entryOf(5, { origin: "resolver", resolves: "12.0" }), seq: 14, version: 7 },
+  { ...entryOf(6, { origin: "undo", message: "no", resolves: "12.1" }), seq: 15, version: 8 },
 ] as const;
 
 test("[LOG-14] a run reads back as it was written, seqs and versions included", () => {
@@ -62,14 +65,26 @@ test("[LOG-15] a sound record of a format to come is DATA_FORMAT_NEWER", () => {
 
 test("[LOG-14] head, checkpoint and context read back as they were written", () => {
   const head = { seq: 2 ** 40, version: 7, lockSeq: 3, updatedAtMs: 1_760_000_000_000 };
-  const headRecord = { head, checkpointSeq: 5, checkpointBytes: 6, logBytes: 2 ** 41, coveredBytes: 9 };
+  const checkpoints = [
+    { seq: 3, version: 2, bytes: 100, isKept: true },
+    { seq: 5, version: 4, bytes: 2 ** 33, isKept: false },
+    { seq: 2 ** 39, version: 5, bytes: 6, isKept: false },
+  ];
+  const headRecord = { head, checkpoints, baseSeq: 5, logBytes: 2 ** 41, coveredBytes: 9 };
   expect(decodeHead({ key, value: encodeHead(key, headRecord), name })).toEqual(headRecord);
   const owners = [
     [2 ** 32 - 1, alice],
     [1, alice],
     [2, bob],
   ] as const;
-  const checkpoint = { seq: 5, version: 4, state: Uint8Array.of(0, 255), owners };
+  const checkpoint = {
+    seq: 5,
+    version: 4,
+    state: Uint8Array.of(0, 255),
+    owners,
+    retired: [7, 2 ** 32 - 1],
+    authorSalt: 2 ** 32 - 1,
+  };
   expect(decodeCheckpoint({ key, value: encodeCheckpoint(key, checkpoint), name })).toEqual(checkpoint);
   const context = { number: 9, meta: { ...metaOf("plan"), description: "ä 🙂" } };
   expect(decodeContext({ key, value: encodeContext(key, context), name })).toEqual(context);

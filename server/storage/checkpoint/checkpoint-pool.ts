@@ -3,6 +3,7 @@
  *
  * Not here: the making (checkpoint.ts), the thread (worker-pool.ts).
  */
+import type { FoldEntry } from "../../state/document-fold.ts";
 import { WorkerPool } from "../../worker-pool.ts";
 import type { Checkpoint } from "../change-log.ts";
 import type { CheckpointBuilder, FoldInput } from "./checkpoint.ts";
@@ -12,12 +13,15 @@ export class CheckpointPool implements CheckpointBuilder {
   readonly #pool = new WorkerPool<typeof worker>(new URL("./checkpoint-worker", import.meta.url), { threads: 1 });
 
   build({ base, tail, nodeClientId }: FoldInput): Promise<Checkpoint> {
-    // Only what the fold reads, and each update by itself: a view is sent with all of the buffer it looks into.
-    const bare = tail.map(({ seq, version, actor, update }) => ({ seq, version, actor, update: update.slice() }));
-    return this.#pool.run("build", { base, tail: bare, nodeClientId });
+    return this.#pool.run("build", { base, tail: tail.map(bare), nodeClientId });
   }
 
   close(): Promise<void> {
     return this.#pool.close();
   }
+}
+
+/** Only what the fold reads, and each update by itself: a view is sent with all of the buffer it looks into. */
+function bare({ kind, seq, version, actor, update, authorSalt }: FoldEntry): FoldEntry {
+  return { kind, seq, version, actor, update: update.slice(), ...(authorSalt === undefined ? {} : { authorSalt }) };
 }

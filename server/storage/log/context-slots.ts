@@ -10,13 +10,13 @@
  */
 import type { ContextHead, ContextMeta } from "../../../shared/context.ts";
 import type { ContextId } from "../../../shared/ids.ts";
-import type { HeadRecord } from "./record-codec.ts";
+import type { HeadRecord } from "./head-record.ts";
 
 /** A context that exists. */
 export interface LiveContext {
   readonly number: number;
-  readonly meta: ContextMeta;
-  /** After everything accepted, durable or not. */
+  /** After everything accepted, durable or not; so is `head`. */
+  meta: ContextMeta;
   head: ContextHead;
   /** As in the store, or in the batch that is being written. */
   stored: HeadRecord;

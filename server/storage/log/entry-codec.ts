@@ -2,10 +2,11 @@
  * Log entries as bytes: the body of a run record (decision 0003).
  *
  *   <version before> <count> then per entry:
- *   <kind 1><origin 1><flags 1> [actor] <atMs> [message] <path count> <path>* <update>
+ *   <kind 1><origin 1><flags 1> [actor] <atMs> [message] [resolves] <path count> <path>* <update> [author salt]
  *
  * Numbers are lib0 varints, texts and updates carry their length. Flag 1: the actor is the previous entry's and left out;
- * flag 2: there is a message. A run's first seq is in its key; seqs and versions of the others follow from it.
+ * flag 2: there is a message; flag 4: there is the id of a conflict; flag 8: there is a salt. A run's first seq is in its key;
+ * seqs and versions of the others follow from it. Layout 1 had the kinds 0 and 1, the origins 0 to 5 and the flags 1 and 2.
  *
  * Not here: checksum and format byte (record.ts).
  */
@@ -18,13 +19,41 @@ import { firstSeqOf } from "./log-keys.ts";
 import { decodeRecord, encodeRecord, type StoredRecord } from "./record.ts";
 
 /** Codes are for ever: give a new name the next one, never reuse one. */
-const KIND_CODES: Readonly<Record<LogEntry["kind"], number>> = { change: 0, void: 1 };
-const ORIGIN_CODES: Readonly<Record<ChangeOrigin, number>> = { sync: 0, sdk: 1, rest: 2, mcp: 3, cli: 4, restore: 5 };
+const KIND_CODES: Readonly<Record<LogEntry["kind"], number>> = { change: 0, void: 1, epoch: 2 };
+const ORIGIN_CODES: Readonly<Record<ChangeOrigin, number>> = {
+  sync: 0,
+  sdk: 1,
+  rest: 2,
+  mcp: 3,
+  cli: 4,
+  restore: 5,
+  undo: 6,
+  resolver: 7,
+};
 const KINDS = byCode(KIND_CODES);
 const ORIGINS = byCode(ORIGIN_CODES);
 
 const SAME_ACTOR = 1;
 const HAS_MESSAGE = 2;
+const HAS_RESOLVES = 4;
+const HAS_SALT = 8;
+
+type Rare = "message" | "resolves" | "authorSalt";
+
+/** The entry with what most entries lack. Written out: spreads of objects that may lack a field cost microseconds each. */
+export function withRare(
+  entry: Omit<LogEntry, Rare>,
+  rare: { readonly [Key in Rare]: LogEntry[Key] | undefined },
+): LogEntry {
+  const { message, resolves, authorSalt } = rare;
+  if (resolves === undefined && authorSalt === undefined) return message === undefined ? entry : { ...entry, message };
+  return {
+    ...entry,
+    ...(message === undefined ? {} : { message }),
+    ...(resolves === undefined ? {} : { resolves }),
+    ...(authorSalt === undefined ? {} : { authorSalt }),
+  };
+}
 
 /** `entries` follow one another without a gap; the first has the seq that `key` names. */
 export function encodeRun(key: Uint8Array, versionBefore: number, entries: readonly LogEntry[]): Uint8Array {
@@ -60,13 +89,23 @@ function writeEntry(encoder: Encoder, entry: LogEntry, previous: Actor | undefin
   const isSameActor = entry.actor === previous;
   writeUint8(encoder, KIND_CODES[entry.kind]);
   writeUint8(encoder, ORIGIN_CODES[entry.origin]);
-  writeUint8(encoder, (isSameActor ? SAME_ACTOR : 0) | (entry.message === undefined ? 0 : HAS_MESSAGE));
+  writeUint8(encoder, flagsOf(entry) | (isSameActor ? SAME_ACTOR : 0));
   if (!isSameActor) writeVarString(encoder, entry.actor);
   writeVarUint(encoder, entry.atMs);
   if (entry.message !== undefined) writeVarString(encoder, entry.message);
+  if (entry.resolves !== undefined) writeVarString(encoder, entry.resolves);
   writeVarUint(encoder, entry.paths.length);
   for (const path of entry.paths) writeVarString(encoder, path);
   writeVarUint8Array(encoder, entry.update);
+  if (entry.authorSalt !== undefined) writeVarUint(encoder, entry.authorSalt);
+}
+
+function flagsOf({ message, resolves, authorSalt }: LogEntry): number {
+  return (
+    (message === undefined ? 0 : HAS_MESSAGE) |
+    (resolves === undefined ? 0 : HAS_RESOLVES) |
+    (authorSalt === undefined ? 0 : HAS_SALT)
+  );
 }
 
 interface Position {
@@ -83,12 +122,14 @@ function readEntry(decoder: Decoder, { seq, versionBefore, previous }: Position)
   if (actor === undefined) throw new Error("the first entry has no actor");
   const atMs = readVarUint(decoder);
   const message = (flags & HAS_MESSAGE) === 0 ? undefined : readVarString(decoder);
+  const resolves = (flags & HAS_RESOLVES) === 0 ? undefined : readVarString(decoder);
   const pathCount = readVarUint(decoder);
   const paths: string[] = [];
   for (let i = 0; i < pathCount; i++) paths.push(readVarString(decoder));
   const update = readVarUint8Array(decoder);
+  const authorSalt = (flags & HAS_SALT) === 0 ? undefined : readVarUint(decoder);
   const version = versionBefore + (kind === "change" ? 1 : 0);
-  return { kind, seq, version, actor, atMs, origin, ...(message === undefined ? {} : { message }), paths, update };
+  return withRare({ kind, seq, version, actor, atMs, origin, paths, update }, { message, resolves, authorSalt });
 }
 
 function byCode<Name extends string>(codes: Readonly<Record<Name, number>>): ReadonlyMap<number, Name> {

@@ -14,14 +14,19 @@
  *   l#n<first seq>             a run of entries                    6c 000000000007 0000000007d1                    (from seq 2001)
  *   i#n<len><key><time>        an idempotency record               69 000000000007 0001 6b 0199c5d2a800           (key "k")
  *   t<time>#n<len><key>        the same by time, for expiry; no value
+ *   r#n<collection>00<key>     a side record                       72 000000000007 7479706573 00 706c616e         (types, "plan"); of the server: #0
  *   p#n                        the records of a deleted context are not all gone yet
  *
  * Not here: values (record.ts, entry-codec.ts, record-codec.ts).
  */
 import type { ContextId } from "../../../shared/ids.ts";
+import type { Collection } from "../change-log.ts";
 
-/** Version of this layout. A release that cannot be read by older ones raises it. */
-export const LAYOUT_VERSION = 1;
+/**
+ * Version of this layout. A release that cannot be read by older ones raises it.
+ * 2: epochs, side records, kept checkpoints, a base that moves. All that 1 wrote is read as it is.
+ */
+export const LAYOUT_VERSION = 2;
 
 export const FORMAT_KEY: Uint8Array = Buffer.from("!format");
 export const NODE_KEY: Uint8Array = Buffer.from("!node");
@@ -92,7 +97,7 @@ export function contextNumberOf(key: Uint8Array): number {
 
 /** All that a context owns beside its head, for deletion. */
 export function ownedBy(context: number): readonly KeyRange[] {
-  return ["i", "k", "l"].map((letter) => ({ gte: numbers(letter, context), lt: numbers(letter, context + 1) }));
+  return ["i", "k", "l", "r"].map((letter) => ({ gte: numbers(letter, context), lt: numbers(letter, context + 1) }));
 }
 
 export function idempotencyKey(context: number, key: string, atMs: number): Uint8Array {
@@ -116,6 +121,39 @@ export function expiredBefore(atMs: number): KeyRange {
 export function idempotencyKeyOf(expiry: Uint8Array): Uint8Array {
   const time = expiry.subarray(1, 1 + NUMBER_BYTES);
   return Buffer.concat([Buffer.from("i"), expiry.subarray(1 + NUMBER_BYTES), time]);
+}
+
+/** The context number of records that belong to the server; contexts count from 1. */
+export const SERVER = 0;
+
+export function recordKey(context: number, collection: Collection, key: string): Uint8Array {
+  return Buffer.concat([numbers("r", context), Buffer.from(`${collection}\0${key}`)]);
+}
+
+export interface RecordsBeyond {
+  readonly context: number;
+  readonly collection: Collection;
+  /** From the first, or with `reverse` from the last, when it is undefined. */
+  readonly after: string | undefined;
+  readonly reverse: boolean;
+}
+
+/** The records of a collection with keys after `after`, or before it when `reverse`. */
+export function recordsBeyond({ context, collection, after, reverse }: RecordsBeyond): KeyRange {
+  const all = {
+    gte: recordKey(context, collection, ""),
+    // No name of a collection holds a byte 1.
+    lt: Buffer.concat([numbers("r", context), Buffer.from(`${collection}\u0001`)]),
+  };
+  if (after === undefined) return all;
+  const border = recordKey(context, collection, after);
+  return reverse ? { ...all, lt: border } : { ...all, gte: Buffer.concat([border, Uint8Array.of(0)]) };
+}
+
+/** The key of a record in its collection. */
+export function recordNameOf(key: Uint8Array): string {
+  const name = Buffer.from(key.subarray(1 + NUMBER_BYTES));
+  return name.subarray(name.indexOf(0) + 1).toString("utf8");
 }
 
 function numbers(letter: string, ...values: readonly number[]): Buffer {

@@ -1,5 +1,6 @@
 /**
- * The store as a whole when it is opened: is it ours, can we read it, can it be written.
+ * The store as a whole when it is opened: is it ours, can we read it, can it be written. A store of an earlier layout is
+ * taken over as it is: its records are read where they are, and are written in today's way when they are written again.
  *
  * Not here: damage of LevelDB's own files (level-folder.ts).
  */
@@ -26,13 +27,17 @@ export async function openLayout(store: KeyValueStore, clock: Clock): Promise<La
   const found = await store.view((view) => readLayout(view, store.location));
   const nodeClientId = found?.nodeClientId ?? newClientId(clock);
   const ops: StoreOp[] = [put(keys.OPEN_KEY, Math.max(0, Math.trunc(clock.nowMs())))];
-  if (found === undefined) ops.push(put(keys.FORMAT_KEY, keys.LAYOUT_VERSION), put(keys.NODE_KEY, nodeClientId));
+  if (found?.version !== keys.LAYOUT_VERSION) ops.push(put(keys.FORMAT_KEY, keys.LAYOUT_VERSION));
+  if (found === undefined) ops.push(put(keys.NODE_KEY, nodeClientId));
   await store.batch(ops, { sync: true });
   return found ?? { nodeClientId, nextNumber: 1, unfinishedPurges: [] };
 }
 
 /** Undefined for an empty store. */
-async function readLayout(view: StoreView, location: string): Promise<Layout | undefined> {
+async function readLayout(
+  view: StoreView,
+  location: string,
+): Promise<(Layout & { readonly version: number }) | undefined> {
   const format = await view.get(keys.FORMAT_KEY);
   if (format === undefined) {
     await assertEmpty(view, location);
@@ -46,6 +51,7 @@ async function readLayout(view: StoreView, location: string): Promise<Layout | u
   const newest = await keysOf(view, { ...keys.allOf("h"), reverse: true, limit: 1 });
   const numbers = [...newest.map(keys.contextNumberOf), ...unfinishedPurges];
   return {
+    version,
     nodeClientId: decodeNumber({ key: keys.NODE_KEY, value: node, name: `node record of ${location}` }),
     nextNumber: Math.max(0, ...numbers) + 1,
     unfinishedPurges,

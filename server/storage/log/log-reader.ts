@@ -8,9 +8,20 @@
  */
 import type { ContextMeta } from "../../../shared/context.ts";
 import { parseContextId, type ContextId } from "../../../shared/ids.ts";
-import type { IdempotencyRecord, LogEntry, StoredContext, StoredSummary } from "../change-log.ts";
+import type { JsonObject } from "../../../shared/json.ts";
+import type {
+  Checkpoint,
+  Collection,
+  IdempotencyRecord,
+  LogEntry,
+  RecordQuery,
+  SideRecord,
+  StoredContext,
+  StoredSummary,
+} from "../change-log.ts";
 import type { SlotContent } from "./context-slots.ts";
 import { decodeRun } from "./entry-codec.ts";
+import { newestOf, sizeOf, type HeadRecord } from "./head-record.ts";
 import * as keys from "./log-keys.ts";
 import { damaged } from "./record.ts";
 import {
@@ -19,7 +30,7 @@ import {
   decodeHead,
   decodeIdempotency,
   decodeNumber,
-  type HeadRecord,
+  decodeSideRecord,
 } from "./record-codec.ts";
 import type { StoreItem, StoreRange, StoreView } from "../store/store.ts";
 
@@ -63,29 +74,33 @@ export async function readSlot(view: StoreView, id: ContextId): Promise<SlotCont
   };
 }
 
-export async function loadContext(view: StoreView, id: ContextId): Promise<StoredContext | undefined> {
-  const found = await findContext(view, id);
-  if (found === undefined) return undefined;
-  const { number, meta, stored } = found;
-  const key = keys.checkpointKey(number, stored.checkpointSeq);
-  const value = await view.get(key);
-  if (value === undefined) throw missing(id, "checkpoint");
-  const checkpoint = decodeCheckpoint({ key, value, name: `checkpoint of context "${id}"` });
+export async function loadContext(view: StoreView, found: FoundContext): Promise<StoredContext> {
+  const { meta, stored } = found;
+  const checkpoint = await checkpointAt(view, found, newestOf(stored).seq);
   const tail = await entriesAfter(view, found, { seq: checkpoint.seq, limit: Infinity });
   const { head } = stored;
   const last = tail.at(-1) ?? checkpoint;
-  if (last.seq !== head.seq || last.version !== head.version) throw missing(id, `entry ${last.seq + 1}`);
-  return { meta, head, checkpoint, tail };
+  if (last.seq !== head.seq || last.version !== head.version) throw missing(meta.id, `entry ${last.seq + 1}`);
+  return { meta, head, checkpoint, tail, size: sizeOf(stored) };
 }
 
+/** One of those that the head knows. */
+export async function checkpointAt(view: StoreView, { number, meta }: FoundContext, seq: number): Promise<Checkpoint> {
+  const key = keys.checkpointKey(number, seq);
+  const value = await view.get(key);
+  if (value === undefined) throw missing(meta.id, `checkpoint ${seq}`);
+  return decodeCheckpoint({ key, value, name: `checkpoint of context "${meta.id}"` });
+}
+
+/** As far as the base: runs below it may be there for a while. */
 export async function entriesAfter(
   view: StoreView,
   context: FoundContext,
   window: EntryWindow,
 ): Promise<readonly LogEntry[]> {
-  const { number, meta } = context;
+  const { number, meta, stored } = context;
   const entries: LogEntry[] = [];
-  let next = window.seq + 1;
+  let next = Math.max(window.seq, stored.baseSeq) + 1;
   const from = await startOfRun(view, number, next);
   for await (const run of runsOf(view, meta.id, keys.runsBetween(number, from, Infinity))) {
     for (const entry of run) {
@@ -111,16 +126,41 @@ export async function entriesBefore(
   context: FoundContext,
   window: EntryWindow,
 ): Promise<readonly LogEntry[]> {
-  const { number, meta } = context;
+  const { number, meta, stored } = context;
   const entries: LogEntry[] = [];
   for await (const run of runsOf(view, meta.id, { ...keys.runsBetween(number, 0, window.seq), reverse: true })) {
     for (const entry of run.toReversed()) {
       if (entry.seq >= window.seq) continue;
-      if (entries.length >= window.limit) return entries;
+      if (entries.length >= window.limit || entry.seq <= stored.baseSeq) return entries;
       entries.push(entry);
     }
   }
   return entries;
+}
+
+export interface RunsToDrop {
+  readonly runs: readonly Uint8Array[];
+  readonly bytes: number;
+}
+
+/** The oldest runs that lie wholly below the base: so many of them, or a little more than so many bytes. */
+export async function runsBelowBase(
+  view: StoreView,
+  { number, stored }: FoundContext,
+  max: { readonly runs: number; readonly bytes: number },
+): Promise<RunsToDrop> {
+  const first = stored.baseSeq + 1;
+  const border = stored.head.seq < first ? first : await startOfRun(view, number, first);
+  const runs: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const page of view.pages({ ...keys.runsBetween(number, 0, border), limit: max.runs })) {
+    for (const [key, value] of page) {
+      runs.push(key);
+      bytes += value.length;
+    }
+    if (bytes >= max.bytes) break;
+  }
+  return { runs, bytes };
 }
 
 export async function newestIdempotent(
@@ -134,6 +174,37 @@ export async function newestIdempotent(
       return decodeIdempotency({ key, value, name: `idempotency record of context "${meta.id}"` });
   }
   return undefined;
+}
+
+/** Of the context with this number, or of the server. */
+export async function sideRecord(
+  view: StoreView,
+  number: number,
+  { collection, key: name }: { readonly collection: Collection; readonly key: string },
+): Promise<JsonObject | undefined> {
+  const key = keys.recordKey(number, collection, name);
+  const value = await view.get(key);
+  return value === undefined ? undefined : decodeSideRecord({ key, value, name: recordName(collection, name) });
+}
+
+export async function sideRecords(
+  view: StoreView,
+  number: number,
+  { collection, after, limit, reverse = false }: RecordQuery & { readonly collection: Collection },
+): Promise<readonly SideRecord[]> {
+  const records: SideRecord[] = [];
+  const range = keys.recordsBeyond({ context: number, collection, after, reverse });
+  for await (const page of view.pages({ ...range, reverse, limit })) {
+    for (const [key, value] of page) {
+      const name = keys.recordNameOf(key);
+      records.push({ key: name, value: decodeSideRecord({ key, value, name: recordName(collection, name) }) });
+    }
+  }
+  return records;
+}
+
+function recordName(collection: Collection, name: string): string {
+  return `record "${name}" of ${collection}`;
 }
 
 export async function listContexts(

@@ -1,16 +1,18 @@
 /**
- * The records beside the log itself: context, head, checkpoint, idempotency, small numbers.
+ * The records beside the log itself: context, head, checkpoint, idempotency, side records, small numbers.
  *
  * Metadata is JSON because it is small, rare and will gain fields; what is written with every commit is binary.
+ * A body may end where layout 1 ended it: what came later has the value that it had then.
  *
  * Not here: runs of entries (entry-codec.ts), checksums (record.ts).
  */
-import { readVarString, readVarUint, readVarUint8Array } from "lib0/decoding";
-import { writeVarString, writeVarUint, writeVarUint8Array } from "lib0/encoding";
-import type { ContextHead, ContextMeta } from "../../../shared/context.ts";
+import { hasContent, readUint8, readVarString, readVarUint, readVarUint8Array } from "lib0/decoding";
+import { writeUint8, writeVarString, writeVarUint, writeVarUint8Array, type Encoder } from "lib0/encoding";
+import type { ContextMeta } from "../../../shared/context.ts";
 import { parseActor, type Actor } from "../../../shared/ids.ts";
-import { isJsonObject } from "../../../shared/json.ts";
-import type { Checkpoint, IdempotencyRecord } from "../change-log.ts";
+import { isJsonObject, type JsonObject } from "../../../shared/json.ts";
+import type { Checkpoint, CheckpointInfo, IdempotencyRecord } from "../change-log.ts";
+import { checkpointAt, newestOf, type HeadRecord } from "./head-record.ts";
 import { decodeRecord, encodeRecord, type StoredRecord } from "./record.ts";
 
 /** What a context's name leads to. */
@@ -18,16 +20,6 @@ export interface ContextRecord {
   /** The number under which its other records lie. */
   readonly number: number;
   readonly meta: ContextMeta;
-}
-
-/** The head of a log with what the log knows of its own size. Written in every batch that touches the context. */
-export interface HeadRecord {
-  readonly head: ContextHead;
-  readonly checkpointSeq: number;
-  readonly checkpointBytes: number;
-  /** Bytes of all runs, and how many of them a checkpoint covers. */
-  readonly logBytes: number;
-  readonly coveredBytes: number;
 }
 
 export function encodeContext(key: Uint8Array, record: ContextRecord): Uint8Array {
@@ -44,20 +36,31 @@ export function decodeContext(record: StoredRecord): ContextRecord {
 function parseMeta(text: string): ContextMeta {
   const meta: unknown = JSON.parse(text);
   if (!isMeta(meta)) throw new Error("the metadata lacks a field");
-  return meta;
+  const { firstEpoch = meta.epoch, authorSalt = 0 } = meta;
+  return { ...meta, firstEpoch, authorSalt };
 }
 
+type MetaOfLayout1 = Omit<ContextMeta, "firstEpoch" | "authorSalt"> &
+  Partial<Pick<ContextMeta, "firstEpoch" | "authorSalt">>;
+
 /** The checksum vouches for the rest: only this program wrote it. */
-function isMeta(value: unknown): value is ContextMeta {
+function isMeta(value: unknown): value is MetaOfLayout1 {
   return isJsonObject(value) && typeof value["id"] === "string" && typeof value["epoch"] === "number";
 }
 
+const KEPT = 1;
+
+/** The newest checkpoint is told twice: where layout 1 has it, and among all of them. */
 export function encodeHead(key: Uint8Array, record: HeadRecord): Uint8Array {
-  const { head } = record;
+  const { head, checkpoints, baseSeq, logBytes, coveredBytes } = record;
+  const newest = newestOf(record);
   return encodeRecord(key, (encoder) => {
-    for (const value of [head.seq, head.version, head.lockSeq, head.updatedAtMs]) writeVarUint(encoder, value);
-    for (const value of [record.checkpointSeq, record.checkpointBytes, record.logBytes, record.coveredBytes]) {
-      writeVarUint(encoder, value);
+    writeVarUints(encoder, [head.seq, head.version, head.lockSeq, head.updatedAtMs]);
+    writeVarUints(encoder, [newest.seq, newest.bytes, logBytes, coveredBytes]);
+    writeVarUints(encoder, [baseSeq, checkpoints.length]);
+    for (const { seq, version, bytes, isKept } of checkpoints) {
+      writeVarUints(encoder, [seq, version, bytes]);
+      writeUint8(encoder, isKept ? KEPT : 0);
     }
   });
 }
@@ -66,8 +69,24 @@ export function decodeHead(record: StoredRecord): HeadRecord {
   return decodeRecord(record, (decoder) => {
     const next = (): number => readVarUint(decoder);
     const head = { seq: next(), version: next(), lockSeq: next(), updatedAtMs: next() };
-    return { head, checkpointSeq: next(), checkpointBytes: next(), logBytes: next(), coveredBytes: next() };
+    const newest = { seq: next(), bytes: next() };
+    const sizes = { logBytes: next(), coveredBytes: next() };
+    if (!hasContent(decoder)) return { head, checkpoints: checkpointsOfLayout1(newest), baseSeq: 0, ...sizes };
+    const baseSeq = next();
+    const checkpoints: CheckpointInfo[] = [];
+    for (let count = next(); count > 0; count--) {
+      checkpoints.push({ seq: next(), version: next(), bytes: next(), isKept: (readUint8(decoder) & KEPT) !== 0 });
+    }
+    const decoded = { head, checkpoints, baseSeq, ...sizes };
+    if (checkpointAt(decoded, baseSeq) === undefined) throw new Error("the base is no checkpoint");
+    return decoded;
   });
+}
+
+/** There were the first and the newest, and nothing but changes, so that seq and version were the same. */
+function checkpointsOfLayout1({ seq, bytes }: Pick<CheckpointInfo, "seq" | "bytes">): CheckpointInfo[] {
+  const newest = { seq, version: seq, bytes, isKept: false };
+  return seq === 0 ? [newest] : [{ seq: 0, version: 0, bytes: 0, isKept: false }, newest];
 }
 
 /** Owners are grouped by actor: a few actors have many client ids. */
@@ -88,6 +107,9 @@ export function encodeCheckpoint(key: Uint8Array, checkpoint: Checkpoint): Uint8
       for (const id of ids) writeVarUint(encoder, id);
     }
     writeVarUint8Array(encoder, checkpoint.state);
+    writeVarUint(encoder, checkpoint.authorSalt);
+    writeVarUint(encoder, checkpoint.retired.length);
+    writeVarUints(encoder, checkpoint.retired);
   });
 }
 
@@ -100,7 +122,12 @@ export function decodeCheckpoint(record: StoredRecord): Checkpoint {
       const actor = parseActor(readVarString(decoder));
       for (let ids = readVarUint(decoder); ids > 0; ids--) owners.push([readVarUint(decoder), actor]);
     }
-    return { seq, version, state: readVarUint8Array(decoder), owners };
+    const state = readVarUint8Array(decoder);
+    const retired: number[] = [];
+    if (!hasContent(decoder)) return { seq, version, state, owners, retired, authorSalt: 0 };
+    const authorSalt = readVarUint(decoder);
+    for (let ids = readVarUint(decoder); ids > 0; ids--) retired.push(readVarUint(decoder));
+    return { seq, version, state, owners, retired, authorSalt };
   });
 }
 
@@ -122,10 +149,26 @@ export function decodeIdempotency(record: StoredRecord): IdempotencyRecord {
   }));
 }
 
+export function encodeSideRecord(key: Uint8Array, value: JsonObject): Uint8Array {
+  return encodeRecord(key, (encoder) => writeVarString(encoder, JSON.stringify(value)));
+}
+
+export function decodeSideRecord(record: StoredRecord): JsonObject {
+  return decodeRecord(record, (decoder) => {
+    const value: unknown = JSON.parse(readVarString(decoder));
+    if (!isJsonObject(value)) throw new Error("not a JSON object");
+    return value;
+  });
+}
+
 export function encodeNumber(key: Uint8Array, value: number): Uint8Array {
   return encodeRecord(key, (encoder) => writeVarUint(encoder, value));
 }
 
 export function decodeNumber(record: StoredRecord): number {
   return decodeRecord(record, readVarUint);
+}
+
+function writeVarUints(encoder: Encoder, values: readonly number[]): void {
+  for (const value of values) writeVarUint(encoder, value);
 }
