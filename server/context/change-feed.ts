@@ -38,7 +38,7 @@ export async function* changeFeed(
       news = new Signal();
       const { items, next } = await changes({ ...filter, since, limit: LIMITS.listLimitMax });
       yield* items;
-      since = items.at(-1)?.version ?? since;
+      since = next === undefined ? (items.at(-1)?.version ?? since) : Number(next);
       if (next === undefined) await news.raised;
     }
   } finally {
