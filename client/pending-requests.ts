@@ -10,7 +10,7 @@
 import { ServiceError } from "../shared/errors.ts";
 import type { Json } from "../shared/json.ts";
 import { LIMITS } from "../shared/limits.ts";
-import type { Response } from "../shared/protocol/frames.ts";
+import type { Response } from "../shared/protocol/server-frames.ts";
 
 export interface OutgoingRequest {
   readonly id: number;

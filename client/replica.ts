@@ -15,7 +15,7 @@ import * as Y from "yjs";
 import type { Change, ChangeRecord } from "../shared/change.ts";
 import { ServiceError } from "../shared/errors.ts";
 import { LIMITS } from "../shared/limits.ts";
-import type { Hello, Rejected, ServerExtension } from "../shared/protocol/frames.ts";
+import type { Hello, Rejected, ServerExtension } from "../shared/protocol/server-frames.ts";
 import { Emitter, callSafely } from "./emitter.ts";
 import { PendingRequests } from "./pending-requests.ts";
 import { PendingUpdates } from "./pending-updates.ts";

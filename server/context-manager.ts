@@ -52,6 +52,7 @@ import type { LiveContext, WriteResult } from "./state/state-manager.ts";
 import type { OpsWrite } from "./state/writes.ts";
 import type { Idempotency } from "./storage/change-log.ts";
 import type { StorageManager } from "./storage/storage-manager.ts";
+import { ClientIdPool } from "./sync/client-id-pool.ts";
 import { parseSessionRequest } from "./sync/requests.ts";
 import type { Session } from "./sync/session.ts";
 import type { SyncManager } from "./sync/sync-manager.ts";
@@ -119,7 +120,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       schemaOf: (meta) => types.schemaOf(meta.type),
       onTurn: (live, writes) => this.#writePath.takeTurn(live, writes),
     });
-    this.#sessions = new LiveSessions({ clock, sync, state: this.#state });
+    this.#sessions = new LiveSessions({ clock, sync, state: this.#state, clientIds: new ClientIdPool(storage) });
     const compaction = new Compaction(new Recreation({ ...options, state: this.#state, drop }), recreator);
     this.history = new HistoryUseCases({
       access: this,
@@ -278,6 +279,10 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   async #request(caller: Caller, id: ContextId, method: string, params: Json): Promise<Json> {
     const request = parseSessionRequest(method, params);
     if (request.method === "ping") return {};
+    if (request.method === "release-client-id") {
+      await this.#using(id, (live) => this.#sessions.releaseId(live, caller, request.yjsClientId));
+      return {};
+    }
     const { version, seq, paths, replayed } = await this.change(caller, id, request.change);
     return { version, seq, paths, replayed };
   }

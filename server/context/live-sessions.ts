@@ -11,9 +11,10 @@ import type { Json } from "../../shared/json.ts";
 import type { Clock } from "../clock.ts";
 import type { Caller, SessionOptions } from "../context-service.ts";
 import type { LiveContext, StateManager } from "../state/state-manager.ts";
+import type { ClientIdPool } from "../sync/client-id-pool.ts";
 import type { Batch } from "../sync/connection.ts";
 import { Session } from "../sync/session.ts";
-import type { SessionPort } from "../sync/session.ts";
+import type { SessionInfo, SessionPort } from "../sync/session-port.ts";
 import { StateEncodings } from "../sync/state-encodings.ts";
 import type { SyncManager } from "../sync/sync-manager.ts";
 import type { PendingWrite } from "./write-path.ts";
@@ -24,6 +25,7 @@ interface LiveSessionsOptions {
   readonly clock: Clock;
   readonly sync: SyncManager;
   readonly state: StateManager<PendingWrite>;
+  readonly clientIds: ClientIdPool;
 }
 
 type Request = (method: string, params: Json) => Promise<Json>;
@@ -32,35 +34,42 @@ export class LiveSessions {
   readonly #clock: Clock;
   readonly #sync: SyncManager;
   readonly #state: StateManager<PendingWrite>;
+  readonly #clientIds: ClientIdPool;
   readonly #encodings = new WeakMap<Live, StateEncodings>();
 
-  constructor({ clock, sync, state }: LiveSessionsOptions) {
+  constructor({ clock, sync, state, clientIds }: LiveSessionsOptions) {
     this.#clock = clock;
     this.#sync = sync;
     this.#state = state;
+    this.#clientIds = clientIds;
   }
 
   /** Takes over the caller's use of `live`, and ends it with the session. @throws {ServiceError} STORE_UNAVAILABLE */
   async open(live: Live, caller: Caller, options: SessionOptions, request: Request): Promise<Session> {
+    const yjsClientId = options.isExtended ? await this.#reusableId(live, caller) : undefined;
+    // from here to join() nothing waits: a topic without sessions does not last
     const topic = this.#sync.topic(live.id, () => ({
       version: live.state.version,
       vector: Y.decodeStateVector(Y.encodeStateVector(live.state.doc)),
     }));
-    const info = {
+    const info: SessionInfo = {
       id: this.#clock.newId(),
       contextId: live.id,
       epoch: live.meta.epoch,
+      firstEpoch: live.meta.firstEpoch,
       actor: caller.actor,
       isExtended: options.isExtended,
+      ...(yjsClientId === undefined ? {} : { yjsClientId }),
     };
     const port: SessionPort = {
-      applyUpdate: (update, done) =>
+      applyUpdate: (update, source, done) =>
         this.#state.enqueue(live, {
-          write: { kind: "update", actor: caller.actor, update, source: session },
+          write: { kind: "update", actor: caller.actor, update, source: session, ...source },
           author: session,
           settle: done,
           refuse: done,
         }),
+      retired: () => live.state.clientIds.retired,
       encodeSince: (stateVector) => this.#encodeSince(live, stateVector),
       request,
       flushSoon: () => this.#sync.due(topic, session),
@@ -83,6 +92,21 @@ export class LiveSessions {
     }
     session.start();
     return session;
+  }
+
+  /** The caller says that nobody writes under this id of its any more. An id that is not its own is none to offer. */
+  async releaseId(live: Live, { actor }: Caller, yjsClientId: number): Promise<void> {
+    if (live.state.clientIds.ownerOf(yjsClientId) !== actor) return;
+    await this.#clientIds.release({ contextId: live.id, epoch: live.meta.epoch, actor }, yjsClientId);
+  }
+
+  async #reusableId(live: Live, { actor }: Caller): Promise<number | undefined> {
+    try {
+      return await this.#clientIds.take({ contextId: live.id, epoch: live.meta.epoch, actor });
+    } catch (error) {
+      this.#state.release(live);
+      throw error;
+    }
   }
 
   async #encodeSince(live: Live, stateVector: Uint8Array): Promise<Batch> {

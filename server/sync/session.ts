@@ -8,54 +8,32 @@
  *  4. An error ends this session only.
  *  5. An edit that refers to what the server was not told yet (made offline, or in another tab) is no offence: it is left
  *     to the client's next step 2, which holds it with all before it, and is not acknowledged before that.
+ *  6. Nothing of the document is sent to a stock client before its first step 1, which tells whether its document is of this
+ *     epoch: content of two epochs in one document would be there twice. An mcm.v1 client is told the epoch by `hello`.
  *
- * Not here: fan-out (topic.ts), sockets (transport/websocket), the use cases (`Port`, which context-manager.ts gives).
+ * Not here: the numbers of data frames (data-frames.ts), fan-out (topic.ts), sockets (transport/websocket), the use cases
+ * (session-port.ts).
  */
 import * as Y from "yjs";
-import { ServiceError, toServiceError } from "../../shared/errors.ts";
-import type { Actor, ContextId } from "../../shared/ids.ts";
+import { ERRORS, ServiceError, toServiceError } from "../../shared/errors.ts";
 import type { Json } from "../../shared/json.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type { ClientFrame } from "../../shared/protocol/frames.ts";
+import { decodeClientFrame, encodeAwareness, encodeStep1 } from "../../shared/protocol/frames.ts";
 import {
-  decodeClientFrame,
   encodeAck,
-  encodeAwareness,
   encodeEvent,
   encodeHello,
   encodeRejected,
   encodeResponse,
-  encodeStep1,
-} from "../../shared/protocol/frames.ts";
+} from "../../shared/protocol/server-frames.ts";
 import { PROTOCOL_VERSION } from "../../shared/protocol/version.ts";
+import { oldEpoch } from "../state/client-ids.ts";
 import { batchOf } from "./connection.ts";
 import type { Batch, Connection } from "./connection.ts";
+import { DataFrames } from "./data-frames.ts";
+import type { SessionInfo, SessionPort } from "./session-port.ts";
 import type { Member, Topic } from "./topic.ts";
-
-/** What a session may ask of the service. */
-export interface SessionPort {
-  /** Queues a live update. `done` is called when it is durable (or changed nothing), or refused. */
-  applyUpdate(update: Uint8Array, done: UpdateDone): void;
-  /** The document beyond `stateVector` as a SyncStep2 message; resolves when what it shows is durable. */
-  encodeSince(stateVector: Uint8Array): Promise<Batch>;
-  request(method: string, params: Json): Promise<Json>;
-  /** Presence or an ack of this session is to be sent at the end of this turn. */
-  flushSoon(): void;
-  /** The session is over. */
-  ended(): void;
-  nowMs(): number;
-}
-
-export type UpdateDone = (result: { readonly version: number } | ServiceError) => void;
-
-export interface SessionInfo {
-  readonly id: string;
-  readonly contextId: ContextId;
-  readonly epoch: number;
-  readonly actor: Actor;
-  /** Speaks mcm.v1. */
-  readonly isExtended: boolean;
-}
 
 /** Behind: owed everything beyond `vector`. */
 interface Lag {
@@ -73,15 +51,10 @@ export class Session implements Member {
   #isAnswering = false;
   /** The newest state vector that was asked for while an answer was under way. */
   #askedAgain: Uint8Array | undefined;
-  #dataFrames = 0;
-  #settledFrames = 0;
-  #unsettledBytes = 0;
+  readonly #frames = new DataFrames();
   #isPaused = false;
-  /** The newest frame with a step 2, and whether the client still owes one. */
-  #answerFrame = 0;
-  #isAsked = false;
-  /** The newest frame that was left to a step 2. */
-  #leftFrame = 0;
+  /** The client's document is known to be of this epoch, or the client knows the epoch. */
+  #isCurrent: boolean;
   #requests = 0;
   #lastSentAtMs = 0;
   #owedAck: { frames: number; version: number } | undefined;
@@ -91,6 +64,7 @@ export class Session implements Member {
     this.#topic = topic;
     this.#connection = connection;
     this.#port = port;
+    this.#isCurrent = info.isExtended;
   }
 
   get isExtended(): boolean {
@@ -110,7 +84,7 @@ export class Session implements Member {
     this.#state = "open";
     const messages: Uint8Array[] = [];
     if (this.isExtended) {
-      const { id, contextId, epoch, actor } = this.info;
+      const { id, contextId, epoch, firstEpoch, actor, yjsClientId } = this.info;
       messages.push(
         encodeHello({
           protocol: PROTOCOL_VERSION,
@@ -119,6 +93,8 @@ export class Session implements Member {
           epoch,
           version: this.#topic.version,
           actor,
+          firstEpoch,
+          ...(yjsClientId === undefined ? {} : { yjsClientId }),
         }),
       );
     }
@@ -139,8 +115,13 @@ export class Session implements Member {
     this.#holdBack();
   }
 
-  /** A batch that all sessions of the context get. */
+  /** Changes of the document, which all sessions of the context get. */
   deliver(batch: Batch): void {
+    if (this.#isCurrent) this.tell(batch);
+  }
+
+  /** Presence and events. */
+  tell(batch: Batch): void {
     if (this.#state !== "open" || this.#lag !== undefined) return;
     if (this.#connection.bufferedBytes + batch.bytes > LIMITS.outboundBytesMax && this.#connection.bufferedBytes > 0) {
       this.#fallBehind(Y.encodeStateVector(new Map(this.#topic.vector)));
@@ -178,6 +159,21 @@ export class Session implements Member {
     this.closed();
   }
 
+  /**
+   * The context was compacted: this session's document is of an earlier epoch. An mcm.v1 client comes again, learns of it
+   * and brings what it has not saved; a stock client has no means to.
+   */
+  endEpoch(): void {
+    if (this.isClosed) return;
+    if (!this.isExtended) return this.end(oldEpoch());
+    this.flushAck();
+    this.#connection.close(
+      ERRORS.STORE_UNAVAILABLE.closeCode,
+      new ServiceError("EPOCH_CHANGED", "The context was compacted. Connect again.").closeReason,
+    );
+    this.closed();
+  }
+
   /** The connection is gone. */
   closed(): void {
     if (this.isClosed) return;
@@ -209,11 +205,16 @@ export class Session implements Member {
       case "token":
         // an open server takes everybody as they are; token checks join here with the other authentication modes
         return;
+      case "base":
+        this.#frames.basedOn(frame.version);
+        return;
     }
   }
 
   #sync(stateVector: Uint8Array): void {
-    assertStateVector(stateVector);
+    for (const client of clientsOf(stateVector)) if (this.#port.retired().has(client)) throw oldEpoch();
+    // what is published from now on is not in the answer, or is there twice, which does no harm
+    this.#isCurrent = true;
     this.#answer(stateVector);
   }
 
@@ -241,23 +242,15 @@ export class Session implements Member {
   }
 
   #applyUpdate(update: Uint8Array, isAnswer: boolean): void {
-    const frame = ++this.#dataFrames;
-    if (isAnswer) {
-      this.#answerFrame = frame;
-      this.#isAsked = false;
-    }
-    this.#unsettledBytes += update.byteLength;
-    this.#port.applyUpdate(update, (result) => {
-      this.#settledFrames = frame;
-      this.#unsettledBytes -= update.byteLength;
+    const frame = this.#frames.arrived(update.byteLength, isAnswer);
+    this.#port.applyUpdate(update, this.#frames.source(isAnswer), (result) => {
+      this.#frames.settled(frame, update.byteLength);
       this.#resumeReading();
       if (!(result instanceof ServiceError)) this.#settled(frame, isAnswer, result.version);
       else if (!isAnswer && isIncomplete(result)) this.#leaveToAnswer(frame);
       else this.#refuse(frame, result);
     });
-    const unsettled = this.#dataFrames - this.#settledFrames;
-    if (unsettled >= LIMITS.inboundQueueMax || this.#unsettledBytes >= LIMITS.inboundQueueBytesMax)
-      this.#pauseReading();
+    if (this.#frames.isFull) this.#pauseReading();
   }
 
   /** Who does not read is not read from: nothing else bounds the answers to what it asks (presence, requests, acks). */
@@ -274,33 +267,23 @@ export class Session implements Member {
   }
 
   #settled(frame: number, isAnswer: boolean, version: number): void {
-    if (isAnswer) this.#leftFrame = 0;
-    if (!this.isExtended || this.#leftFrame > 0) return;
+    if (!this.#frames.mayAck(isAnswer) || !this.isExtended) return;
     this.#owedAck = { frames: frame, version };
     this.#port.flushSoon();
   }
 
   #leaveToAnswer(frame: number): void {
-    if (this.isClosed) return;
-    this.#leftFrame = frame;
-    // a step 2 that came after it has it already
-    if (!this.#isAsked && this.#answerFrame < frame) this.#send(batchOf([this.#question()]));
+    if (!this.isClosed && this.#frames.leave(frame)) this.#send(batchOf([this.#question()]));
   }
 
   /** Step 1: asks for everything that the client has beyond what was published. */
   #question(): Uint8Array {
-    this.#isAsked = true;
+    this.#frames.asked();
     return encodeStep1(Y.encodeStateVector(new Map(this.#topic.vector)));
   }
 
   #resumeReading(): void {
-    if (
-      !this.#isPaused ||
-      this.#lag !== undefined ||
-      this.#dataFrames - this.#settledFrames > LIMITS.inboundQueueMax / 2 ||
-      this.#unsettledBytes > LIMITS.inboundQueueBytesMax / 2
-    )
-      return;
+    if (!this.#isPaused || this.#lag !== undefined || !this.#frames.hasRoom) return;
     this.#isPaused = false;
     this.#connection.resume();
   }
@@ -353,6 +336,7 @@ export class Session implements Member {
     // from here on batches are delivered again; they may reach the client before the resync does, Yjs holds them until then
     this.#lag = undefined;
     this.#resumeReading();
+    if (!this.#isCurrent) return this.#send(batchOf([encodeAwareness(this.#topic.presence.allAndDeparted())]));
     this.#sendState(lag.vector, () => {
       const messages = [encodeAwareness(this.#topic.presence.allAndDeparted())];
       if (this.isExtended) messages.push(encodeEvent({ type: "resynced", version: this.#topic.version }));
@@ -375,9 +359,9 @@ function isIncomplete({ code, details }: ServiceError): boolean {
   return code === "MALFORMED_UPDATE" && (details["rule"] === "clock-gap" || details["rule"] === "unknown-reference");
 }
 
-function assertStateVector(bytes: Uint8Array): void {
+function clientsOf(stateVector: Uint8Array): Iterable<number> {
   try {
-    Y.decodeStateVector(bytes);
+    return Y.decodeStateVector(stateVector).keys();
   } catch {
     throw new ServiceError(
       "MALFORMED_FRAME",

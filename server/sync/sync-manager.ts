@@ -11,6 +11,7 @@
 import type { Clock } from "../clock.ts";
 import type { ServiceError } from "../../shared/errors.ts";
 import type { ContextId } from "../../shared/ids.ts";
+import type { JsonObject } from "../../shared/json.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { Topic } from "./topic.ts";
 import type { Member, Publication } from "./topic.ts";
@@ -76,6 +77,14 @@ export class SyncManager {
     this.#wake(id);
   }
 
+  /** An event for the mcm.v1 sessions of a context, sent after what was published before it. */
+  announce(id: ContextId, event: JsonObject): void {
+    const topic = this.#topics.get(id);
+    if (topic === undefined) return;
+    topic.announce(event);
+    this.#flushSoon(topic);
+  }
+
   /** Something of this session is due at the end of the turn. */
   due(topic: Topic, session: Member): void {
     this.#dueSessions.add(session);
@@ -86,6 +95,14 @@ export class SyncManager {
   endAll(id: ContextId, error: ServiceError): void {
     const topic = this.#topics.get(id);
     if (topic !== undefined) for (const session of [...topic.sessions]) session.end(error);
+    this.#wake(id);
+  }
+
+  /** Ends all sessions of a context whose document was recreated, after what they are owed; wakes its watchers. */
+  endEpoch(id: ContextId): void {
+    const topic = this.#topics.get(id);
+    topic?.flush();
+    for (const session of [...(topic?.sessions ?? [])]) session.endEpoch();
     this.#wake(id);
   }
 

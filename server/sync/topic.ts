@@ -11,7 +11,9 @@
 import type { Change } from "../../shared/change.ts";
 import type { ServiceError } from "../../shared/errors.ts";
 import type { ContextId } from "../../shared/ids.ts";
-import { encodeAwareness, encodeCommit, encodeUpdate } from "../../shared/protocol/frames.ts";
+import type { JsonObject } from "../../shared/json.ts";
+import { encodeAwareness, encodeUpdate } from "../../shared/protocol/frames.ts";
+import { encodeCommit, encodeEvent } from "../../shared/protocol/server-frames.ts";
 import { batchOf } from "./connection.ts";
 import type { Batch } from "./connection.ts";
 import { Presence } from "./presence.ts";
@@ -20,10 +22,15 @@ import { Presence } from "./presence.ts";
 export interface Member {
   /** Speaks mcm.v1. */
   readonly isExtended: boolean;
+  /** Changes of the document. */
   deliver(batch: Batch): void;
+  /** Presence and events. */
+  tell(batch: Batch): void;
   flushAck(): void;
   tick(nowMs: number): void;
   end(error: ServiceError): void;
+  /** Ends because the document was recreated. */
+  endEpoch(): void;
 }
 
 /** A durable change on its way out. */
@@ -41,6 +48,7 @@ export class Topic {
   readonly #vector: Map<number, number>;
   #version: number;
   #pending: Publication[] = [];
+  #events: JsonObject[] = [];
 
   constructor(contextId: ContextId, version: number, vector: ReadonlyMap<number, number>) {
     this.contextId = contextId;
@@ -64,13 +72,26 @@ export class Topic {
     }
   }
 
-  /** Sends what was published since the last flush, and presence that changed. */
+  /** Sends what was published since the last flush, events, and presence that changed. */
   flush(): void {
     this.#flushChanges();
+    this.#flushEvents();
     if (this.presence.hasChanges) {
       const batch = batchOf([encodeAwareness(this.presence.takeChanges())]);
-      for (const session of this.sessions) session.deliver(batch);
+      for (const session of this.sessions) session.tell(batch);
     }
+  }
+
+  /** To mcm.v1 sessions, after what was published so far. */
+  announce(event: JsonObject): void {
+    this.#events.push(event);
+  }
+
+  #flushEvents(): void {
+    if (this.#events.length === 0) return;
+    const batch = batchOf(this.#events.map(encodeEvent));
+    this.#events = [];
+    for (const session of this.sessions) if (session.isExtended) session.tell(batch);
   }
 
   #flushChanges(): void {

@@ -5,6 +5,7 @@
 import { expect, test } from "vitest";
 import { parseActor } from "../../shared/ids.ts";
 import * as frames from "../../shared/protocol/frames.ts";
+import * as serverFrames from "../../shared/protocol/server-frames.ts";
 
 const hex = (message: Uint8Array): string => Buffer.from(message).toString("hex");
 const change = {
@@ -26,19 +27,23 @@ test.each([
   ["awareness", frames.encodeAwareness([{ yjsClientId: 300, clock: 2, state: "{}" }]), "010701ac0202027b7d"],
   [
     "hello",
-    frames.encodeHello({ protocol: 1, sessionId: "s", contextId: "c", epoch: 1, version: 2, actor: "a" }),
+    serverFrames.encodeHello({ protocol: 1, sessionId: "s", contextId: "c", epoch: 1, version: 2, actor: "a" }),
     "64010173016301020161",
   ],
-  ["ack", frames.encodeAck({ frames: 300, version: 2 }), "65ac0202"],
+  ["ack", serverFrames.encodeAck({ frames: 300, version: 2 }), "65ac0202"],
   [
     "rejected",
-    frames.encodeRejected({ frame: 1, code: "LOCKED", message: "m", details: {} }),
+    serverFrames.encodeRejected({ frame: 1, code: "LOCKED", message: "m", details: {} }),
     "6601064c4f434b4544016d027b7d",
   ],
-  ["commit", frames.encodeCommit([change], { withUpdates: true }), "67010304e80703616461020377687901022f61020102"],
+  [
+    "commit",
+    serverFrames.encodeCommit([change], { withUpdates: true }),
+    "67010304e80703616461020377687901022f61020102",
+  ],
   ["request", frames.encodeRequest(1, "ping", {}), "68010470696e67027b7d"],
-  ["response", frames.encodeResponse({ id: 1, ok: true, result: {} }), "690101027b7d"],
-  ["event", frames.encodeEvent({ type: "x" }), "6a0c7b2274797065223a2278227d"],
+  ["response", serverFrames.encodeResponse({ id: 1, ok: true, result: {} }), "690101027b7d"],
+  ["event", serverFrames.encodeEvent({ type: "x" }), "6a0c7b2274797065223a2278227d"],
   ["token", frames.encodeToken("t"), "6b0174"],
 ])("[WIRE-4] %s", (_name, message, expected) => {
   expect(hex(message)).toBe(expected);

@@ -6,8 +6,9 @@ import { createDecoder, readVarUint } from "lib0/decoding";
 import * as Y from "yjs";
 import type { JsonOp } from "../../shared/change.ts";
 import type { Json } from "../../shared/json.ts";
-import { FRAME, SYNC, decodeServerExtension, encodeRequest } from "../../shared/protocol/frames.ts";
-import type { Response } from "../../shared/protocol/frames.ts";
+import { FRAME, SYNC, encodeRequest } from "../../shared/protocol/frames.ts";
+import { decodeServerExtension } from "../../shared/protocol/server-frames.ts";
+import type { Response } from "../../shared/protocol/server-frames.ts";
 import { SimClient } from "./sim-client.ts";
 import { RETRIED } from "./wiretap.ts";
 

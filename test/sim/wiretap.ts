@@ -9,8 +9,9 @@ import { createDecoder, readVarUint, readVarUint8Array } from "lib0/decoding";
 import * as Y from "yjs";
 import { isJsonObject } from "../../shared/json.ts";
 import { LIMITS } from "../../shared/limits.ts";
-import { FRAME, SYNC, decodeClientFrame, decodeServerExtension } from "../../shared/protocol/frames.ts";
-import type { Response, ServerExtension } from "../../shared/protocol/frames.ts";
+import { FRAME, SYNC, decodeClientFrame } from "../../shared/protocol/frames.ts";
+import { decodeServerExtension } from "../../shared/protocol/server-frames.ts";
+import type { Response, ServerExtension } from "../../shared/protocol/server-frames.ts";
 import type { Answer, Ledger } from "./ledger.ts";
 import type { Tap } from "./sim-link.ts";
 

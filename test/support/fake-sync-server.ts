@@ -16,18 +16,15 @@ import type { ServiceError } from "../../shared/errors.ts";
 import { parseActor } from "../../shared/ids.ts";
 import { isJsonObject } from "../../shared/json.ts";
 import type { Json } from "../../shared/json.ts";
+import { decodeClientFrame, encodeAwareness, encodeStep1, encodeStep2 } from "../../shared/protocol/frames.ts";
 import {
-  decodeClientFrame,
   encodeAck,
-  encodeAwareness,
   encodeCommit,
   encodeEvent,
   encodeHello,
   encodeRejected,
   encodeResponse,
-  encodeStep1,
-  encodeStep2,
-} from "../../shared/protocol/frames.ts";
+} from "../../shared/protocol/server-frames.ts";
 import type { ClientFrame } from "../../shared/protocol/frames.ts";
 
 type Request = Extract<ClientFrame, { type: "request" }>;

@@ -1,7 +1,9 @@
 /** A Connection that keeps what it is sent, decoded for comparing; the test plays the network. */
 import * as decoding from "lib0/decoding";
-import { FRAME, decodeServerExtension, readAwareness } from "../../shared/protocol/frames.ts";
-import type { AwarenessEntry, ServerExtension } from "../../shared/protocol/frames.ts";
+import { FRAME, readAwareness } from "../../shared/protocol/frames.ts";
+import { decodeServerExtension } from "../../shared/protocol/server-frames.ts";
+import type { AwarenessEntry } from "../../shared/protocol/frames.ts";
+import type { ServerExtension } from "../../shared/protocol/server-frames.ts";
 import type { Batch, Connection } from "../../server/sync/connection.ts";
 
 export type ServerMessage =

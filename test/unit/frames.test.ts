@@ -7,6 +7,7 @@ import { ServiceError } from "../../shared/errors.ts";
 import { parseActor } from "../../shared/ids.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import * as frames from "../../shared/protocol/frames.ts";
+import * as serverFrames from "../../shared/protocol/server-frames.ts";
 
 const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values);
 
@@ -20,9 +21,9 @@ function codeOf(message: Uint8Array): string {
 }
 
 /** A message ≥ 100 as the SDK decodes it. */
-function decodeExtension(message: Uint8Array): frames.ServerExtension {
+function decodeExtension(message: Uint8Array): serverFrames.ServerExtension {
   const decoder = decoding.createDecoder(message);
-  return frames.decodeServerExtension(decoding.readVarUint(decoder), decoder);
+  return serverFrames.decodeServerExtension(decoding.readVarUint(decoder), decoder);
 }
 
 const awarenessOf = (...states: string[]): Uint8Array =>
@@ -103,21 +104,21 @@ const change: Change = {
 describe("what servers send", () => {
   test("[WIRE-2] hello, ack, rejected, response, event", () => {
     const hello = { protocol: 1, sessionId: "s", contextId: "plan", epoch: 1, version: 7, actor: "ada" };
-    expect(decodeExtension(frames.encodeHello(hello))).toEqual({ type: "hello", hello });
-    expect(decodeExtension(frames.encodeAck({ frames: 300, version: 70_000 }))).toEqual({
+    expect(decodeExtension(serverFrames.encodeHello(hello))).toEqual({ type: "hello", hello });
+    expect(decodeExtension(serverFrames.encodeAck({ frames: 300, version: 70_000 }))).toEqual({
       type: "ack",
       ack: { frames: 300, version: 70_000 },
     });
     const error = { code: "LOCKED" as const, message: "no", details: { path: "/a" } };
-    expect(decodeExtension(frames.encodeRejected({ frame: 2, ...error }))).toEqual({
+    expect(decodeExtension(serverFrames.encodeRejected({ frame: 2, ...error }))).toEqual({
       type: "rejected",
       rejected: { frame: 2, ...error },
     });
     const ok = { id: 1, ok: true as const, result: { version: 2 } };
-    expect(decodeExtension(frames.encodeResponse(ok))).toEqual({ type: "response", response: ok });
+    expect(decodeExtension(serverFrames.encodeResponse(ok))).toEqual({ type: "response", response: ok });
     const failed = { id: 2, ok: false as const, error };
-    expect(decodeExtension(frames.encodeResponse(failed))).toEqual({ type: "response", response: failed });
-    expect(decodeExtension(frames.encodeEvent({ type: "resynced" }))).toEqual({
+    expect(decodeExtension(serverFrames.encodeResponse(failed))).toEqual({ type: "response", response: failed });
+    expect(decodeExtension(serverFrames.encodeEvent({ type: "resynced" }))).toEqual({
       type: "event",
       event: { type: "resynced" },
     });
@@ -125,11 +126,11 @@ describe("what servers send", () => {
 
   test("[WIRE-2] commits, with and without the bytes", () => {
     const { message: _, ...silent } = change;
-    expect(decodeExtension(frames.encodeCommit([change, silent], { withUpdates: true }))).toEqual({
+    expect(decodeExtension(serverFrames.encodeCommit([change, silent], { withUpdates: true }))).toEqual({
       type: "commit",
       changes: [change, silent],
     });
-    expect(decodeExtension(frames.encodeCommit([change], { withUpdates: false }))).toEqual({
+    expect(decodeExtension(serverFrames.encodeCommit([change], { withUpdates: false }))).toEqual({
       type: "commit",
       changes: [{ ...change, update: bytes() }],
     });

@@ -6,7 +6,7 @@ import { LIMITS } from "../../shared/limits.ts";
 import { FRAME, SYNC, encodeRequest, encodeStep2, encodeUpdate } from "../../shared/protocol/frames.ts";
 import { batchOf } from "../../server/sync/connection.ts";
 import { Session } from "../../server/sync/session.ts";
-import type { UpdateDone } from "../../server/sync/session.ts";
+import type { UpdateDone } from "../../server/sync/session-port.ts";
 import { Topic } from "../../server/sync/topic.ts";
 import { RecordingConnection } from "../support/recording-connection.ts";
 
@@ -19,10 +19,11 @@ function join() {
   const topic = new Topic(PLAN, 4, new Map([[7, 3]]));
   const connection = new RecordingConnection();
   const settle: UpdateDone[] = [];
-  const info = { id: "s", contextId: PLAN, epoch: 1, actor: ANONYMOUS, isExtended: true };
+  const info = { id: "s", contextId: PLAN, epoch: 1, firstEpoch: 1, actor: ANONYMOUS, isExtended: true };
   const session = new Session(info, topic, connection, {
-    applyUpdate: (_update, done) => void settle.push(done),
+    applyUpdate: (_update, _source, done) => void settle.push(done),
     encodeSince: () => Promise.resolve(batchOf([])),
+    retired: () => new Set(),
     request: () => Promise.resolve({}),
     flushSoon: () => undefined,
     ended: () => undefined,

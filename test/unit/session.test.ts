@@ -16,8 +16,9 @@ import {
 } from "../../shared/protocol/frames.ts";
 import { batchOf } from "../../server/sync/connection.ts";
 import type { Batch } from "../../server/sync/connection.ts";
+import type { UpdateSource } from "../../server/sync/data-frames.ts";
 import { Session } from "../../server/sync/session.ts";
-import type { SessionPort, UpdateDone } from "../../server/sync/session.ts";
+import type { SessionPort, UpdateDone } from "../../server/sync/session-port.ts";
 import { Topic } from "../../server/sync/topic.ts";
 import type { Publication } from "../../server/sync/topic.ts";
 import { RecordingConnection } from "../support/recording-connection.ts";
@@ -28,7 +29,8 @@ const EMPTY_VECTOR = Uint8Array.from([0]);
 /** The service as a session sees it; the test answers by hand. */
 class Service {
   nowMs = 0;
-  readonly updates: { readonly update: Uint8Array; readonly done: UpdateDone }[] = [];
+  readonly updates: { readonly update: Uint8Array; readonly source: UpdateSource; readonly done: UpdateDone }[] = [];
+  retired = new Set<number>();
   readonly asked: Uint8Array[] = [];
   ended = 0;
   dueFlushes = 0;
@@ -36,7 +38,8 @@ class Service {
   answer: () => Promise<{ version: number }> = () => Promise.resolve({ version: 1 });
 
   readonly port: SessionPort = {
-    applyUpdate: (update, done) => void this.updates.push({ update, done }),
+    applyUpdate: (update, source, done) => void this.updates.push({ update, source, done }),
+    retired: () => this.retired,
     encodeSince: (vector) => {
       this.asked.push(vector);
       return this.state;
@@ -62,7 +65,7 @@ beforeEach(() => {
 function join(isExtended: boolean, start = true): Member {
   const service = new Service();
   const connection = new RecordingConnection();
-  const info = { id: "s", contextId: PLAN, epoch: 1, actor: ANONYMOUS, isExtended };
+  const info = { id: "s", contextId: PLAN, epoch: 2, firstEpoch: 1, actor: ANONYMOUS, isExtended };
   const session = new Session(info, topic, connection, service.port);
   topic.sessions.add(session);
   if (start) session.start();
