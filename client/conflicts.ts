@@ -5,8 +5,8 @@
  */
 import type { JsonOp } from "../shared/change.ts";
 import type { Conflict, ConflictStatus } from "../shared/conflict.ts";
-import { conflictOf } from "./from-rest.ts";
-import type { DatedConflict } from "./from-rest.ts";
+import { conflictOf } from "./from-wire.ts";
+import type { DatedConflict } from "./from-wire.ts";
 import type { Rest } from "./rest.ts";
 
 export interface ConflictsQuery {

@@ -7,8 +7,8 @@ import type { ChangeRecord } from "../shared/change.ts";
 import type { BlameLine, Diff, KeptPath, NamedCheckpoint } from "../shared/history.ts";
 import type { JsonOp } from "../shared/change.ts";
 import type { ContextView } from "../shared/protocol/rest.ts";
-import { blameLineOf, changeOf, checkpointOf, keptPathOf } from "./from-rest.ts";
-import type { Dated, DatedKept, DatedLine } from "./from-rest.ts";
+import { blameLineOf, changeOf, checkpointOf, keptPathOf } from "./from-wire.ts";
+import type { Dated, DatedKept, DatedLine } from "./from-wire.ts";
 import type { Rest, RestRequest } from "./rest.ts";
 
 /** Data as it was, or is, at a version. */

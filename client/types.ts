@@ -4,8 +4,8 @@
  * Not here: TypeScript's types of data (typed-data.ts), what the words mean (shared/context-type.ts).
  */
 import type { ContextType, TypeReport } from "../shared/context-type.ts";
-import { typeOf } from "./from-rest.ts";
-import type { DatedType } from "./from-rest.ts";
+import { typeOf } from "./from-wire.ts";
+import type { DatedType } from "./from-wire.ts";
 import type { Rest } from "./rest.ts";
 
 export interface Registered {

@@ -1,6 +1,6 @@
 /**
- * Answers of the REST interface in the words of shared/: there a time is an ISO date (`at`), here milliseconds (`atMs`),
- * as in what comes over the WebSocket.
+ * What the server says of changes, conflicts, checkpoints and types, in the words of shared/: its REST answers and events
+ * have a time as an ISO date (`at`), the SDK has milliseconds (`atMs`) everywhere.
  */
 import type { ChangeRecord } from "../shared/change.ts";
 import type { Conflict } from "../shared/conflict.ts";
@@ -11,7 +11,7 @@ interface At {
   readonly at: string;
 }
 
-/** How something with a time comes over REST. */
+/** How something with a time comes over the wire. */
 export type Dated<Thing extends { readonly atMs: number }> = Omit<Thing, "atMs"> & At;
 
 export type DatedLine = Omit<BlameLine, "atMs"> & Partial<At>;
