@@ -28,10 +28,11 @@ const configSchema = z.strictObject({
     .string()
     .regex(/^[A-Za-z0-9.,-]*$/, "must be host names without ports, separated by commas")
     .transform((names) => names.split(",").filter((name) => name !== "")),
+  types: z.string().transform((path) => (path === "" ? undefined : resolve(path))),
   logLevel: z.enum(LOG_LEVELS, `must be one of: ${LOG_LEVELS.join(", ")}`),
 });
 
-/** What the server is started with. `port` 0 takes a free one; `dataDir` is absolute. */
+/** What the server is started with. `port` 0 takes a free one; `dataDir` and `types` are absolute. */
 export type Config = Readonly<z.infer<typeof configSchema>>;
 
 interface Setting {
@@ -85,6 +86,13 @@ export const SETTINGS: Readonly<Record<keyof Config, Setting>> = {
     default: "",
     meaning:
       "More host names, separated by commas, under which clients may address the server; loopback names always work.",
+  },
+  types: {
+    flag: "--types",
+    variable: "MCM_TYPES",
+    placeholder: "<path>",
+    default: "",
+    meaning: "Folder of JSON Schemas, <name>.json each, that are registered as types at the start.",
   },
   logLevel: {
     flag: "--log-level",

@@ -102,6 +102,8 @@ export const LIMITS = {
   contextStorageBytesWarn: 80 * 1024 * 1024,
   /** Log kept of one context unless configured otherwise; thinned from the oldest end. */
   historyBytesMax: 64 * 1024 * 1024,
+  /** Lines of one blame: a text that several wrote letter by letter has one for each letter. */
+  blameLinesMax: 50_000,
   /** Named checkpoints of one context. */
   namedCheckpointsMax: 100,
   checkpointNameCharsMax: 100,
@@ -118,6 +120,8 @@ export const LIMITS = {
   conflictValueBytesMax: 16 * 1024,
   /** Conflicts told of one change; an offline day merged at once may have thousands. */
   conflictsPerChangeMax: 100,
+  /** Runs of Yjs ids of deleted content whose place is remembered for one context, some 80 bytes each, in two generations. */
+  collectedRangesMax: 5000,
 
   // --- types ----------------------------------------------------------------------------------------------------
   schemaBytesMax: 256 * 1024,
@@ -126,6 +130,8 @@ export const LIMITS = {
   typesMax: 1000,
   /** Violations told in one refusal or for one context of a report. */
   violationsToldMax: 20,
+  /** Contexts that a report names; whoever has more invalid ones corrects these and registers again. */
+  invalidContextsToldMax: 500,
 
   // --- presence -------------------------------------------------------------------------------------------------
   presenceBytesMax: 16 * 1024,

@@ -59,6 +59,12 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     npm: ["pino", "pino-pretty"],
     node: ["os", "perf_hooks", "v8"],
   },
+  types: {
+    files: /^server\/types\//,
+    imports: { ...MANAGER_IMPORTS, "change-log": "types" },
+    npm: [],
+    node: ["fs/promises", "path"],
+  },
   "context-service": {
     files: /^server\/context-service\.ts$/,
     imports: { shared: "all", sync: "types" },
