@@ -15,7 +15,7 @@ import { Rest } from "./rest.ts";
 import { platformWebSocket } from "./socket.ts";
 import type { WebSocketClass } from "./socket.ts";
 import type { Input } from "./typed-data.ts";
-import { Types } from "./types.ts";
+import { ContextTypes } from "./context-types.ts";
 
 export interface ConnectOptions {
   /** Says who you are, on servers that check it. */
@@ -58,7 +58,7 @@ interface ClientOptions extends ConnectOptions {
 
 export class Client {
   /** The schemas that the server knows. */
-  readonly types: Types;
+  readonly types: ContextTypes;
   readonly #options: ClientOptions;
   readonly #rest: Rest;
   readonly #contexts = new Set<{ close(): Promise<void> }>();
@@ -69,7 +69,7 @@ export class Client {
     this.#options = options;
     const { baseUrl, token, actor, timeoutMs = TIMEOUT_MS, fetch = globalThis.fetch.bind(globalThis) } = options;
     this.#rest = new Rest({ baseUrl, token, actor, fetch, timeoutMs });
-    this.types = new Types(this.#rest);
+    this.types = new ContextTypes(this.#rest);
   }
 
   /** @throws {ServiceError} UNREACHABLE */

@@ -24,7 +24,7 @@ export type { Others, Presence } from "./presence.ts";
 export type { ContextEvents, ContextStatus, Refusal } from "./replica.ts";
 export type { Persistence, RecordStore } from "./replica-store.ts";
 export type { Input, OpAt, OpsAt, Patch, ValueAt } from "./typed-data.ts";
-export type { Registered, Types } from "./types.ts";
+export type { ContextTypes, Registered } from "./context-types.ts";
 export type { ChangeOrigin, ChangeRecord, JsonOp, VersionScope } from "../shared/change.ts";
 export type { Conflict, ConflictKind, ConflictPolicy, ConflictSide, ConflictStatus } from "../shared/conflict.ts";
 export type { ContextType, SchemaViolation, TypeReport } from "../shared/context-type.ts";

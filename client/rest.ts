@@ -3,7 +3,7 @@
  *
  * Invariant: a call is made once. A write whose answer was lost (UNREACHABLE) may have taken effect: look, and decide.
  *
- * Not here: what there is to call (client.ts, history.ts, conflicts.ts, types.ts).
+ * Not here: what there is to call (client.ts, history.ts, conflicts.ts, context-types.ts).
  */
 import { ServiceError, isErrorCode } from "../shared/errors.ts";
 import { isJsonObject } from "../shared/json.ts";

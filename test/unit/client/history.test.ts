@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { Conflicts } from "../../../client/conflicts.ts";
 import { History } from "../../../client/history.ts";
 import { Rest } from "../../../client/rest.ts";
-import { Types } from "../../../client/types.ts";
+import { ContextTypes } from "../../../client/context-types.ts";
 import type { ConflictView } from "../../../shared/protocol/rest-conflicts.ts";
 import type { BlameView, CheckpointView, RevertResult } from "../../../shared/protocol/rest-history.ts";
 import type { TypeResult, TypeView } from "../../../shared/protocol/rest-types.ts";
@@ -23,7 +23,7 @@ const rest = new Rest({
 });
 const history = new History(rest, "plan");
 const conflicts = new Conflicts(rest, "plan");
-const types = new Types(rest);
+const types = new ContextTypes(rest);
 
 const asked = (): string => `${server.last?.method} ${server.last?.path}`;
 const changed = (version: number): ChangeView => ({

@@ -14,7 +14,7 @@ export interface Registered {
   readonly report: TypeReport;
 }
 
-export class Types {
+export class ContextTypes {
   readonly #rest: Rest;
 
   constructor(rest: Rest) {
