@@ -4,7 +4,7 @@
  * A change to the bytes of any frame ≥ 100 that an older peer can't read needs a new subprotocol name here, a line below,
  * and a server that still speaks the former one. test/compat pins the frames.
  *
- *  - mcm.v1 (0.1.0): hello, ack, rejected, commit, request, response, event, token.
+ *  - mcm.v1 (0.1.0): hello, ack, rejected, commit, request, response, event, token, base.
  */
 export const SUBPROTOCOL = "mcm.v1";
 export const PROTOCOL_VERSION = 1;

@@ -30,6 +30,20 @@ test.each([
     serverFrames.encodeHello({ protocol: 1, sessionId: "s", contextId: "c", epoch: 1, version: 2, actor: "a" }),
     "64010173016301020161",
   ],
+  [
+    "hello with what later servers add",
+    serverFrames.encodeHello({
+      protocol: 1,
+      sessionId: "s",
+      contextId: "c",
+      epoch: 3,
+      version: 2,
+      actor: "a",
+      firstEpoch: 2,
+      yjsClientId: 300,
+    }),
+    "6401017301630302016102ac02",
+  ],
   ["ack", serverFrames.encodeAck({ frames: 300, version: 2 }), "65ac0202"],
   [
     "rejected",
@@ -44,6 +58,7 @@ test.each([
   ["request", frames.encodeRequest(1, "ping", {}), "68010470696e67027b7d"],
   ["response", serverFrames.encodeResponse({ id: 1, ok: true, result: {} }), "690101027b7d"],
   ["event", serverFrames.encodeEvent({ type: "x" }), "6a0c7b2274797065223a2278227d"],
+  ["base", frames.encodeBase(300), "6cac02"],
   ["token", frames.encodeToken("t"), "6b0174"],
 ])("[WIRE-4] %s", (_name, message, expected) => {
   expect(hex(message)).toBe(expected);

@@ -21,6 +21,7 @@ const valid = fc.oneof(
     .tuple(fc.nat(), fc.string(), fc.dictionary(fc.string(), fc.integer()))
     .map(([id, method, params]) => frames.encodeRequest(id, method, params)),
   fc.string().map(frames.encodeToken),
+  fc.nat().map(frames.encodeBase),
 );
 
 const mutated = fc
@@ -51,7 +52,17 @@ function outcome(message: Uint8Array): string {
   }
 }
 
-const EXPECTED = ["step1", "data", "awareness", "query-awareness", "request", "token", "MALFORMED_FRAME", "TOO_LARGE"];
+const EXPECTED = [
+  "step1",
+  "data",
+  "awareness",
+  "query-awareness",
+  "request",
+  "token",
+  "base",
+  "MALFORMED_FRAME",
+  "TOO_LARGE",
+];
 
 test.each([
   ["mutated frames", mutated],

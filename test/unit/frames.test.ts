@@ -55,6 +55,7 @@ describe("what clients send", () => {
       params: { changes: [] },
     });
     expect(frames.decodeClientFrame(frames.encodeToken("abc"))).toEqual({ type: "token", token: "abc" });
+    expect(frames.decodeClientFrame(frames.encodeBase(300))).toEqual({ type: "base", version: 300 });
   });
 
   test.each([
@@ -105,6 +106,10 @@ describe("what servers send", () => {
   test("[WIRE-2] hello, ack, rejected, response, event", () => {
     const hello = { protocol: 1, sessionId: "s", contextId: "plan", epoch: 1, version: 7, actor: "ada" };
     expect(decodeExtension(serverFrames.encodeHello(hello))).toEqual({ type: "hello", hello });
+    const later = { ...hello, firstEpoch: 1 };
+    expect(decodeExtension(serverFrames.encodeHello(later))).toEqual({ type: "hello", hello: later });
+    const offering = { ...later, yjsClientId: 4_000_000_000 };
+    expect(decodeExtension(serverFrames.encodeHello(offering))).toEqual({ type: "hello", hello: offering });
     expect(decodeExtension(serverFrames.encodeAck({ frames: 300, version: 70_000 }))).toEqual({
       type: "ack",
       ack: { frames: 300, version: 70_000 },

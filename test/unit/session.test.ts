@@ -9,6 +9,7 @@ import {
   FRAME,
   SYNC,
   encodeAwareness,
+  encodeBase,
   encodeRequest,
   encodeStep1,
   encodeStep2,
@@ -88,6 +89,16 @@ function publication(version: number, author?: Session, updateBytes = 2): Public
 
 const settle = async (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
+/** A stock client that has asked for the context and got it. */
+async function joinStock(): Promise<Member> {
+  const member = join(false);
+  member.session.receive(encodeStep1(EMPTY_VECTOR));
+  await settle();
+  member.service.asked.length = 0;
+  member.connection.take();
+  return member;
+}
+
 describe("the beginning", () => {
   test("[WIRE-10] a stock client is asked for its state, and sees who is here", () => {
     topic.presence.hear({}, [{ yjsClientId: 1, clock: 1, state: "{}" }], 0);
@@ -117,8 +128,8 @@ describe("the beginning", () => {
 });
 
 describe("fan-out", () => {
-  test("[SYNC-1] [WIRE-12] one batch for all stock clients, one for all mcm.v1 clients", () => {
-    const stock = [join(false), join(false)];
+  test("[SYNC-1] [WIRE-12] one batch for all stock clients, one for all mcm.v1 clients", async () => {
+    const stock = [await joinStock(), await joinStock()];
     const extended = [join(true), join(true)];
     topic.publish([publication(5)]);
     topic.publish([publication(6)]);
@@ -137,8 +148,8 @@ describe("fan-out", () => {
     expect(topic.vector.get(7)).toBe(6);
   });
 
-  test("[SYNC-2] [WIRE-15] the author of all gets no bytes back", () => {
-    const stock = join(false);
+  test("[SYNC-2] [WIRE-15] the author of all gets no bytes back", async () => {
+    const stock = await joinStock();
     topic.publish([publication(5, stock.session)]);
     topic.flush();
     expect(stock.connection.take()).toEqual([]);
@@ -150,8 +161,8 @@ describe("fan-out", () => {
     ]);
   });
 
-  test("[SYNC-2] the author of a part gets the whole batch", () => {
-    const stock = join(false);
+  test("[SYNC-2] the author of a part gets the whole batch", async () => {
+    const stock = await joinStock();
     topic.publish([publication(5, stock.session), publication(6)]);
     topic.flush();
     expect(stock.connection.take()).toHaveLength(2);
@@ -165,7 +176,102 @@ describe("fan-out", () => {
   });
 });
 
+describe("epochs", () => {
+  const OLD = 9;
+  const oldVector = Y.encodeStateVector(new Map([[OLD, 1]]));
+
+  test.each([false, true])(
+    "[WIRE-20] a step 1 of an earlier epoch ends the session with 4409: mcm.v1 %s",
+    (isExtended) => {
+      const { session, connection, service } = join(isExtended);
+      service.retired.add(OLD);
+      session.receive(encodeStep1(oldVector));
+      expect(connection.closedWith).toMatchObject({ code: 4409, reason: expect.stringContaining("EPOCH_CHANGED") });
+      expect(service.asked).toEqual([]);
+    },
+  );
+
+  test("[WIRE-21] a stock client gets nothing of the document before its first step 1, presence it does", async () => {
+    const { session, connection, service } = join(false);
+    topic.publish([publication(5)]);
+    topic.presence.hear({}, [{ yjsClientId: 1, clock: 1, state: "{}" }], 0);
+    topic.flush();
+    expect(connection.take()).toMatchObject([{ type: "awareness" }]);
+    session.receive(encodeStep1(EMPTY_VECTOR));
+    expect(service.asked).toEqual([EMPTY_VECTOR]);
+    topic.publish([publication(6)]);
+    topic.flush();
+    await settle();
+    expect(connection.take()).toMatchObject([{ step: SYNC.update }, { step: SYNC.step2 }]);
+  });
+
+  test("[WIRE-21] nor when it falls behind before that", async () => {
+    const { connection, service } = join(false);
+    connection.bufferedBytes = LIMITS.outboundBytesMax;
+    topic.presence.hear({}, [{ yjsClientId: 1, clock: 1, state: "{}" }], 0);
+    topic.flush();
+    connection.drain();
+    await settle();
+    expect(service.asked).toEqual([]);
+    expect(connection.take()).toMatchObject([{ type: "awareness" }]);
+  });
+
+  test("[WIRE-22] at the end of an epoch stock clients are sent away, mcm.v1 clients come again, after their acks", () => {
+    const [stock, extended] = [join(false), join(true)];
+    extended.session.receive(encodeUpdate(Uint8Array.from([1])));
+    extended.service.updates[0]?.done({ version: 8 });
+    for (const { session } of [stock, extended]) session.endEpoch();
+    expect(stock.connection.closedWith?.code).toBe(4409);
+    expect(extended.connection.take()).toEqual([{ type: "ack", ack: { frames: 1, version: 8 } }]);
+    expect(extended.connection.closedWith).toMatchObject({
+      code: 4503,
+      reason: expect.stringContaining("EPOCH_CHANGED"),
+    });
+    expect([stock, extended].map(({ service }) => service.ended)).toEqual([1, 1]);
+  });
+
+  test("[WIRE-23] hello tells the epochs and a client id that may be used again", () => {
+    const connection = new RecordingConnection();
+    const info = {
+      id: "s",
+      contextId: PLAN,
+      epoch: 3,
+      firstEpoch: 2,
+      actor: ANONYMOUS,
+      isExtended: true,
+      yjsClientId: 77,
+    };
+    new Session(info, topic, connection, new Service().port).start();
+    expect(connection.take()[0]).toMatchObject({ hello: { epoch: 3, firstEpoch: 2, yjsClientId: 77 } });
+  });
+
+  test("[WIRE-25] events go to mcm.v1 clients, after the changes they speak of", async () => {
+    const [stock, extended] = [await joinStock(), join(true)];
+    topic.announce({ type: "conflict", conflict: { id: "5.0" } });
+    topic.publish([publication(5)]);
+    topic.flush();
+    expect(extended.connection.take()).toMatchObject([
+      { type: "commit" },
+      { type: "event", event: { type: "conflict", conflict: { id: "5.0" } } },
+    ]);
+    expect(stock.connection.take()).toMatchObject([{ type: "sync" }]);
+  });
+});
+
 describe("data frames", () => {
+  test("[WIRE-24] each says what it was made on, once the client told", () => {
+    const { session, service } = join(true);
+    session.receive(encodeUpdate(Uint8Array.from([1])));
+    session.receive(encodeBase(7));
+    session.receive(encodeUpdate(Uint8Array.from([2])));
+    session.receive(encodeStep2(Uint8Array.from([3])));
+    expect(service.updates.map(({ source }) => source)).toEqual([
+      { isAnswer: false },
+      { isAnswer: false, baseVersion: 7 },
+      { isAnswer: true, baseVersion: 7 },
+    ]);
+  });
+
   test("[WIRE-14] one ack for what was settled together, and none for stock clients", () => {
     const { session, connection, service } = join(true);
     for (const update of [1, 2, 3]) session.receive(encodeUpdate(Uint8Array.from([update])));
@@ -238,8 +344,8 @@ describe("falling behind", () => {
     expect(connection.closedWith).toBeUndefined();
   });
 
-  test("[SYNC-3] one that stays behind is closed with 4504", () => {
-    const { session, connection } = join(false);
+  test("[SYNC-3] one that stays behind is closed with 4504", async () => {
+    const { session, connection } = await joinStock();
     connection.bufferedBytes = LIMITS.outboundBytesMax;
     topic.publish([publication(5)]);
     topic.flush();
