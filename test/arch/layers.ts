@@ -47,6 +47,13 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     npm: ["yjs", "lib0", "classic-level", "lru-cache"],
     node: [...FILES, "assert/strict", "crypto", "worker_threads", "zlib"],
   },
+  // the past of contexts, beside the live ones: it reads the log through the port, on a thread of its own
+  history: {
+    files: /^server\/history\//,
+    imports: { ...MANAGER_IMPORTS, "change-log": "types", "context-service": "types", "worker-pool": "all" },
+    npm: ["lru-cache"],
+    node: [],
+  },
   security: {
     files: /^server\/security\//,
     imports: MANAGER_IMPORTS,
