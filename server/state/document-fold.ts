@@ -31,6 +31,7 @@ export class DocumentFold {
   readonly owners: Map<number, Actor>;
   readonly retired: Set<number>;
   readonly #options: FoldOptions;
+  readonly #firstEpoch: number;
   #doc: Y.Doc;
   #authorSalt: number;
   #seq: number;
@@ -40,6 +41,7 @@ export class DocumentFold {
     this.#options = options;
     this.#doc = this.#newDoc();
     this.#authorSalt = base.authorSalt;
+    this.#firstEpoch = base.firstEpoch;
     this.#seq = base.seq;
     this.#version = base.version;
     this.owners = new Map(base.owners);
@@ -84,6 +86,7 @@ export class DocumentFold {
       owners: [...this.owners],
       retired: [...this.retired],
       authorSalt: this.#authorSalt,
+      firstEpoch: this.#firstEpoch,
     };
   }
 

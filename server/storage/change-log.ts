@@ -58,7 +58,12 @@ export interface Checkpoint {
   readonly retired: readonly number[];
   /** Of the epoch it was made in, which may be an earlier one than `meta` tells: the log after it may begin another. */
   readonly authorSalt: number;
+  /** `ContextMeta.firstEpoch` of its context: one of a deleted context of the same id is not taken. */
+  readonly firstEpoch: number;
 }
+
+/** What a context begins with; the log knows its epoch. */
+export type FirstCheckpoint = Omit<Checkpoint, "firstEpoch">;
 
 /** A checkpoint that is there, without its content. */
 export interface CheckpointInfo {
@@ -175,7 +180,7 @@ export interface ChangeLog {
    * same id had.
    * @throws {ServiceError} ALREADY_EXISTS, STORE_UNAVAILABLE
    */
-  create(meta: ContextMeta, checkpoint: Checkpoint): Promise<StoredSummary>;
+  create(meta: ContextMeta, checkpoint: FirstCheckpoint): Promise<StoredSummary>;
   /**
    * Appends in one atomic, fsynced step. `conflict` when the guard does not hold; nothing is written then.
    * @throws {ServiceError} CONTEXT_NOT_FOUND, STORE_UNAVAILABLE
@@ -195,8 +200,8 @@ export interface ChangeLog {
   /** Entries with seq < beforeSeq, newest first, at most `limit` of them, as far as the base. */
   readBackwards(contextId: ContextId, beforeSeq: number, limit: number): Promise<readonly LogEntry[]>;
   /**
-   * A checkpoint older than the newest one is ignored unless `isKept`. The log before it stays: it is the history.
-   * One that is kept stays until `releaseCheckpoint`; writing it again at the same seq changes nothing else.
+   * A checkpoint older than the newest one is ignored unless `isKept`, and so is one of a context that was deleted. The
+   * log before it stays: it is the history. One that is kept stays until `releaseCheckpoint`; writing it again at the same seq changes nothing else.
    */
   writeCheckpoint(
     contextId: ContextId,
@@ -211,7 +216,8 @@ export interface ChangeLog {
   checkpointBefore(contextId: ContextId, seq: number): Promise<Checkpoint | undefined>;
   /**
    * Drops the entries up to `base`, which becomes the base: in one step, or in steps of which each leaves a whole log.
-   * Entries that share a stored run with later ones stay. Kept checkpoints stay. `base` is not after the newest checkpoint.
+   * They are not read any more; those that share a stored run with later ones take space until these go too. Kept
+   * checkpoints stay. `base` is not after the newest checkpoint; one before the base, or of a deleted context, is ignored.
    */
   trim(contextId: ContextId, base: Checkpoint): Promise<void>;
   /** Records older than `notBeforeMs` do not count. */

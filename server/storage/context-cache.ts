@@ -69,9 +69,8 @@ export class ContextCache {
       const context = await read();
       if (context !== undefined && fill.missed !== undefined) {
         this.#set(context, [...context.tail]);
-        for (const growth of fill.missed) {
-          if ((growth.entries.at(-1)?.seq ?? 0) > context.head.seq) this.#append(id, growth);
-        }
+        const later = fill.missed.filter(({ entries }) => (entries.at(-1)?.seq ?? 0) > context.head.seq);
+        for (const growth of later) this.#append(id, growth);
       }
       return context;
     } finally {

@@ -21,6 +21,7 @@ import type {
   Checkpoint,
   CheckpointInfo,
   Collection,
+  FirstCheckpoint,
   Guard,
   IdempotencyRecord,
   LogEntry,
@@ -143,11 +144,15 @@ export class StorageManager {
     return this.#checkpoints.settled();
   }
 
-  async create(meta: ContextMeta, checkpoint: Checkpoint): Promise<StoredSummary> {
-    const summary = this.#guarded(() => this.#log.create(meta, checkpoint));
-    const size = { bytes: checkpoint.state.length, logBytes: 0, baseSeq: 0, baseVersion: 0 };
-    await this.#cache.fill(meta.id, async () => ({ ...(await summary), checkpoint, tail: [], size }));
-    return summary;
+  async create(meta: ContextMeta, first: FirstCheckpoint): Promise<StoredSummary> {
+    const creating = this.#guarded(() => this.#log.create(meta, first));
+    await this.#cache.fill(meta.id, async () => {
+      const summary = await creating;
+      const checkpoint = { ...first, firstEpoch: summary.meta.firstEpoch };
+      const size = { bytes: first.state.length, logBytes: 0, baseSeq: 0, baseVersion: 0 };
+      return { ...summary, checkpoint, tail: [], size };
+    });
+    return creating;
   }
 
   async append(

@@ -6,6 +6,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { AppendResult, ChangeLog, LogEntry } from "../../server/storage/change-log.ts";
 import { alice, bob, emptyCheckpoint, entryOf, idOf, metaOf, numberIn } from "../support/log-fixtures.ts";
+import { testPast } from "./change-log-past-suite.ts";
 
 export interface LogManifest {
   /** A log of the same data; called again after close() it gives one that continues. */
@@ -41,6 +42,8 @@ export function describeChangeLog(name: string, traits: LogTraits, factory: () =
     };
     const createPlan = (): Promise<unknown> => log.create(metaOf("plan"), emptyCheckpoint());
     const seqsOf = (entries: readonly LogEntry[]): number[] => entries.map(({ seq }) => seq);
+
+    testPast({ log: () => log, reopen });
 
     test("[LOG-1] what resolved is there after a reopen, field by field", async () => {
       await createPlan();

@@ -25,8 +25,17 @@ export function metaOf(id: string): ContextMeta {
   };
 }
 
+/** Of the first context that has its id. */
 export function emptyCheckpoint(): Checkpoint {
-  return { seq: 0, version: 0, state: Y.encodeStateAsUpdateV2(new Y.Doc()), owners: [], retired: [], authorSalt: SALT };
+  return {
+    seq: 0,
+    version: 0,
+    state: Y.encodeStateAsUpdateV2(new Y.Doc()),
+    owners: [],
+    retired: [],
+    authorSalt: SALT,
+    firstEpoch: 1,
+  };
 }
 
 /** An entry whose update is a few bytes of its own; not valid Yjs. */

@@ -19,6 +19,7 @@ import type {
   Checkpoint,
   CheckpointInfo,
   Collection,
+  FirstCheckpoint,
   Guard,
   IdempotencyRecord,
   LogEntry,
@@ -70,7 +71,7 @@ export class KeyValueChangeLog implements ChangeLog {
     return this.#core.close();
   }
 
-  create(meta: ContextMeta, checkpoint: Checkpoint): Promise<StoredSummary> {
+  create(meta: ContextMeta, checkpoint: FirstCheckpoint): Promise<StoredSummary> {
     assert(checkpoint.seq === 0 && checkpoint.version === 0, "a context begins with checkpoint 0");
     assert(checkpoint.authorSalt === meta.authorSalt, "checkpoint and metadata are of one epoch");
     return this.#core.decide(meta.id, async (slot) => {

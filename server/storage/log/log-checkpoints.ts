@@ -37,6 +37,7 @@ export class LogCheckpoints {
   write(contextId: ContextId, checkpoint: Checkpoint, options: CheckpointOptions = {}): Promise<void> {
     const { isKept = false, records = [] } = options;
     return this.#decideOnLive(contextId, async (live, slot) => {
+      if (checkpoint.firstEpoch !== live.meta.firstEpoch) return;
       assert(checkpoint.seq <= live.head.seq, "a checkpoint cannot be ahead of its log");
       const ops = sideRecordOps(live.number, records);
       const size = { entries: 1, bytes: checkpoint.state.length + bytesOfOps(ops) };
@@ -71,10 +72,12 @@ export class LogCheckpoints {
   async #trim(contextId: ContextId, base: Checkpoint): Promise<void> {
     let number: number | undefined;
     await this.#decideOnLive(contextId, async (live, slot) => {
+      if (base.firstEpoch !== live.meta.firstEpoch) return;
       assert(base.seq <= newestOf(live.stored).seq, "the base cannot be after the newest checkpoint");
       number = live.number;
       await this.#core.submit(slot, { kind: "rebase", live, base }, { entries: 1, bytes: base.state.length });
     });
+    if (number === undefined) return;
     let step: RunsToDrop | undefined;
     do {
       step = await this.#core.read<RunsToDrop | undefined>(contextId, undefined, (view, found) =>
@@ -84,7 +87,7 @@ export class LogCheckpoints {
   }
 
   /** False when the context is another one by now. */
-  async #drop(contextId: ContextId, number: number | undefined, { runs, bytes }: RunsToDrop): Promise<boolean> {
+  async #drop(contextId: ContextId, number: number, { runs, bytes }: RunsToDrop): Promise<boolean> {
     let isSame = false;
     await this.#decideOnLive(contextId, async (live, slot) => {
       isSame = live.number === number;

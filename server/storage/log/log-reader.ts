@@ -89,7 +89,8 @@ export async function checkpointAt(view: StoreView, { number, meta }: FoundConte
   const key = keys.checkpointKey(number, seq);
   const value = await view.get(key);
   if (value === undefined) throw missing(meta.id, `checkpoint ${seq}`);
-  return decodeCheckpoint({ key, value, name: `checkpoint of context "${meta.id}"` });
+  const { firstEpoch } = meta;
+  return { ...decodeCheckpoint({ key, value, name: `checkpoint of context "${meta.id}"` }), firstEpoch };
 }
 
 /** As far as the base: runs below it may be there for a while. */

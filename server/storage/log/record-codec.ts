@@ -11,7 +11,7 @@ import { writeUint8, writeVarString, writeVarUint, writeVarUint8Array, type Enco
 import type { ContextMeta } from "../../../shared/context.ts";
 import { parseActor, type Actor } from "../../../shared/ids.ts";
 import { isJsonObject, type JsonObject } from "../../../shared/json.ts";
-import type { Checkpoint, CheckpointInfo, IdempotencyRecord } from "../change-log.ts";
+import type { CheckpointInfo, FirstCheckpoint, IdempotencyRecord } from "../change-log.ts";
 import { checkpointAt, newestOf, type HeadRecord } from "./head-record.ts";
 import { decodeRecord, encodeRecord, type StoredRecord } from "./record.ts";
 
@@ -89,8 +89,8 @@ function checkpointsOfLayout1({ seq, bytes }: Pick<CheckpointInfo, "seq" | "byte
   return seq === 0 ? [newest] : [{ seq: 0, version: 0, bytes: 0, isKept: false }, newest];
 }
 
-/** Owners are grouped by actor: a few actors have many client ids. */
-export function encodeCheckpoint(key: Uint8Array, checkpoint: Checkpoint): Uint8Array {
+/** Without the first epoch, which the context has. Owners are grouped by actor: a few actors have many client ids. */
+export function encodeCheckpoint(key: Uint8Array, checkpoint: FirstCheckpoint): Uint8Array {
   const idsOf = new Map<Actor, number[]>();
   for (const [id, actor] of checkpoint.owners) {
     const ids = idsOf.get(actor);
@@ -113,7 +113,7 @@ export function encodeCheckpoint(key: Uint8Array, checkpoint: Checkpoint): Uint8
   });
 }
 
-export function decodeCheckpoint(record: StoredRecord): Checkpoint {
+export function decodeCheckpoint(record: StoredRecord): FirstCheckpoint {
   return decodeRecord(record, (decoder) => {
     const seq = readVarUint(decoder);
     const version = readVarUint(decoder);

@@ -5,7 +5,7 @@
  */
 import { ok as assert } from "node:assert/strict";
 import type { ContextHead, ContextMeta } from "../../../shared/context.ts";
-import type { Checkpoint, IdempotencyRecord, RecordWrite } from "../change-log.ts";
+import type { FirstCheckpoint, IdempotencyRecord, RecordWrite } from "../change-log.ts";
 import type { StoreOp } from "../store/store.ts";
 import type { LiveContext } from "./context-slots.ts";
 import * as keys from "./log-keys.ts";
@@ -28,7 +28,7 @@ export function contextOp(record: ContextRecord): StoreOp {
   return putOp(keys.contextKey(record.meta.id), (key) => encodeContext(key, record));
 }
 
-export function checkpointOp(number: number, checkpoint: Checkpoint): StoreOp & { readonly type: "put" } {
+export function checkpointOp(number: number, checkpoint: FirstCheckpoint): StoreOp & { readonly type: "put" } {
   const key = keys.checkpointKey(number, checkpoint.seq);
   return { type: "put", key, value: encodeCheckpoint(key, checkpoint) };
 }
@@ -58,7 +58,7 @@ export function bytesOfOps(ops: readonly StoreOp[]): number {
 export function newContext(
   number: number,
   meta: ContextMeta,
-  checkpoint: Checkpoint,
+  checkpoint: FirstCheckpoint,
 ): { readonly live: LiveContext; readonly ops: readonly StoreOp[] } {
   const head: ContextHead = { seq: 0, version: 0, lockSeq: 0, updatedAtMs: meta.createdAtMs };
   const made = checkpointOp(number, checkpoint);
