@@ -124,7 +124,8 @@ export const LIMITS = {
   collectedRangesMax: 5000,
 
   // --- types ----------------------------------------------------------------------------------------------------
-  schemaBytesMax: 256 * 1024,
+  /** A schema is compiled on the event loop, some 7 ms per KB. Types of hundreds of fields fit. */
+  schemaBytesMax: 64 * 1024,
   /** Subschemas that apply to one value, through `$ref`, `allOf` and alternatives: references to references double quickly. */
   schemaAppliesMax: 10_000,
   typesMax: 1000,
