@@ -37,6 +37,8 @@ export interface Conflict {
   /** Seq of the change that made it known, and which of its conflicts it is: "17.0". Sorts by its parts. */
   readonly id: string;
   readonly path: string;
+  /** The place has no path of its own, being inside an element of the array at `path`: no side can be put back there. */
+  readonly isNested?: true;
   readonly kind: ConflictKind;
   readonly policy: ConflictPolicy;
   /** What the merge kept, before any policy. */

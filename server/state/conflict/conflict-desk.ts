@@ -78,13 +78,14 @@ export class ConflictDesk {
   }
 
   #judge(detected: Detected, doc: Y.Doc, incoming: Incoming & { readonly index: number }): Conflict {
-    const { path, kind, winner, loser } = detected;
+    const { path, isNested, kind, winner, loser } = detected;
     const { actor, seq, version, atMs, index } = incoming;
     const policy = this.#schema?.conflictPolicyAt(path) ?? "record";
     const { status, ops } = resolutionOf(policy, detected, (at) => findMarked(doc, at));
     const conflict: Conflict = {
       id: `${seq}.${index}`,
       path,
+      ...(isNested === true ? { isNested } : {}),
       kind,
       policy,
       winner: this.#sideOf(winner, path, incoming),

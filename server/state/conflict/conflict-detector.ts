@@ -1,46 +1,216 @@
 /**
- * Finds what one live update and the document, each written without knowledge of the other, take from each other.
+ * Finds what a live update and the document, each written without having seen the other, take from each other.
  *
- * (The signature; the detection itself follows.)
+ * A probe is made right before its update is applied, when what will be lost is still live, and asked right after it, when
+ * Yjs has decided who wins and has not yet collected what lost. Updates that share one Yjs transaction have a probe each.
+ *
+ * Invariants (CONFLICT):
+ *  1. Exact for keys: no conflict that is none, and none missed, as far as the bytes tell (key-rivals.ts says how far).
+ *  2. Nothing here writes to the document; whatever update was admitted, nothing here throws.
+ *  3. An update that sets no key and deletes nothing costs a look-up for each of its runs.
+ *
+ * A deletion that came too late, for the key was set anew meanwhile, changes nothing in the document; to be told, the probe
+ * must be asked about such updates too. It cannot be told from one that is sent again: those are `isWhole`.
+ *
+ * Not here: names, versions and policies (conflict-desk.ts).
  */
-import type * as Y from "yjs";
-import type { ConflictKind } from "../../../shared/conflict.ts";
-import type { Json } from "../../../shared/json.ts";
-import type { ScannedUpdate } from "../update/update-scanner.ts";
+import * as Y from "yjs";
+import { LIMITS } from "../../../shared/limits.ts";
+import type { SharedType } from "../../../shared/yjs-values.ts";
+import { TypePlaces, pathOf } from "../update/type-places.ts";
+import type { Spot } from "../update/type-places.ts";
+import type { ScannedStruct, ScannedUpdate } from "../update/update-scanner.ts";
+import { collectEdits } from "./collected-edits.ts";
 import type { CollectedPlaces } from "./collected-places.ts";
+import type { Detected, DetectedSide } from "./detected.ts";
+import { IncomingUpdate, itemsIn, lastIdOf, parentOf } from "./incoming-update.ts";
+import type { Beginning } from "./incoming-update.ts";
+import { KeyRivals } from "./key-rivals.ts";
+import { LateEdits, UnseenContent, topmostDeleted } from "./lost-edits.ts";
+import { isDeleted, outlineOf, pieceOf } from "./value-outline.ts";
 
-export interface DetectedSide {
-  /** The Yjs id that wrote it; null for a deletion. */
-  readonly id: { readonly client: number; readonly clock: number } | null;
-  /** Absent for a deletion. Texts as `{"$text": "…"}`. For lost edits a list of what was written. */
-  readonly value?: Json;
-  /** Whether it is the update's side. */
-  readonly isIncoming: boolean;
-}
-
-export interface Detected {
-  readonly path: string;
-  readonly kind: ConflictKind;
-  readonly winner: DetectedSide;
-  readonly loser: DetectedSide;
-}
+export type { Detected, DetectedSide } from "./detected.ts";
 
 export interface ProbeOptions {
-  /** The scanned bytes: what edits wrote of which Yjs keeps nothing is read from them. */
+  /** The scanned bytes: edits of which Yjs keeps nothing are told with what they say only if the bytes are given. */
   readonly update?: Uint8Array;
   /** Its delete set may speak of more than what one transaction deleted: a step 2, merged updates, one sent again. */
   readonly isWhole?: boolean;
-  /** Whether the sender had this Yjs id when it began to write the update. */
+  /** Whether the sender had this Yjs id when it began to write the update. Undefined: not known, and nothing rests on it. */
   readonly knows?: (client: number, clock: number) => boolean;
-  /** Where content was that the document does not hold any more; without it edits next to such content are not told. */
+  /** Without it edits next to content that the document does not hold any more are not told. */
   readonly collected?: CollectedPlaces;
 }
 
-/** Make it right before `Y.applyUpdate` of that one update, ask it right after, in the same Yjs transaction. */
-export class ConflictProbe {
-  constructor(_doc: Y.Doc, _scanned: ScannedUpdate, _options: ProbeOptions = {}) {}
+/** Places looked at for one update, of which each may turn out to be no conflict. */
+const CANDIDATES_MAX = 10 * LIMITS.conflictsPerChangeMax;
 
-  conflicts(): readonly Detected[] {
-    return [];
+export class ConflictProbe {
+  readonly #doc: Y.Doc;
+  readonly #options: ProbeOptions;
+  readonly #incoming: IncomingUpdate;
+  readonly #keys = new Map<SharedType, Map<string, KeyRivals>>();
+  /** By the deleted type that edits are written into. */
+  readonly #late = new Map<SharedType, LateEdits>();
+  readonly #lateByTop = new Map<Y.Item, LateEdits>();
+  readonly #collected = new Map<ScannedStruct, LateEdits>();
+  readonly #unseen: UnseenContent[] = [];
+  /** Values of keys that were deleted when others had replaced them already. */
+  readonly #missed: Y.Item[] = [];
+  #candidates = 0;
+
+  constructor(doc: Y.Doc, scanned: ScannedUpdate, options: ProbeOptions = {}) {
+    this.#doc = doc;
+    this.#options = options;
+    this.#incoming = new IncomingUpdate(doc, scanned);
+    let isRepeated = false;
+    for (const struct of scanned.structs) {
+      if (!this.#incoming.isNewStruct(struct)) isRepeated = true;
+      else this.#begin(struct, this.#incoming.beginningOf(struct));
+    }
+    for (const rivals of this.#rivals()) {
+      if (this.#candidates < CANDIDATES_MAX && rivals.readContested()) this.#candidates++;
+    }
+    this.#lookAtDeletes(options.isWhole === true || isRepeated);
   }
+
+  /** At most `conflictsPerChangeMax`. */
+  conflicts(): readonly Detected[] {
+    const found: Detected[] = [];
+    for (const detected of this.#all()) {
+      if (found.push(detected) === LIMITS.conflictsPerChangeMax) break;
+    }
+    return found;
+  }
+
+  *#all(): Generator<Detected> {
+    if (this.#keys.size > 0 || this.#late.size > 0) this.#assign();
+    if (this.#collected.size > 0) collectEdits(this.#incoming, this.#collected, this.#options.update);
+    const places = new TypePlaces(this.#doc);
+    for (const rivals of this.#rivals()) {
+      const at = placeAt({ place: places.of(rivals.type), key: rivals.key });
+      for (const rivalry of rivals.judge(this.#options.isWhole === true)) yield { ...at, ...rivalry };
+    }
+    for (const item of this.#missed) {
+      const winner = this.#shownInsteadOf(item);
+      if (winner === undefined) continue;
+      const loser = { id: null, isIncoming: true };
+      yield { ...placeAt(places.spotOf(item)), kind: "set-delete", winner, loser };
+    }
+    for (const { top, winner, loser } of this.#losses()) {
+      yield { ...placeAt(places.spotOf(top)), kind: "lost-edits", winner, loser };
+    }
+  }
+
+  #begin(struct: ScannedStruct, beginning: Beginning | undefined): void {
+    switch (beginning?.kind) {
+      case "place":
+        if (beginning.type._item?.deleted === true) this.#beginLate(beginning.type, beginning.type._item);
+        else if (beginning.key !== null) this.#rivalsAt(beginning.type, beginning.key).begin(beginning.origin);
+        return;
+      case "emptied":
+        this.#beginCollected(struct, beginning.holder);
+        return;
+      case "collected":
+        if (this.#candidates < CANDIDATES_MAX)
+          this.#beginCollected(struct, this.#options.collected?.holderOf(beginning.id));
+        return;
+      case undefined:
+    }
+  }
+
+  #beginLate(type: SharedType, holder: Y.Item): void {
+    if (!this.#late.has(type)) this.#late.set(type, this.#lateEditsIn(holder));
+  }
+
+  #beginCollected(struct: ScannedStruct, holder: Y.Item | undefined): void {
+    this.#candidates++;
+    if (holder?.deleted === true) this.#collected.set(struct, this.#lateEditsIn(holder));
+  }
+
+  #lateEditsIn(holder: Y.Item): LateEdits {
+    const top = topmostDeleted(holder);
+    let edits = this.#lateByTop.get(top);
+    if (edits === undefined) this.#lateByTop.set(top, (edits = new LateEdits(top)));
+    return edits;
+  }
+
+  #rivalsAt(type: SharedType, key: string): KeyRivals {
+    let keys = this.#keys.get(type);
+    if (keys === undefined) this.#keys.set(type, (keys = new Map()));
+    let rivals = keys.get(key);
+    if (rivals === undefined) keys.set(key, (rivals = new KeyRivals(this.#incoming, type, key)));
+    return rivals;
+  }
+
+  *#rivals(): Generator<KeyRivals> {
+    for (const keys of this.#keys.values()) yield* keys.values();
+  }
+
+  /** @param isWhole what was deleted before the sender made the update may be in its delete set */
+  #lookAtDeletes(isWhole: boolean): void {
+    const { knows } = this.#options;
+    if (isWhole && knows === undefined) return;
+    for (const range of this.#incoming.scanned.deletes) {
+      for (const item of itemsIn(this.#doc, range)) {
+        if (!(item instanceof Y.Item)) continue;
+        if (!item.deleted) this.#lookInside(item, knows);
+        else if (!isWhole && this.#isMissed(item)) this.#missed.push(item);
+      }
+    }
+  }
+
+  #lookInside(item: Y.Item, knows: ProbeOptions["knows"]): void {
+    if (knows === undefined || !(item.content instanceof Y.ContentType)) return;
+    const above = parentOf(item)._item;
+    // told with what it lies in
+    if (above !== null && this.#incoming.isDeleting(above.id)) return;
+    const unseen = UnseenContent.in(item, knows);
+    if (unseen !== undefined) this.#unseen.push(unseen);
+  }
+
+  /** Deleted as the value that shows, which it was not any more; its author did not set the key as well. */
+  #isMissed(item: Y.Item): boolean {
+    if (item.parentSub === null || this.#keys.get(parentOf(item))?.has(item.parentSub) === true) return false;
+    if (this.#missed.length >= CANDIDATES_MAX) return false;
+    const shown = parentOf(item)._map.get(item.parentSub);
+    if (shown === undefined || shown === item || shown.deleted) return false;
+    return this.#options.knows?.(shown.id.client, shown.id.clock) !== true;
+  }
+
+  #shownInsteadOf(item: Y.Item): DetectedSide | undefined {
+    const shown = item.parentSub === null ? undefined : parentOf(item)._map.get(item.parentSub);
+    if (shown === undefined || shown.deleted) return undefined;
+    return { id: lastIdOf(shown), value: outlineOf(shown, isDeleted).json, isIncoming: false };
+  }
+
+  /** Once applied, the new items say where they are. */
+  #assign(): void {
+    for (const struct of this.#incoming.scanned.structs) {
+      if (!this.#incoming.isNewStruct(struct)) continue;
+      for (const item of this.#incoming.itemsOf(struct)) this.#assignItem(item);
+    }
+  }
+
+  #assignItem(item: Y.Item): void {
+    const type = parentOf(item);
+    if (item.parentSub !== null) this.#keys.get(type)?.get(item.parentSub)?.add(item);
+    const isKept = (offset: number): boolean => !this.#incoming.isGone(item, offset);
+    const edits = this.#late.get(type);
+    const piece = edits === undefined ? undefined : pieceOf(item.content, item.parentSub, isKept);
+    if (piece !== undefined) edits?.add(lastIdOf(item), piece);
+  }
+
+  *#losses(): Generator<ReturnType<UnseenContent["loss"]>> {
+    for (const edits of this.#lateByTop.values()) {
+      const loss = edits.loss((item, offset) => this.#incoming.isGone(item, offset));
+      if (loss !== undefined) yield loss;
+    }
+    for (const unseen of this.#unseen) yield unseen.loss(this.#incoming);
+  }
+}
+
+function placeAt(spot: Spot): Pick<Detected, "path" | "isNested"> {
+  const path = pathOf(spot);
+  return path === spot.place.path ? { path, isNested: true } : { path };
 }
