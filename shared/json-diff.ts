@@ -29,16 +29,18 @@ export function diffJson(before: Json, after: Json, path = ""): JsonOp[] {
 }
 
 /**
- * Operations that turn all roots of a context into others (readRoots). A root that is empty or missing on one side is taken
- * for an empty one of the other side's kind. A root of another kind than before (which Yjs makes next to impossible) is left.
+ * Operations that turn all roots of a context into others (readRoots). A root that is empty or missing on one side is
+ * replaced whole, so that its value tells its kind (applyJsonOps with `isPlanned` writes it). A root of another kind than before (which Yjs makes next to impossible) is left.
  */
 export function diffRoots(before: RootsJson, after: RootsJson): JsonOp[] {
   const ops = diffJson(before.data, after.data);
   const names = new Set([...Object.keys(before.roots), ...Object.keys(after.roots)]);
   for (const name of [...names].sort()) {
-    const [from, to] = [before.roots[name], after.roots[name]];
-    const [present, wanted] = [from ?? emptyLike(to), to ?? emptyLike(from)];
-    if (kindOf(present) === kindOf(wanted)) ops.push(...diffJson(present, wanted, `@${escapeStep(name)}`));
+    const path = `@${escapeStep(name)}`;
+    const [present, wanted] = [memberOf(before.roots, name), memberOf(after.roots, name)];
+    if (present === undefined || wanted === undefined)
+      ops.push({ op: "replace", path, value: wanted ?? emptyLike(present) });
+    else if (kindOf(present) === kindOf(wanted)) ops.push(...diffJson(present, wanted, path));
   }
   return ops;
 }

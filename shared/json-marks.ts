@@ -5,7 +5,7 @@
  * |---|---|---|---|
  * | `{"$text": string}` | a text (Y.Text) | readMarked, readRoots | yes |
  * | `{"$bytes": base64}` | bytes (Uint8Array) | every reading | yes |
- * | `{"$xml": XmlNode or XmlNode[]}` | an XML node, or a list of them (xml-tree.ts) | readMarked, readRoots | over XML that is there |
+ * | `{"$xml": node or [nodes]}` | XML (`xmlTreeOf` in value-json.ts) | readMarked, readRoots | yes |
  * | `{"$bigint": decimal}` | a big integer | every reading | no |
  *
  * Not here: reading (read-data.ts), writing (server/state/json/value-intake.ts).

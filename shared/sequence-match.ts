@@ -3,7 +3,8 @@
  *
  * Invariants:
  *  1. The runs are a longest common subsequence, ascending in both sequences, and do not overlap.
- *  2. Steps and memory (four bytes each) are at most `stepsMax`; when that does not do, the answer is undefined.
+ *  2. Steps and memory (four bytes each) are at most `stepsMax`, where eight equal neighbours count as one step; when that
+ *     does not do, the answer is undefined.
  *
  * Not here: what the elements are (numbers stand for them).
  */
@@ -51,7 +52,7 @@ function furthestPoints(
       furthest[zero + diagonal] = x;
       level[(diagonal + edits) / 2] = x;
       if (x >= aLength && x - diagonal >= bLength) return { levels, steps };
-      steps += 1 + x - start;
+      steps += 1 + ((x - start) >> 3);
     }
     if (steps > stepsMax) return undefined;
   }

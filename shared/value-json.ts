@@ -74,8 +74,8 @@ export function setOwn(object: Record<string, Json>, key: string, value: Json): 
 }
 
 /**
- * A node `{"element": name, "attributes"?: {…}, "children"?: [node…]}`, a text `{"text": delta}`, or null for what neither
- * is; for a fragment, or a root that holds XML, the list of its nodes. The delta is Yjs's: `[{"insert": string or object, "attributes"?: {…}}]`.
+ * XML as a tree that it can be made from again: a node `{"element": name, "attributes"?: {…}, "children"?: [node…]}`, a text `{"text": delta}`, or null for what JSON cannot
+ * hold (a hook, a text with Yjs types in it); for a fragment, or a root that holds XML, the list of its nodes. The delta is Yjs's: `[{"insert": string or object, "attributes"?: {…}}]`.
  */
 export function xmlTreeOf(type: SharedType): Json {
   if (type instanceof Y.XmlElement || type instanceof Y.XmlText) return xmlNodeOf(type, LIMITS.depthMax);
@@ -84,7 +84,7 @@ export function xmlTreeOf(type: SharedType): Json {
 
 function xmlNodeOf(node: unknown, depth: number): Json {
   if (depth <= 0) return null;
-  if (node instanceof Y.XmlText) return { text: deltaOf(node) };
+  if (node instanceof Y.XmlText) return holdsTypes(node) ? null : { text: deltaOf(node) };
   if (!(node instanceof Y.XmlElement)) return null;
   const attributes = attributesOf(node.getAttributes());
   const children = elementsOf(node).map((child) => xmlNodeOf(child, depth - 1));
@@ -95,7 +95,12 @@ function xmlNodeOf(node: unknown, depth: number): Json {
   };
 }
 
-function deltaOf(text: Y.XmlText): Json {
+function holdsTypes(text: Y.XmlText): boolean {
+  return elementsOf(text).some((part) => part instanceof Y.AbstractType);
+}
+
+/** A text with its formats, as Yjs tells it; a Yjs type embedded in it is U+FFFC. */
+export function deltaOf(text: Y.Text): Json[] {
   const delta: { readonly insert: unknown; readonly attributes?: object }[] = text.toDelta();
   return delta.map(({ insert, attributes }) => ({
     insert: insert instanceof Y.AbstractType ? EMBED : toJson(insert, LIMITS.depthMax, "marked"),

@@ -402,7 +402,8 @@ describe("other roots", () => {
   test.each<[string, JsonOp, string]>([
     ["a root that is not there", { op: "add", path: "@none/x", value: 1 }, "INVALID_CHANGE"],
     ["text in a root that is not there", { op: "append_text", path: "@none", text: "x" }, "INVALID_CHANGE"],
-    ["an array", { op: "add", path: "@list/-", value: 1 }, "INVALID_CHANGE"],
+    ["an array by an object", { op: "replace", path: "@list", value: {} }, "INVALID_CHANGE"],
+    ["XML by a string", { op: "replace", path: "@prose", value: "<p></p>" }, "INVALID_CHANGE"],
     ["XML", { op: "append_text", path: "@prose", text: "x" }, "INVALID_CHANGE"],
     ["a root that is empty", { op: "append_text", path: "@emptied", text: "x" }, "INVALID_CHANGE"],
     ["a text by an object", { op: "replace", path: "@note", value: {} }, "INVALID_CHANGE"],

@@ -14,13 +14,16 @@ import { LIMITS } from "../../../shared/limits.ts";
 import { formatPath } from "../../../shared/path.ts";
 import type { Steps } from "../../../shared/path.ts";
 import { Foreign, ListDraft, ObjectDraft, REMOVED, TextDraft, draftOf, sameContent } from "./json-draft.ts";
-import type { DraftValue } from "./json-draft.ts";
+import type { DraftType, DraftValue } from "./json-draft.ts";
 import { coverOf } from "../path-cover.ts";
 import { applyTextEdit } from "./text-edit.ts";
+import { XmlDraft } from "./xml-draft.ts";
+import { restoreXml, xmlFrom } from "./xml-write.ts";
+import type { XmlType } from "./xml-write.ts";
 import { EMBED, textOf } from "../../../shared/yjs-values.ts";
 
 /** What Y.Map and Y.Array can hold. */
-type SharedValue = null | boolean | number | string | Uint8Array | Y.Map<unknown> | Y.Array<unknown> | Y.Text;
+type SharedValue = null | boolean | number | string | Uint8Array | Y.Map<unknown> | Y.Array<unknown> | Y.Text | XmlType;
 
 /** Elements given to an unattached Y.Array at once: it passes them as arguments, and the stack has an end. */
 const PUSH_MAX = 10_000;
@@ -66,6 +69,7 @@ export class CommitPlan {
     else if (draft instanceof ListDraft && draft.source instanceof Y.Array)
       this.#addElements(draft, draft.source, place);
     else if (draft instanceof TextDraft && draft.source !== undefined) this.#addEdits(draft, draft.source, place);
+    else if (draft instanceof XmlDraft && draft.source !== undefined) this.#addXml(draft, draft.source, place);
   }
 
   #addMembers(draft: ObjectDraft, map: Y.Map<unknown>, place: Place): void {
@@ -106,6 +110,10 @@ export class CommitPlan {
     });
   }
 
+  #addXml(draft: XmlDraft, source: XmlType, place: Place): void {
+    if (draft.isChanged) this.#add(place, () => restoreXml(source, draft.tree));
+  }
+
   /** False when the draft must be written over what is there; what changes inside it is planned here. */
   #staysInPlace(present: unknown, draft: DraftValue, place: Place): boolean {
     if (isInPlaceType(draft) && draft.source === present) {
@@ -144,6 +152,7 @@ export function sharedValueOf(draft: DraftValue): SharedValue {
   if (draft instanceof ObjectDraft) return mapOf(draft);
   if (draft instanceof ListDraft) return arrayOf([...draft.values()]);
   if (draft instanceof TextDraft) return textWith(draft);
+  if (draft instanceof XmlDraft) return xmlFrom(draft.tree);
   if (draft instanceof Foreign) throw new Error("ValueIntake lets no foreign value through.");
   return draft;
 }
@@ -172,6 +181,6 @@ function textWith(draft: TextDraft): Y.Text {
   return text;
 }
 
-function isInPlaceType(draft: DraftValue): draft is ObjectDraft | ListDraft | TextDraft {
-  return draft instanceof ObjectDraft || draft instanceof ListDraft || draft instanceof TextDraft;
+function isInPlaceType(draft: DraftValue): draft is DraftType {
+  return typeof draft === "object" && draft !== null && !(draft instanceof Uint8Array || draft instanceof Foreign);
 }

@@ -37,6 +37,11 @@ export interface ChangedJson {
 export interface ApplyOptions {
   /** Called with the paths when something is about to be written; what it throws stops the change. */
   readonly beforeWrite?: (paths: readonly string[]) => void;
+  /**
+   * The server worked the operations out from a context's content (diffJson, diffRoots): there may be `plannedOpsMax` of
+   * them, their values are not weighed, and `replace "@name"` writes to a root that is empty or not there, too.
+   */
+  readonly isPlanned?: boolean;
 }
 
 /**
@@ -51,12 +56,13 @@ export function applyJsonOps(
   origin: unknown,
   options: ApplyOptions = {},
 ): ChangedJson {
-  if (ops.length > LIMITS.opsMax) {
-    throw new ServiceError("TOO_LARGE", `A change may have ${LIMITS.opsMax} operations at most. Split it.`, {
-      details: { limit: LIMITS.opsMax },
+  const limit = options.isPlanned === true ? LIMITS.plannedOpsMax : LIMITS.opsMax;
+  if (ops.length > limit) {
+    throw new ServiceError("TOO_LARGE", `A change may have ${limit} operations at most. Split it.`, {
+      details: { limit },
     });
   }
-  const run = new OpsRun(doc);
+  const run = new OpsRun(doc, options.isPlanned === true);
   for (const [opIndex, op] of ops.entries()) {
     try {
       run.apply(op);
@@ -82,11 +88,14 @@ interface Target {
 
 class OpsRun {
   readonly roots: DraftRoots;
-  readonly #intake = new ValueIntake("make");
+  readonly #isPlanned: boolean;
+  readonly #intake: ValueIntake;
   #searchedChars = 0;
 
-  constructor(doc: Y.Doc) {
+  constructor(doc: Y.Doc, isPlanned: boolean) {
     this.roots = new DraftRoots(doc);
+    this.#isPlanned = isPlanned;
+    this.#intake = new ValueIntake(isPlanned ? "planned" : "make");
   }
 
   apply(op: JsonOp): void {
@@ -98,6 +107,7 @@ class OpsRun {
       case "move":
         return this.#move(stepsOf(op.from), stepsOf(op.path));
       default:
+        if (this.#isPlanned && op.op === "replace") this.#makeRoot(stepsOf(op.path), op.value);
         return this.#write(op, this.#target(stepsOf(op.path)));
     }
   }
@@ -124,6 +134,11 @@ class OpsRun {
       default:
         throw invalid("There is no such operation. The API's reference lists them.");
     }
+  }
+
+  #makeRoot(steps: Steps, value: Json): void {
+    const [root] = steps;
+    if (root !== undefined && steps.length === 1) this.roots.makeRoot(root, value);
   }
 
   #test(path: string, value: Json): void {

@@ -4,23 +4,21 @@
  * Invariants (JSON):
  *  1. Strings have no lone surrogate: the encoding replaces one by U+FFFD, and replicas would differ from this one.
  *  2. No member is called "__proto__": `toJSON()` of a client would give an object with a prototype of the author's choice.
- *  3. No member is called "$text": that key says "a text" in JSON coming in, so such a member could not be written back.
+ *  3. No member is called as a mark is, such as "$text": that key says "a text" in JSON coming in, so such a member could
+ *     not be written back.
  *
  * Not here: nesting and total size (value-intake.ts).
  */
 import { ServiceError } from "../../../shared/errors.ts";
+import { isMark } from "../../../shared/json-marks.ts";
 import { LIMITS } from "../../../shared/limits.ts";
-
-/** `{"$text": "…"}` in JSON from outside makes a Y.Text. */
-export const TEXT_KEY = "$text";
 
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /** @throws {ServiceError} INVALID_CHANGE */
 export function checkKey(key: string): void {
   if (key === "__proto__") throw invalid('An object cannot have a member called "__proto__". Use another name.');
-  if (key === TEXT_KEY)
-    throw invalid('"$text" only marks a text, alone in its object: {"$text": "…"}. Use another name for a member.');
+  if (isMark(key)) throw invalid(`"${key}" is a mark, alone in its object. Use another name for a member.`);
   if (key.length > LIMITS.keyCharsMax)
     throw invalid(`A member's name may have ${LIMITS.keyCharsMax} characters at most.`);
   if (LONE_SURROGATE.test(key))
@@ -28,12 +26,10 @@ export function checkKey(key: string): void {
 }
 
 /** @throws {ServiceError} INVALID_CHANGE */
-export function checkString(text: unknown): string {
+export function checkString(text: unknown, charsMax: number = LIMITS.stringCharsMax): string {
   if (typeof text !== "string") throw invalid("A string is expected here.");
-  if (text.length > LIMITS.stringCharsMax) {
-    throw invalid(
-      `A string may have ${LIMITS.stringCharsMax} characters at most. Split it, or append it in parts to a text.`,
-    );
+  if (text.length > charsMax) {
+    throw invalid(`A string may have ${charsMax} characters at most. Split it, or append it in parts to a text.`);
   }
   if (LONE_SURROGATE.test(text)) throw invalid("A string has half of a surrogate pair in it. Send whole characters.");
   return text;

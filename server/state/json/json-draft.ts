@@ -6,7 +6,7 @@
  *  1. A source is never written to. What differs from it is in `members`, `pieces`, `opened` and `edits`.
  *  2. `get` leaves no trace; what `open` returns may be changed and is seen by every later `get`.
  *  3. A draft stands in one place only: copying goes through `cloneDraft`, moving takes it out of its old place first.
- *  4. Values a live client stored that JSON has no word for (XML, big integers) are `Foreign`: kept, not looked into.
+ *  4. Values a live client stored that JSON has no word for (big integers) are `Foreign`: kept, not looked into.
  *
  * Not here: turning a draft into writes (draft-commit.ts), checking JSON from outside (value-intake.ts).
  */
@@ -14,10 +14,14 @@ import * as Y from "yjs";
 import { ServiceError } from "../../../shared/errors.ts";
 import { checkKey } from "./json-checks.ts";
 import { isPlainObject, isXml, textOf } from "../../../shared/yjs-values.ts";
-import { editedString, leastEdit } from "./text-edit.ts";
+import { editedString, leastEdits } from "./text-edit.ts";
 import type { TextEdit } from "./text-edit.ts";
+import { XmlDraft, sameTree } from "./xml-draft.ts";
 
-export type DraftValue = null | boolean | number | string | Uint8Array | ObjectDraft | ListDraft | TextDraft | Foreign;
+export type DraftValue = null | boolean | number | string | Uint8Array | DraftType | Foreign;
+
+/** What stands for a Yjs type. */
+export type DraftType = ObjectDraft | ListDraft | TextDraft | XmlDraft;
 
 /** What a path can step through. A step is a key, or an index in decimal. */
 export interface Container {
@@ -189,6 +193,12 @@ export class ListDraft implements Container {
     this.#splice(spot, 1);
   }
 
+  /** Takes another's elements in the place of its own. */
+  become(other: ListDraft): void {
+    this.pieces.length = 0;
+    for (const value of other.values()) this.pieces.push({ value });
+  }
+
   *values(): Generator<DraftValue> {
     const stored = this.source.toArray();
     for (const piece of this.pieces) {
@@ -269,8 +279,7 @@ export class TextDraft {
   }
 
   rewrite(text: string): void {
-    const edit = leastEdit(this.text, text);
-    if (edit !== undefined) this.edit(edit);
+    for (const edit of leastEdits(this.text, text)) this.edit(edit);
   }
 }
 
@@ -294,7 +303,8 @@ export function draftOf(stored: unknown): DraftValue {
 function draftOfObject(stored: object): DraftValue {
   if (stored instanceof Y.Map) return new ObjectDraft(stored);
   if (stored instanceof Y.Array) return new ListDraft(stored);
-  if (stored instanceof Y.Text && !isXml(stored)) return new TextDraft(stored);
+  if (isXml(stored)) return new XmlDraft(stored);
+  if (stored instanceof Y.Text) return new TextDraft(stored);
   if (stored instanceof Uint8Array) return stored;
   if (Array.isArray(stored)) return new ListDraft(sourceOf(stored));
   return isPlainObject(stored) ? new ObjectDraft(new Map(Object.entries(stored))) : new Foreign(stored);
@@ -325,8 +335,18 @@ export function sameContent(present: DraftValue, wanted: DraftValue): boolean {
   if (present instanceof TextDraft) return present.text === (wanted instanceof TextDraft ? wanted.text : wanted);
   if (present instanceof ObjectDraft) return wanted instanceof ObjectDraft && sameMembers(present, wanted);
   if (present instanceof ListDraft) return wanted instanceof ListDraft && sameElements(present, wanted);
+  return sameLeaf(present, wanted);
+}
+
+function sameLeaf(present: DraftValue, wanted: DraftValue): boolean {
+  if (present instanceof XmlDraft) return wanted instanceof XmlDraft && sameTree(present.tree, wanted.tree);
+  if (present instanceof Uint8Array) return wanted instanceof Uint8Array && sameBytes(present, wanted);
   if (present instanceof Foreign) return wanted instanceof Foreign && present.source === wanted.source;
   return present === wanted;
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }
 
 function sameMembers(present: ObjectDraft, wanted: ObjectDraft): boolean {
@@ -352,6 +372,7 @@ function sameElements(present: ListDraft, wanted: ListDraft): boolean {
 
 /** What stands in a place after `value` was written over `present`. */
 function written(present: DraftValue | undefined, value: DraftValue): DraftValue {
+  if (present instanceof XmlDraft && value instanceof XmlDraft && present.become(value.tree)) return present;
   if (!(present instanceof TextDraft)) return value;
   const text = value instanceof TextDraft && value.source === undefined ? value.text : value;
   if (typeof text !== "string") return value;

@@ -4,15 +4,15 @@
  * Invariants (JSON):
  *  1. An object in the patch merges into an object that is there, member by member; what the patch does not name stays
  *     the same Yjs type. null removes; anything else, arrays too, is written whole.
- *  2. `{"$text": "…"}` is a value, not an object to merge.
+ *  2. A mark such as `{"$text": "…"}` is a value, not an object to merge.
  *
  * Not here: other operations (json-changes.ts).
  */
 import type { JsonOp } from "../../../shared/change.ts";
 import { isJsonObject } from "../../../shared/json.ts";
 import type { Json, JsonObject } from "../../../shared/json.ts";
+import { isMark } from "../../../shared/json-marks.ts";
 import type { Steps } from "../../../shared/path.ts";
-import { TEXT_KEY } from "./json-checks.ts";
 import { ObjectDraft } from "./json-draft.ts";
 import type { Container } from "./json-draft.ts";
 import type { ValueIntake } from "./value-intake.ts";
@@ -28,7 +28,7 @@ export function mergePatchToOps(patch: JsonObject): readonly JsonOp[] {
  */
 export function mergeInto(container: Container, steps: Steps, patch: Json, intake: ValueIntake): void {
   const step = steps.at(-1) ?? "";
-  if (!isJsonObject(patch) || Object.hasOwn(patch, TEXT_KEY)) return container.put(step, intake.take(patch, steps));
+  if (!isJsonObject(patch) || Object.keys(patch).some(isMark)) return container.put(step, intake.take(patch, steps));
   const target = objectAt(container, steps, intake);
   for (const [key, value] of Object.entries(patch)) {
     if (value !== null) mergeInto(target, [...steps, key], value, intake);

@@ -9,30 +9,42 @@
  *
  * Not here: what a single key, string or number must be like (json-checks.ts), the size of the resulting context.
  */
+import { fromBase64, toBase64 } from "lib0/buffer";
 import { ServiceError } from "../../../shared/errors.ts";
 import { isJsonObject } from "../../../shared/json.ts";
+import type { JsonObject } from "../../../shared/json.ts";
+import { BYTES_MARK, TEXT_MARK, XML_MARK, isMark } from "../../../shared/json-marks.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import { formatPath } from "../../../shared/path.ts";
 import type { Steps } from "../../../shared/path.ts";
-import { TEXT_KEY, checkKey, checkNumber, checkString, invalid } from "./json-checks.ts";
+import { checkKey, checkNumber, checkString, invalid } from "./json-checks.ts";
 import { Foreign, ListDraft, ObjectDraft, TextDraft } from "./json-draft.ts";
 import type { DraftValue } from "./json-draft.ts";
+import { XmlDraft } from "./xml-draft.ts";
+import { takeXml } from "./xml-intake.ts";
 
 /** A value's weight beside its characters, roughly what it takes encoded; more for what becomes a Yjs type. */
 const VALUE_BYTES = 8;
 const TYPE_BYTES = 64;
 
-/** How `{"$text": "…"}` is taken: as a text to make, or as the string that such a text reads as. */
-export type TextReading = "make" | "read";
+/**
+ * What the values are for. `make`: to be written. `read`: to be compared with what is there, where `{"$text": "…"}` stands
+ * for the string that such a text reads as. `planned`: to be written, and taken from a context's content, so that they
+ * are not weighed and texts may be as long as they grew.
+ */
+export type IntakePurpose = "make" | "read" | "planned";
 
 export class ValueIntake {
-  readonly #texts: TextReading;
-  #bytesLeft: number = LIMITS.contextBytesMax;
+  readonly #purpose: IntakePurpose;
+  readonly #charsMax: number;
+  #bytesLeft: number;
   /** Where the walk is: the steps from the root type. */
   #at: string[] = [];
 
-  constructor(texts: TextReading = "make") {
-    this.#texts = texts;
+  constructor(purpose: IntakePurpose = "make") {
+    this.#purpose = purpose;
+    this.#charsMax = purpose === "planned" ? LIMITS.contextBytesMax : LIMITS.stringCharsMax;
+    this.#bytesLeft = purpose === "planned" ? Infinity : LIMITS.contextBytesMax;
   }
 
   /**
@@ -67,25 +79,58 @@ export class ValueIntake {
     if (typeof value === "number") return checkNumber(value);
     if (typeof value === "string") return this.#string(value);
     if (Array.isArray(value)) return this.#list(value);
-    if (isJsonObject(value)) return Object.hasOwn(value, TEXT_KEY) ? this.#text(value) : this.#object(value);
+    if (isJsonObject(value)) return this.#marked(value) ?? this.#object(value);
     throw invalid("The value is not JSON.");
   }
 
   #string(value: unknown): string {
-    const text = checkString(value);
+    const text = checkString(value, this.#charsMax);
     this.#spend(text.length);
     return text;
   }
 
-  #text(value: object): DraftValue {
-    const [entry, ...others] = Object.entries(value);
-    if (entry === undefined || others.length > 0 || typeof entry[1] !== "string") {
-      throw invalid('A text is written {"$text": "…"}: a string, and no other member beside it.');
+  /** What a mark stands for; undefined for an object without one. */
+  #marked(value: JsonObject): DraftValue | undefined {
+    const keys = Object.keys(value);
+    const mark = keys.find(isMark);
+    if (mark === undefined) return undefined;
+    if (keys.length > 1) throw invalid(`"${mark}" stands alone in its object, without another member beside it.`);
+    switch (mark) {
+      case TEXT_MARK:
+        return this.#text(value[mark]);
+      case BYTES_MARK:
+        return this.#bytes(value[mark]);
+      case XML_MARK:
+        return this.#xml(value[mark]);
+      default:
+        throw invalid("A big integer cannot be written. Write a number, or a string.");
     }
-    const text = this.#string(entry[1]);
-    if (this.#texts === "read") return text;
+  }
+
+  #text(value: unknown): DraftValue {
+    if (typeof value !== "string") throw invalid('A text is written {"$text": "…"}, with a string.');
+    const text = this.#string(value);
+    if (this.#purpose === "read") return text;
     this.#enter();
     return new TextDraft(undefined, text);
+  }
+
+  #bytes(value: unknown): Uint8Array {
+    if (typeof value === "string") this.#spend(value.length);
+    const bytes = typeof value === "string" ? bytesOf(value) : undefined;
+    if (bytes === undefined) throw invalid('Bytes are written {"$bytes": "…"}, in base64 with its padding.');
+    return bytes;
+  }
+
+  #xml(value: unknown): XmlDraft {
+    const rules = {
+      enter: () => this.#spend(TYPE_BYTES),
+      spend: (bytes: number) => this.#spend(bytes),
+      depth: LIMITS.depthMax - this.#at.length + 1,
+      takesUnknown: this.#purpose !== "make",
+    };
+    this.#enter();
+    return new XmlDraft(undefined, takeXml(value, rules));
   }
 
   #object(value: object): ObjectDraft {
@@ -112,13 +157,14 @@ export class ValueIntake {
     if (typeof value === "string") return this.#spend(value.length);
     if (value === null || typeof value !== "object") return;
     if (value instanceof Uint8Array) return this.#spend(value.byteLength);
-    if (value instanceof Foreign) {
+    if (value instanceof Foreign || (value instanceof XmlDraft && value.source !== undefined)) {
       throw invalid(
         "A value is of a kind that JSON cannot hold, so it cannot be moved or copied. Leave it where it is.",
       );
     }
     this.#enter();
     if (value instanceof TextDraft) this.#spend(value.text.length);
+    else if (value instanceof XmlDraft) return;
     else if (value instanceof ObjectDraft) this.#weighMembers(value);
     else this.#weighElements(value);
   }
@@ -162,4 +208,11 @@ export class ValueIntake {
       );
     }
   }
+}
+
+/** Undefined for what is no base64 as it is written everywhere: the usual letters, padded, no bit left over. */
+function bytesOf(base64: string): Uint8Array | undefined {
+  if (base64.length % 4 !== 0 || /[^A-Za-z0-9+/=]/.test(base64) || /=[^=]/.test(base64)) return undefined;
+  const bytes = fromBase64(base64);
+  return toBase64(bytes) === base64 ? bytes : undefined;
 }
