@@ -60,7 +60,7 @@ type Below<Value, Steps extends string> = Steps extends `${infer Step}/${infer R
 type Member<Value, Step extends string> = Value extends readonly unknown[]
   ? Element<Value, Step>
   : Value extends object
-    ? Exclude<Value[(Step | NumberOf<Step>) & keyof Value], undefined>
+    ? Exclude<Value[Step & keyof Value], undefined>
     : never;
 
 type Element<List extends readonly unknown[], Step extends string> = Step extends `${number}` | "-"
@@ -68,5 +68,3 @@ type Element<List extends readonly unknown[], Step extends string> = Step extend
     ? List[Step]
     : List[number]
   : never;
-
-type NumberOf<Step extends string> = Step extends `${infer Key extends number}` ? Key : never;
