@@ -1,9 +1,9 @@
 /**
  * How results look to people: safe text, tables, lines of changes.
  *
- * What other people wrote (names, messages, actors) is stripped of control characters: a terminal obeys some of them.
+ * What other people wrote (names, messages, actors, data) is stripped of control characters: a terminal obeys some of them.
  *
- * Not here: JSON output, which is what the server said.
+ * Not here: tables of the past and of conflicts (history-output.ts).
  */
 import type picocolors from "picocolors";
 import type { ChangeView, ContextInfo } from "../../shared/protocol/rest.ts";
@@ -14,8 +14,16 @@ export function safe(text: string): string {
   return text.replaceAll(/\p{Cc}/gu, "\u{fffd}");
 }
 
+/** JSON that says the same and holds no control character: JSON.stringify escapes those below a space only. */
+export function jsonText(value: unknown, indent?: number): string {
+  return JSON.stringify(value, undefined, indent).replaceAll(
+    /[\u007f-\u009f]/g,
+    (char) => `\\u00${char.charCodeAt(0).toString(16)}`,
+  );
+}
+
 /** Columns as wide as their widest cell; the first row is the heading. */
-function table(rows: readonly (readonly string[])[], color: Colors): string {
+export function table(rows: readonly (readonly string[])[], color: Colors): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)));
   const lines = rows.map((row) =>
     row
@@ -38,7 +46,18 @@ export function contextTable(contexts: readonly ContextInfo[], color: Colors): s
 }
 
 export function changeLine({ version, at, actor, origin, paths, message }: ChangeView, color: Colors): string {
-  const where = paths.map((path) => (path === "" ? '""' : safe(path))).join(" ");
   const why = message === undefined ? "" : `  ${safe(message)}`;
-  return `${color.bold(String(version))}  ${color.dim(at)}  ${color.cyan(safe(actor))} ${color.dim(origin)}  ${where}${why}`;
+  return `${color.bold(String(version))}  ${color.dim(at)}  ${color.cyan(safe(actor))} ${color.dim(origin)}  ${pathsText(paths)}${why}`;
+}
+
+export function pathsText(paths: readonly string[]): string {
+  return paths.map(pathText).join(" ");
+}
+
+export function pathText(path: string): string {
+  return path === "" ? '""' : safe(path);
+}
+
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }

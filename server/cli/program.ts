@@ -9,9 +9,17 @@ import { ServiceError } from "../../shared/errors.ts";
 import { PRODUCT_VERSION } from "../../shared/protocol/version.ts";
 import { ConfigError } from "../config.ts";
 import type { Cli } from "./client-command.ts";
+import { addBlame } from "./commands/blame.ts";
+import { addCheckpoint } from "./commands/checkpoint.ts";
+import { addCompact } from "./commands/compact.ts";
+import { addConflicts, addResolve } from "./commands/conflicts.ts";
+import { addType } from "./commands/context-type.ts";
 import { addCreate } from "./commands/create.ts";
+import { addDiff } from "./commands/diff.ts";
+import { addHistory } from "./commands/history.ts";
 import { addList } from "./commands/list.ts";
 import { addRead } from "./commands/read.ts";
+import { addRestore, addUndo } from "./commands/restore.ts";
 import { addServe } from "./commands/serve.ts";
 import type { Start } from "./commands/serve.ts";
 import { addUpdate } from "./commands/update.ts";
@@ -22,6 +30,25 @@ import { safe } from "./output.ts";
 
 const EXIT_CODES = `
 Exit codes: 0 done · 1 failed · 2 wrong usage · 3 refused by the server · 4 server unavailable, try later`;
+
+/** As --help lists them. */
+const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
+  addList,
+  addCreate,
+  addRead,
+  addUpdate,
+  addWatch,
+  addHistory,
+  addDiff,
+  addBlame,
+  addRestore,
+  addUndo,
+  addCheckpoint,
+  addConflicts,
+  addResolve,
+  addType,
+  addCompact,
+];
 
 export interface CliOptions {
   readonly io: CliIo;
@@ -44,16 +71,14 @@ function buildProgram(cli: Cli, start: Start): Command {
   const program = new Command("mcm")
     .description("Live contexts for AI agents, tools and people.")
     .version(PRODUCT_VERSION)
+    // What stands behind a command is the command's: `--version` of `read` is not that of the program.
+    .enablePositionalOptions()
     .exitOverride()
     .showHelpAfterError("Add --help for all options and examples.")
     .configureOutput({ writeOut: (text) => cli.io.out(text.trimEnd()), writeErr: (text) => cli.io.err(text.trimEnd()) })
     .addHelpText("after", EXIT_CODES);
   addServe(program, cli, start);
-  addList(program, cli);
-  addCreate(program, cli);
-  addRead(program, cli);
-  addUpdate(program, cli);
-  addWatch(program, cli);
+  for (const add of COMMANDS) add(program, cli);
   return program;
 }
 

@@ -5,8 +5,39 @@
  */
 import type { z } from "zod";
 import { isErrorCode, ServiceError } from "../../shared/errors.ts";
-import { changeResultSchema, contextListSchema, contextSchema, problemSchema } from "../../shared/protocol/rest.ts";
+import type { JsonObject } from "../../shared/json.ts";
+import { conflictListSchema, resolveResultSchema } from "../../shared/protocol/rest-conflicts.ts";
+import type { ConflictList, ResolveBody, ResolveResult } from "../../shared/protocol/rest-conflicts.ts";
+import {
+  blameSchema,
+  checkpointListSchema,
+  checkpointSchema,
+  compactResultSchema,
+  diffSchema,
+  revertResultSchema,
+} from "../../shared/protocol/rest-history.ts";
 import type {
+  BlameView,
+  CheckpointBody,
+  CheckpointList,
+  CheckpointView,
+  CompactResult,
+  DiffView,
+  RestoreBody,
+  RevertResult,
+  UndoBody,
+} from "../../shared/protocol/rest-history.ts";
+import { typeListSchema, typeResultSchema, typeSchema } from "../../shared/protocol/rest-types.ts";
+import type { TypeList, TypeResult, TypeView } from "../../shared/protocol/rest-types.ts";
+import {
+  changeListSchema,
+  changeResultSchema,
+  contextListSchema,
+  contextSchema,
+  problemSchema,
+} from "../../shared/protocol/rest.ts";
+import type {
+  ChangeList,
   ChangeRequest,
   ChangeResult,
   ContextList,
@@ -20,7 +51,10 @@ export interface RestTarget {
   readonly actor?: string | undefined;
 }
 
-type Query = Readonly<Record<string, string | number | undefined>>;
+type Query = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** A body of which parts may be undefined: JSON leaves them out. */
+type Draft<Body> = { readonly [Key in keyof Body]: Body[Key] | undefined };
 
 interface RequestOptions {
   readonly query?: Query;
@@ -43,7 +77,7 @@ export class RestClient {
     return this.#json(contextListSchema, "GET", "/v1/contexts", { query });
   }
 
-  create(body: { readonly [Key in keyof CreateRequest]: CreateRequest[Key] | undefined }): Promise<ContextView> {
+  create(body: Draft<CreateRequest>): Promise<ContextView> {
     return this.#json(contextSchema, "POST", "/v1/contexts", { body });
   }
 
@@ -51,9 +85,69 @@ export class RestClient {
     return this.#json(contextSchema, "GET", contextPath(id), { query });
   }
 
-  change(id: string, body: ChangeRequest, idempotencyKey?: string): Promise<ChangeResult> {
+  change(id: string, body: Draft<ChangeRequest>, idempotencyKey?: string): Promise<ChangeResult> {
     const headers = idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey };
     return this.#json(changeResultSchema, "PATCH", contextPath(id), { body, headers });
+  }
+
+  changes(id: string, query: Query): Promise<ChangeList> {
+    return this.#json(changeListSchema, "GET", contextPath(id, "changes"), { query });
+  }
+
+  diff(id: string, query: Query): Promise<DiffView> {
+    return this.#json(diffSchema, "GET", contextPath(id, "diff"), { query });
+  }
+
+  blame(id: string, query: Query): Promise<BlameView> {
+    return this.#json(blameSchema, "GET", contextPath(id, "blame"), { query });
+  }
+
+  restore(id: string, body: Draft<RestoreBody>): Promise<RevertResult> {
+    return this.#json(revertResultSchema, "POST", contextPath(id, "restore"), { body });
+  }
+
+  undo(id: string, body: Draft<UndoBody>): Promise<RevertResult> {
+    return this.#json(revertResultSchema, "POST", contextPath(id, "undo"), { body });
+  }
+
+  checkpoints(id: string): Promise<CheckpointList> {
+    return this.#json(checkpointListSchema, "GET", contextPath(id, "checkpoints"), {});
+  }
+
+  nameCheckpoint(id: string, body: Draft<CheckpointBody>): Promise<CheckpointView> {
+    return this.#json(checkpointSchema, "POST", contextPath(id, "checkpoints"), { body });
+  }
+
+  async forgetCheckpoint(id: string, name: string): Promise<void> {
+    await this.#request("DELETE", contextPath(id, "checkpoints", name), {});
+  }
+
+  compact(id: string): Promise<CompactResult> {
+    return this.#json(compactResultSchema, "POST", contextPath(id, "compact"), { body: {} });
+  }
+
+  conflicts(id: string, query: Query): Promise<ConflictList> {
+    return this.#json(conflictListSchema, "GET", contextPath(id, "conflicts"), { query });
+  }
+
+  resolve(id: string, conflictId: string, body: Draft<ResolveBody>): Promise<ResolveResult> {
+    return this.#json(resolveResultSchema, "POST", contextPath(id, "conflicts", conflictId, "resolve"), { body });
+  }
+
+  types(): Promise<TypeList> {
+    return this.#json(typeListSchema, "GET", "/v1/types", {});
+  }
+
+  type(name: string): Promise<TypeView> {
+    return this.#json(typeSchema, "GET", typePath(name), {});
+  }
+
+  putType(name: string, schema: JsonObject, query: Query): Promise<TypeResult> {
+    return this.#json(typeResultSchema, "PUT", typePath(name), { query, body: { schema } });
+  }
+
+  async deleteType(name: string): Promise<void> {
+    await this.#request("DELETE", typePath(name), {});
   }
 
   /** The live feed's body; an empty `lastEventId` begins at `query.since`, or now. */
@@ -64,7 +158,7 @@ export class RestClient {
   ): Promise<AsyncIterable<Uint8Array>> {
     const resume: Record<string, string> = lastEventId === "" ? {} : { "last-event-id": lastEventId };
     const headers = { accept: "text/event-stream", ...resume };
-    const response = await this.#request("GET", `${contextPath(id)}/changes`, { query, headers, signal });
+    const response = await this.#request("GET", contextPath(id, "changes"), { query, headers, signal });
     if (response.body === null) throw this.#stranger(response);
     return response.body;
   }
@@ -124,6 +218,10 @@ export class RestClient {
   }
 }
 
-function contextPath(id: string): string {
-  return `/v1/contexts/${encodeURIComponent(id)}`;
+function contextPath(...steps: readonly string[]): string {
+  return `/v1/contexts/${steps.map(encodeURIComponent).join("/")}`;
+}
+
+function typePath(name: string): string {
+  return `/v1/types/${encodeURIComponent(name)}`;
 }

@@ -1,79 +1,18 @@
 /**
  * The CLI against a real HTTP server: results, errors, exit codes; the reference page's examples as they stand there.
  *
- * Not here: the real server behind it, the process itself (e2e).
+ * Not here: the past, conflicts and types (cli-history.test.ts), the real server behind it, the process itself (e2e).
  */
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { CliIo } from "../../server/cli/io.ts";
+import { describe, expect, test } from "vitest";
 import { runCli } from "../../server/cli/program.ts";
-import type { Config, Environment } from "../../server/config.ts";
+import type { Config } from "../../server/config.ts";
 import { ServiceError } from "../../shared/errors.ts";
 import { changeSchema, contextSchema } from "../../shared/protocol/rest.ts";
 import { read } from "../arch/source.ts";
-import { FakeContextService } from "../support/fake-context-service.ts";
-import { startRestServer } from "../support/rest-server.ts";
+import { CliHarness, noServer, TestIo } from "./cli-harness.ts";
 
-class TestIo implements CliIo {
-  readonly environment: Environment;
-  readonly isColourful = false;
-  readonly lines: string[] = [];
-  readonly errors: string[] = [];
-  readonly files = new Map<string, string>();
-  readonly pauses: number[] = [];
-  stop = (): void => {};
-  /** Called at each line of output. */
-  onLine = (): void => {};
-
-  constructor(environment: Environment) {
-    this.environment = environment;
-  }
-  out(text: string): void {
-    this.lines.push(text);
-    this.onLine();
-  }
-  err(text: string): void {
-    this.errors.push(text);
-  }
-  async read(path: string): Promise<string> {
-    const text = this.files.get(path);
-    if (text === undefined) throw Object.assign(new Error(`no ${path}`), { code: "ENOENT" });
-    return text;
-  }
-  fetch(url: string, init: RequestInit): Promise<Response> {
-    return fetch(url, init);
-  }
-  async sleep(ms: number): Promise<void> {
-    this.pauses.push(ms);
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-  random(): number {
-    return 0.5;
-  }
-  onStop(stop: () => void): () => void {
-    this.stop = stop;
-    return () => {};
-  }
-}
-
-let service: FakeContextService;
-let server: Awaited<ReturnType<typeof startRestServer>>;
-
-beforeEach(async () => {
-  service = new FakeContextService();
-  server = await startRestServer(service);
-});
-afterEach(() => server.close());
-
-const noServer = (): never => {
-  throw new Error("serve was not asked for");
-};
-
-async function mcm(args: readonly string[], prepare: (io: TestIo) => void = () => {}) {
-  const io = new TestIo({ MCM_URL: server.url, MCM_ACTOR: "zoë" });
-  prepare(io);
-  const code = await runCli(args, { io, start: noServer });
-  return { code, out: io.lines.join("\n"), err: io.errors.join("\n") };
-}
+const cli = new CliHarness();
+const { mcm } = cli;
 
 describe("commands", () => {
   test("[CLI-1] create, list, read, update", async () => {
@@ -120,14 +59,14 @@ describe("commands", () => {
     const args = ["update", "plan", "--set", "/a=1", "--idempotency-key", "k", "--json"];
     expect(JSON.parse((await mcm(args)).out)).toMatchObject({ version: 1, replayed: false });
     expect(JSON.parse((await mcm(args)).out)).toMatchObject({ version: 1, replayed: true });
-    const answer = await fetch(`${server.url}/v1/contexts/plan/changes`);
+    const answer = await fetch(`${cli.url}/v1/contexts/plan/changes`);
     expect(await answer.json()).toMatchObject({ changes: [{ origin: "cli", actor: "zoë" }] });
   });
 
   test("[CLI-1] the reference page's examples run as they stand", async () => {
-    const [, , block = ""] = /(```sh\n)(.*?)```/s.exec(read("docs/reference/cli.md").text) ?? [];
-    const lines = block.trim().split("\n");
-    expect(lines).toHaveLength(6);
+    const blocks = [...read("docs/reference/cli.md").text.matchAll(/```sh\n(.*?)\n```/gs)];
+    const lines = blocks.flatMap(([, block = ""]) => block.split("\n"));
+    expect(lines).toHaveLength(14);
     for (const line of lines) {
       const [, stdin = "", command = line] = /^echo '(.*)' \| (.*)$/.exec(line) ?? [];
       const args = [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare ?? "");
@@ -173,7 +112,7 @@ describe("exit codes", () => {
   });
 
   test("[CLI-4] 4 while the server can't do it, 4 when something else answers", async () => {
-    service.failure = new ServiceError("STORE_UNAVAILABLE", "The disk is full. Try again later.");
+    cli.service.failure = new ServiceError("STORE_UNAVAILABLE", "The disk is full. Try again later.");
     expect(await mcm(["list"])).toMatchObject({ code: 4, err: expect.stringContaining("disk is full") });
     const stranger = await mcm(["list"], (io) => (io.fetch = async () => new Response("<html>", { status: 200 })));
     expect(stranger).toMatchObject({ code: 4, err: expect.stringMatching(/not like an mcp-context-manager.*--url/) });
@@ -190,7 +129,9 @@ describe("exit codes", () => {
 
   test("[CLI-4] every help names the exit codes or shows examples", async () => {
     expect((await mcm(["--help"])).out).toMatch(/Exit codes: 0 done/);
-    for (const command of ["serve", "list", "create", "read", "update", "watch"]) {
+    const commands = [...(await mcm(["--help"])).out.matchAll(/^ {2}([a-z]+) .*\S/gm)].map(([, name = ""]) => name);
+    expect(commands.length).toBeGreaterThan(15);
+    for (const command of commands.filter((name) => name !== "help")) {
       expect((await mcm([command, "--help"])).out).toMatch(/Examples:\n {2}\S/);
     }
   });
@@ -215,10 +156,10 @@ describe("watch", () => {
     });
     // The feed breaks off in the middle; what happened meanwhile comes after the reconnect.
     function restart(): void {
-      service.failure = new ServiceError("SHUTTING_DOWN", "The server is stopping.");
-      service.announce();
+      cli.service.failure = new ServiceError("SHUTTING_DOWN", "The server is stopping.");
+      cli.service.announce();
       queueMicrotask(() => {
-        service.failure = undefined;
+        cli.service.failure = undefined;
         void mcm(["update", "plan", "--set", "/a=3"]);
       });
     }

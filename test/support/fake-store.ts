@@ -46,7 +46,7 @@ export function dataAt({ past }: Stored, version: number): JsonObject {
 }
 
 export function touches({ paths }: Pick<ChangeRecord, "paths">, path: string): boolean {
-  return paths.some((it) => overlaps(parsePath(it), parsePath(path)));
+  return path === "" || paths.some((it) => overlaps(parsePath(it), parsePath(path)));
 }
 
 /** The member of the data that a path begins with. */

@@ -7,6 +7,7 @@ import type { JsonObject } from "../../../shared/json.ts";
 import { addClientOptions, clientOf, collect } from "../client-command.ts";
 import type { Cli, ClientFlags } from "../client-command.ts";
 import { jsonArgument } from "../json-argument.ts";
+import { jsonText } from "../output.ts";
 
 interface CreateFlags extends ClientFlags {
   readonly name?: string;
@@ -38,7 +39,7 @@ export function addCreate(program: Command, cli: Cli): void {
     const data = await initialData(cli, flags, self);
     // What is undefined is left out of the JSON.
     const created = await clientOf(cli, flags).create({ id, name, description, type, tags, data });
-    cli.io.out(flags.json === true ? JSON.stringify(created) : created.id);
+    cli.io.out(flags.json === true ? jsonText(created) : created.id);
   });
 }
 

@@ -4,7 +4,7 @@
 import type { Command } from "commander";
 import { addClientOptions, clientOf, wholeNumber } from "../client-command.ts";
 import type { Cli, ClientFlags } from "../client-command.ts";
-import { contextTable } from "../output.ts";
+import { contextTable, jsonText } from "../output.ts";
 
 interface ListFlags extends ClientFlags {
   readonly query?: string;
@@ -27,7 +27,7 @@ export function addList(program: Command, cli: Cli): void {
     .addHelpText("after", "\nExamples:\n  mcm list\n  mcm list --tag sprint-12 --json");
   addClientOptions(command).action(async ({ json, query, tag, type, limit, cursor, ...target }: ListFlags) => {
     const page = await clientOf(cli, target).list({ query, tag, type, limit, cursor });
-    if (json === true) return cli.io.out(JSON.stringify(page));
+    if (json === true) return cli.io.out(jsonText(page));
     if (page.contexts.length === 0) return cli.io.err("No contexts. Make one with 'mcm create'.");
     cli.io.out(contextTable(page.contexts, cli.color));
     if (page.next !== undefined) cli.io.err(`There are more: add --cursor ${page.next}`);

@@ -4,11 +4,12 @@
 import type { Command } from "commander";
 import { addClientOptions, clientOf, wholeNumber } from "../client-command.ts";
 import type { Cli, ClientFlags } from "../client-command.ts";
-import { safe } from "../output.ts";
+import { jsonText, safe } from "../output.ts";
 
 interface ReadFlags extends ClientFlags {
   readonly path?: string;
   readonly depth?: number;
+  readonly version?: number;
 }
 
 export function addRead(program: Command, cli: Cli): void {
@@ -19,16 +20,18 @@ export function addRead(program: Command, cli: Cli): void {
     .argument("<id>", "the context's id")
     .option("--path <pointer>", "only the part at this JSON Pointer, such as /tasks/t1")
     .option("--depth <levels>", "cut off what lies deeper", wholeNumber(1))
+    .option("--version <version>", "as it was at this version", wholeNumber(0))
     .addHelpText(
       "after",
-      "\nExamples:\n  mcm read plan\n  mcm read plan --path /tasks/t1/title\n  mcm read plan --json | jq .version",
+      "\nExamples:\n  mcm read plan\n  mcm read plan --path /tasks/t1/title\n  mcm read plan --version 7\n  mcm read plan --json | jq .version",
     );
-  addClientOptions(command).action(async (id: string, { path, depth, json, ...target }: ReadFlags) => {
-    const context = await clientOf(cli, target).read(id, { path, depth });
-    if (json === true) return cli.io.out(JSON.stringify(context));
+  addClientOptions(command).action(async (id: string, flags: ReadFlags) => {
+    const { path, depth, version: at } = flags;
+    const context = await clientOf(cli, flags).read(id, { path, depth, version: at });
+    if (flags.json === true) return cli.io.out(jsonText(context));
     const { version, updatedAt, name } = context;
     const title = name === undefined ? context.id : `${context.id} (${safe(name)})`;
     cli.io.err(cli.color.dim(`${title}, version ${version}, updated ${updatedAt}`));
-    cli.io.out(JSON.stringify(context.data, undefined, 2));
+    cli.io.out(jsonText(context.data, 2));
   });
 }

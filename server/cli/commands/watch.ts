@@ -11,11 +11,12 @@ import { changeSchema } from "../../../shared/protocol/rest.ts";
 import { addClientOptions, clientOf, wholeNumber } from "../client-command.ts";
 import type { Cli, ClientFlags } from "../client-command.ts";
 import { readEvents } from "../event-stream.ts";
-import { changeLine, safe } from "../output.ts";
+import { changeLine, jsonText, safe } from "../output.ts";
 
 interface WatchFlags extends ClientFlags {
   readonly since?: number;
   readonly path?: string;
+  readonly by?: string;
 }
 
 const RETRY_MS_MIN = 250;
@@ -29,11 +30,12 @@ export function addWatch(program: Command, cli: Cli): void {
     .argument("<id>", "the context's id")
     .option("--since <version>", "begin with the changes after this version; 0 is all of them", wholeNumber(0))
     .option("--path <pointer>", "only changes at, above or below this JSON Pointer")
+    .option("--by <name>", "only changes by this actor")
     .addHelpText("after", "\nExamples:\n  mcm watch plan\n  mcm watch plan --since 0 --path /tasks --json");
   addClientOptions(command).action((id: string, flags: WatchFlags) => watch(cli, id, flags));
 }
 
-async function watch(cli: Cli, id: string, { since, path, json, ...target }: WatchFlags): Promise<void> {
+async function watch(cli: Cli, id: string, { since, path, by: actor, json, ...target }: WatchFlags): Promise<void> {
   const { io, color } = cli;
   const client = clientOf(cli, target);
   const stop = new AbortController();
@@ -42,12 +44,13 @@ async function watch(cli: Cli, id: string, { since, path, json, ...target }: Wat
   let failures = 0;
 
   const followOnce = async (): Promise<void> => {
-    const body = await client.follow(id, { since, path }, { lastEventId, signal: stop.signal });
+    const body = await client.follow(id, { since, path, actor }, { lastEventId, signal: stop.signal });
     for await (const event of readEvents(body)) {
       failures = 0;
       lastEventId = event.lastEventId;
       if (event.event !== "change") continue;
-      io.out(json === true ? event.data : changeLine(changeSchema.parse(JSON.parse(event.data)), color));
+      const change: unknown = JSON.parse(event.data);
+      io.out(json === true ? jsonText(change) : changeLine(changeSchema.parse(change), color));
     }
   };
 
