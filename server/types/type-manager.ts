@@ -6,7 +6,7 @@
  *  2. The revision counts the different schemas registered under a name: the same one again changes nothing.
  *  3. There are at most `typesMax`.
  *
- * Not here: the contexts that have a type (server/use-cases/types.ts), what a schema may say (server/state/schema).
+ * Not here: the contexts that have a type (server/use-cases/context-types.ts), what a schema may say (server/state/schema).
  */
 import type { ContextType } from "../../shared/context-type.ts";
 import { ServiceError } from "../../shared/errors.ts";

@@ -6,8 +6,9 @@
 import type { JsonOp } from "../../../shared/change.ts";
 import { isJsonObject } from "../../../shared/json.ts";
 import type { Json, JsonObject } from "../../../shared/json.ts";
+import { TEXT_MARK, markOf } from "../../../shared/json-marks.ts";
 import { LIMITS } from "../../../shared/limits.ts";
-import { TEXT_KEY } from "../json/json-checks.ts";
+
 import { crdtOfParts } from "./schema-outline.ts";
 import type { Parts, SchemaOutline } from "./schema-outline.ts";
 
@@ -38,14 +39,14 @@ class TextMarker {
   value(value: Json, parts: Parts): Json {
     // what is nested deeper is refused when it is applied
     if (parts.length === 0 || this.#depth > LIMITS.depthMax) return value;
-    if (typeof value === "string") return crdtOfParts(parts) === "text" ? { [TEXT_KEY]: value } : value;
+    if (typeof value === "string") return crdtOfParts(parts) === "text" ? { [TEXT_MARK]: value } : value;
     if (Array.isArray(value)) return this.#elements(value, parts);
-    return isJsonObject(value) && !Object.hasOwn(value, TEXT_KEY) ? this.object(value, parts) : value;
+    return isJsonObject(value) ? this.object(value, parts) : value;
   }
 
-  /** Of a merge or of a whole context's data: never a text itself. */
+  /** Of a merge or of a whole context's data, too. A mark stays as it is. */
   object(value: JsonObject, parts: Parts): JsonObject {
-    if (!isJsonObject(value)) return value;
+    if (!isJsonObject(value) || markOf(value) !== undefined) return value;
     const members = Object.entries(value);
     return Object.fromEntries(members.map(([key, member]) => [key, this.#inner(member, parts, key)]));
   }
