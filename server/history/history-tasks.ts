@@ -70,7 +70,7 @@ function resultOf(excerpt: Excerpt, task: HistoryTask): Json | Reading | UndoPla
       return diffOf(excerpt, task);
     case "blame":
       return blameOf(excerpt, task);
-    case "undo":
+    default:
       return planUndo({ ...task, ...excerpt, entries: [...entriesOf(excerpt)] });
   }
 }

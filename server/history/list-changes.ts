@@ -25,25 +25,34 @@ export async function listChanges(
   view: LogView,
   request: ChangesRequest,
 ): Promise<Page<ChangeRecord>> {
-  const { newestFirst = false, since = 0, before = Infinity, limit } = request;
   checkDirection(request);
   const isWanted = filterOf(request);
   const items: ChangeRecord[] = [];
-  const start = newestFirst ? before : since;
-  let at = await startSeq(view, newestFirst, start);
+  const start = startOf(request);
+  let at = await startSeq(view, start);
   for (let scanned = 0; ;) {
-    const entries = await (newestFirst ? log.readBackwards(view.id, at, PAGE) : log.read(view.id, at, PAGE));
+    const entries = await (start.newestFirst ? log.readBackwards(view.id, at, PAGE) : log.read(view.id, at, PAGE));
     for (const entry of entries) {
       if (isWanted(entry)) items.push(recordOf(entry));
-      if (items.length === limit) return { items, next: String(entry.version) };
+      if (items.length === request.limit) return { items, next: String(entry.version) };
     }
     const last = entries.at(-1);
     if (last === undefined || entries.length < PAGE) return { items };
     at = last.seq;
     scanned += entries.length;
-    const cursor = cursorAfter(last, newestFirst);
-    if (scanned >= SCAN_MAX && cursor !== start) return { items, next: String(cursor) };
+    const cursor = cursorAfter(last, start);
+    if (scanned >= SCAN_MAX && cursor !== start.version) return { items, next: String(cursor) };
   }
+}
+
+interface Start {
+  readonly newestFirst: boolean;
+  /** The last version before the page, in its direction. */
+  readonly version: number;
+}
+
+function startOf({ newestFirst = false, since = 0, before = Infinity }: ChangesRequest): Start {
+  return { newestFirst, version: newestFirst ? before : since };
 }
 
 function checkDirection({ newestFirst = false, since, before }: ChangesRequest): void {
@@ -55,14 +64,14 @@ function checkDirection({ newestFirst = false, since, before }: ChangesRequest):
 }
 
 /** Where to read from so that the first change found is the first one meant; a version beyond either end counts as the end. */
-async function startSeq(view: LogView, newestFirst: boolean, version: number): Promise<number> {
+async function startSeq(view: LogView, { newestFirst, version }: Start): Promise<number> {
   if (version > view.head.version) return newestFirst ? view.head.seq + 1 : view.head.seq;
   const base = await view.base();
   return version <= base.version ? base.seq : (await view.placeOf(version)).seq;
 }
 
 /** A page that goes on from here passes the entries without a version once more. */
-function cursorAfter({ kind, version }: LogEntry, newestFirst: boolean): number {
+function cursorAfter({ kind, version }: LogEntry, { newestFirst }: Start): number {
   return newestFirst && kind !== "change" ? version + 1 : version;
 }
 

@@ -89,15 +89,18 @@ function valueOps(present: Json | undefined, wanted: Json | undefined, output: O
 }
 
 /** `wanted`, with what is there now in the places of what cannot be written; undefined when nothing is left. */
-function writableOf(wanted: Json, present: Json | undefined, { path, kept }: Output): Json | undefined {
+function writableOf(wanted: Json, present: Json | undefined, output: Output): Json | undefined {
   const mark = markOf(wanted);
   if (mark === BIGINT_MARK || mark === XML_MARK) {
     if (isSame(wanted, present) || (mark === XML_MARK && markOf(present) === XML_MARK)) return wanted;
-    kept.push({ path, reason: "not-json" });
+    output.kept.push({ path: output.path, reason: "not-json" });
     return present;
   }
-  if (Array.isArray(wanted)) return writableElements(wanted, present, { path, kept });
-  if (!isJsonObject(wanted) || mark !== undefined) return wanted;
+  if (Array.isArray(wanted)) return writableElements(wanted, present, output);
+  return isJsonObject(wanted) && mark === undefined ? writableMembers(wanted, present, output) : wanted;
+}
+
+function writableMembers(wanted: JsonObject, present: Json | undefined, { path, kept }: Output): JsonObject {
   const object: Record<string, Json> = {};
   const before = isJsonObject(present) && markOf(present) === undefined ? present : {};
   for (const [key, member] of Object.entries(wanted)) {
@@ -111,11 +114,10 @@ function writableOf(wanted: Json, present: Json | undefined, { path, kept }: Out
 function writableElements(wanted: readonly Json[], present: Json | undefined, output: Output): Json[] {
   const before: readonly Json[] = Array.isArray(present) ? present : [];
   return wanted.flatMap((element) => {
-    const missing: KeptPath[] = [];
-    const same = (): Json | undefined => before.find((other) => isSame(element, other));
-    const inner = writableOf(element, undefined, { ...output, kept: missing });
-    if (missing.length === 0 && inner !== undefined) return [inner];
-    const found = same();
+    const kept: KeptPath[] = [];
+    const inner = writableOf(element, undefined, { ...output, kept });
+    if (kept.length === 0 && inner !== undefined) return [inner];
+    const found = before.find((other) => isSame(element, other));
     if (found !== undefined) return [found];
     output.kept.push({ path: output.path, reason: "not-json" });
     return inner === undefined ? [] : [inner];
