@@ -14,10 +14,11 @@ import type { ContextId } from "../../shared/ids.ts";
 import type { Clock } from "../clock.ts";
 import type { Caller } from "../context-service.ts";
 import { authorIdOf } from "../state/author-id.ts";
+import type { NewDocument, OldDocument } from "../state/compaction.ts";
 import type { LiveContext, StateManager } from "../state/state-manager.ts";
 import type { StorageManager } from "../storage/storage-manager.ts";
 import type { SyncManager } from "../sync/sync-manager.ts";
-import type { CompactionAccess, NewDocument, OldDocument } from "../use-cases/compaction.ts";
+import type { CompactionAccess } from "../use-cases/compaction.ts";
 import type { PendingWrite } from "./write-path.ts";
 
 type Live = LiveContext<PendingWrite>;
@@ -66,8 +67,9 @@ export class Recreation implements CompactionAccess {
       const authorId = authorIdOf(this.#options.storage.nodeClientId, { authorSalt });
       const { update } = await work({ state: Y.encodeStateAsUpdateV2(live.state.doc), authorId });
       await this.#append(live, caller, { update, authorSalt });
-      state.drop(live, compacted());
+      // sessions end before their queued writes are refused: those are not their clients' fault, and acks are owed
       this.#options.sync.endEpoch(id);
+      state.drop(live, compacted());
       return { version: live.state.version, epoch: live.meta.epoch + 1 };
     } finally {
       if (!live.isDropped) state.resume(live);

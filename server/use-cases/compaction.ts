@@ -9,24 +9,10 @@
  */
 import type { ContextId } from "../../shared/ids.ts";
 import type { Caller, CompactOutcome } from "../context-service.ts";
+import { recreateState } from "../state/compaction.ts";
+import type { NewDocument, OldDocument } from "../state/compaction.ts";
 
-/** What of a context its compaction is worked out from. */
-export interface OldDocument {
-  /** All that was admitted, durable; V2 encoding. */
-  readonly state: Uint8Array;
-  /** The server's client id in the new epoch: of no client that the document or `retired` knows. */
-  readonly authorId: number;
-}
-
-/** The document of a new epoch. */
-export interface NewDocument {
-  /** All of it, V1 encoding. */
-  readonly update: Uint8Array;
-  /** Size of its V2 encoding. */
-  readonly bytes: number;
-}
-
-/** Port: ContextManager is the implementation. */
+/** Port: what compaction needs of the service (context/recreation.ts). */
 export interface CompactionAccess {
   /**
    * Holds the context's turns, so that writes queue up (bounded); when what was admitted is durable, appends what `work`
@@ -42,9 +28,16 @@ export interface CompactionAccess {
   ): Promise<{ readonly version: number; readonly epoch: number }>;
 }
 
-/** Makes the new document, off the event loop where there are threads. */
+/** Makes the new document; on a thread of its own: recreation-pool.ts. */
 export interface Recreator {
   recreate(old: OldDocument): Promise<NewDocument>;
+}
+
+/** On the event loop: for tests and simulations. */
+export class InlineRecreator implements Recreator {
+  async recreate(old: OldDocument): Promise<NewDocument> {
+    return recreateState(old);
+  }
 }
 
 export class Compaction {

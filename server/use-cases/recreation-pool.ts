@@ -1,0 +1,21 @@
+/**
+ * Recreates documents on a worker thread, so that live sync never waits for it.
+ *
+ * Not here: how (state/compaction.ts), the thread (worker-pool.ts).
+ */
+import type { NewDocument, OldDocument } from "../state/compaction.ts";
+import { WorkerPool } from "../worker-pool.ts";
+import type { Recreator } from "./compaction.ts";
+import type * as worker from "./recreation-worker.ts";
+
+export class RecreationPool implements Recreator {
+  readonly #pool = new WorkerPool<typeof worker>(new URL("./recreation-worker", import.meta.url), { threads: 1 });
+
+  recreate(old: OldDocument): Promise<NewDocument> {
+    return this.#pool.run("recreate", old);
+  }
+
+  close(): Promise<void> {
+    return this.#pool.close();
+  }
+}
