@@ -29,7 +29,7 @@ export const typeQuerySchema = z.strictObject({
 export const typeSchema = z.object({
   name: z.string(),
   schema: jsonObject,
-  revision: z.int().min(1).describe("How often the type was registered"),
+  revision: z.int().min(1).describe("How many different schemas were registered"),
   updatedAt: isoTime,
   updatedBy: z.string(),
 });

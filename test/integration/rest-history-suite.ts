@@ -379,6 +379,8 @@ export function restHistorySuite(name: string, start: () => Promise<ServiceUnder
           type: { name: "task:v1.0", schema, revision: 1, updatedBy: "ada" },
           report: { checked: 0, invalid: [] },
         });
+        const same = await send("PUT", address, { schema }, by("bob"));
+        expect([same.status, typeResultSchema.parse(await same.json()).type.revision]).toEqual([200, 1]);
         const second = await send("PUT", address, { schema: { type: "object" } });
         expect(second.status).toBe(200);
         expect(typeResultSchema.parse(await second.json()).type.revision).toBe(2);

@@ -34,8 +34,10 @@ export class FakeTypes implements TypeService {
     if (typeof (schema["type"] ?? "") !== "string") {
       throw new ServiceError("INVALID_SCHEMA", "The schema's 'type' is none of JSON Schema's. See draft 2020-12.");
     }
-    const revision = (this.#store.types.get(name)?.revision ?? 0) + 1;
-    const type: ContextType = { name, schema, revision, updatedAtMs: AT_MS, updatedBy: actor };
+    const former = this.#store.types.get(name);
+    const isSame = former !== undefined && JSON.stringify(former.schema) === JSON.stringify(schema);
+    const revision = (former?.revision ?? 0) + 1;
+    const type = isSame ? former : { name, schema, revision, updatedAtMs: AT_MS, updatedBy: actor };
     if (!dryRun) this.#store.types.set(name, type);
     const contexts = this.#store.all().filter(({ state }) => state.meta.type === name);
     const invalid = contexts

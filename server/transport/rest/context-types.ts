@@ -5,6 +5,7 @@
  */
 import { noQuerySchema } from "../../../shared/protocol/rest.ts";
 import { typeNameSchema, typeQuerySchema, typeRequestSchema } from "../../../shared/protocol/rest-types.ts";
+import type { Caller, ContextService } from "../../context-service.ts";
 import { json, noContent } from "./call.ts";
 import type { Call, RestHandler, RestParts } from "./call.ts";
 import { refuseHeader } from "./preconditions.ts";
@@ -24,12 +25,17 @@ async function read({ service }: RestParts, call: Call): Promise<Response> {
 }
 
 async function register({ service }: RestParts, call: Call): Promise<Response> {
+  const { caller } = call;
   const name = nameOf(call);
   const { dryRun = false } = parseQuery(typeQuerySchema, call.request.url);
   const { schema } = await readBody(typeRequestSchema, call.request);
-  const outcome = await service.types.put(call.caller, name, { schema, dryRun });
-  const isNew = !dryRun && outcome.type.revision === 1;
+  const isNew = !dryRun && !(await isRegistered(service, caller, name));
+  const outcome = await service.types.put(caller, name, { schema, dryRun });
   return json(typeResult(outcome), { status: isNew ? 201 : 200 });
+}
+
+async function isRegistered(service: ContextService, caller: Caller, name: string): Promise<boolean> {
+  return (await service.types.list(caller)).some((type) => type.name === name);
 }
 
 async function remove({ service }: RestParts, call: Call): Promise<Response> {

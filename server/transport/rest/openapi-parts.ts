@@ -17,7 +17,7 @@ const problem = {
 };
 
 export const inContext = z.object({ id: z.string().describe("1 to 128 letters, digits, '.', '_', ':' or '-'") });
-export const etag = z.object({ ETag: z.string().describe('The version in quotes: "7"') });
+const etag = z.object({ ETag: z.string().describe('The version in quotes: "7"') });
 export const notModified = { description: "The version in If-None-Match is the one asked for" };
 export const ifNoneMatch = { "If-None-Match": z.string().exactOptional() };
 
