@@ -61,7 +61,7 @@ import { Compaction } from "./use-cases/compaction.ts";
 import type { Recreator } from "./use-cases/compaction.ts";
 import { ConflictUseCases } from "./use-cases/conflicts.ts";
 import { HistoryUseCases } from "./use-cases/history.ts";
-import { TypeUseCases } from "./use-cases/types.ts";
+import { TypeUseCases } from "./use-cases/context-types.ts";
 import { WritePath } from "./context/write-path.ts";
 import type { PendingWrite } from "./context/write-path.ts";
 

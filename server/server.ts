@@ -11,14 +11,18 @@ import { systemClock } from "./clock.ts";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { ContextManager } from "./context-manager.ts";
+import { HistoryManager } from "./history/history-manager.ts";
+import { HistoryThread } from "./history/history-runner.ts";
 import { createLogger } from "./monitor/logger.ts";
 import type { Logger } from "./monitor/logger.ts";
 import { authenticateOpen } from "./security/authenticate.ts";
 import { openChangeLog } from "./storage/log/open-change-log.ts";
 import { StorageManager } from "./storage/storage-manager.ts";
 import { SyncManager } from "./sync/sync-manager.ts";
+import { TypeManager } from "./types/type-manager.ts";
 import { createRestApp } from "./transport/rest/app.ts";
 import { createHttpServer } from "./transport/rest/http-server.ts";
+import { RecreationPool } from "./use-cases/recreation-pool.ts";
 import { WebSocketEndpoint } from "./transport/websocket/websocket-server.ts";
 
 export interface RunningServer {
@@ -38,8 +42,11 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
   const { clock = systemClock, logger = createLogger({ level: config.logLevel }) } = parts;
   const storage = new StorageManager({ log: openChangeLog(config, clock), clock, logger });
   await storage.start();
+  const types = new TypeManager({ storage, clock });
+  const history = new HistoryManager({ log: storage, clock, runner: new HistoryThread() });
+  const recreator = new RecreationPool();
   const sync = new SyncManager(clock);
-  const service = new ContextManager({ clock, logger, storage, sync });
+  const service = new ContextManager({ clock, logger, storage, sync, history, types, recreator });
   const { allowedHosts } = config;
   const edge = { service, clock, logger, authenticate: authenticateOpen, allowedHosts };
   const http = createHttpServer(createRestApp(edge));
@@ -52,6 +59,7 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
     const closed = once(http, "close");
     http.close();
     await service.close();
+    await Promise.all([history.close(), recreator.close()]);
     sync.stop();
     // feeds write their last event, WebSocket clients answer the close frame; those that do not are cut
     await Promise.race([closed, new Promise<void>((resolve) => clock.setTimer(LIMITS.closeGraceMs, resolve))]);
@@ -60,6 +68,8 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
     await storage.close();
   };
   try {
+    await types.load();
+    if (config.types !== undefined) await types.loadFolder(config.types);
     return { url: await listen(http, config), close: onlyOnce(close) };
   } catch (error) {
     await close();

@@ -18,6 +18,7 @@ import type { JsonObject } from "../../shared/json.ts";
 import { conflictView } from "../../shared/protocol/conflict-view.ts";
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../monitor/logger.ts";
+import { conflictWrite, resolvedBy } from "../state/conflict/conflict-record.ts";
 import { DocumentBroken } from "../state/context-state.ts";
 import type { AdmittedChange, OpsWrite, Verdict } from "../state/writes.ts";
 import type { LiveContext, QueuedWrite } from "../state/state-manager.ts";

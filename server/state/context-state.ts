@@ -11,17 +11,23 @@
  * Not here: durability (what is admitted may still be lost), sessions, clocks.
  */
 import * as Y from "yjs";
-import type { JsonOp } from "../../shared/change.ts";
+import type { ChangeOrigin, JsonOp } from "../../shared/change.ts";
 import type { ContextMeta } from "../../shared/context.ts";
+import type { Conflict } from "../../shared/conflict.ts";
 import { ServiceError, toServiceError } from "../../shared/errors.ts";
+import { LIMITS } from "../../shared/limits.ts";
 import type { Checkpoint, LogEntry, LogSize } from "../storage/change-log.ts";
 import { authorIdOf } from "./author-id.ts";
 import { ClientIds } from "./client-ids.ts";
 import { ClockIndex } from "./clock-index.ts";
+import { CollectedPlaces } from "./conflict/collected-places.ts";
 import { ConflictProbe } from "./conflict/conflict-detector.ts";
+import type { ProbeOptions } from "./conflict/conflict-detector.ts";
 import { ConflictDesk } from "./conflict/conflict-desk.ts";
+import { RecentDeletions } from "./conflict/recent-deletions.ts";
 import { DocumentFold } from "./document-fold.ts";
 import { applyJsonOps } from "./json/json-changes.ts";
+import { coverOf } from "./path-cover.ts";
 import { checkPaths, checkVersion } from "./precondition.ts";
 import type { Present } from "./precondition.ts";
 import type { ContextSchema } from "./schema/context-schema.ts";
@@ -56,6 +62,8 @@ export class DocumentBroken extends Error {
 
 const LIVE = Symbol("live");
 
+const WORKED_OUT: ReadonlySet<ChangeOrigin> = new Set(["restore", "undo", "resolver"]);
+
 interface Written {
   readonly paths: readonly string[];
   /** Undefined when nothing changed. */
@@ -68,6 +76,8 @@ export class ContextState implements Present {
   readonly touches: TouchIndex;
   readonly size: SizeGuard;
   readonly #clocks: ClockIndex;
+  readonly #collected: CollectedPlaces;
+  readonly #deletions = new RecentDeletions();
   readonly #conflicts: ConflictDesk;
   #rehearsal: Rehearsal | undefined;
   #seq: number;
@@ -86,8 +96,9 @@ export class ContextState implements Present {
     this.#version = head.version;
     this.#updatedAtMs = head.updatedAtMs;
     this.touches = new TouchIndex(checkpoint.version);
-    for (const entry of tail) if (entry.kind === "change") this.touches.record(entry.paths, entry);
+    for (const entry of tail) if (entry.kind === "change") this.#remember(entry);
     this.#clocks = new ClockIndex(head.version);
+    this.#collected = new CollectedPlaces(this.doc);
     this.#conflicts = new ConflictDesk({ clocks: this.#clocks, touches: this.touches, clientIds: this.clientIds });
     const tailBytes = tail.reduce((sum, { update }) => sum + update.byteLength, 0);
     this.size = new SizeGuard(this.doc, checkpoint.state.byteLength, tailBytes);
@@ -158,28 +169,38 @@ export class ContextState implements Present {
     try {
       const scanned = scanUpdate(update);
       touch = touchOf(this.doc, scanned);
-      if (touch.isNoop) return { kind: "unchanged" };
+      if (touch.isNoop && this.#isRepeated(write)) return { kind: "unchanged" };
       this.clientIds.check(touch.advances, actor);
       // what only deletes is the way out of a full context
       if (touch.advances.length > 0) this.size.check(update.byteLength);
-      this.#rehearsal?.tryUpdate(update, touch.paths);
-      const { baseVersion, source, isAnswer = false } = write;
-      const knows = baseVersion === undefined ? undefined : this.#clocks.knowledgeOf(baseVersion, source);
-      probe = new ConflictProbe(this.doc, scanned, { isWhole: isAnswer, ...(knows === undefined ? {} : { knows }) });
+      if (!touch.isNoop) this.#rehearsal?.tryUpdate(update, touch.paths);
+      probe = new ConflictProbe(this.doc, scanned, this.#probeOptions(write));
     } catch (error) {
       return { kind: "refused", error: toServiceError(error) };
     }
-    Y.applyUpdate(this.doc, update, LIVE);
+    if (!touch.isNoop) Y.applyUpdate(this.doc, update, LIVE);
     this.clientIds.claim(touch.advances, actor);
-    const { paths, advances } = touch;
-    const change = { kind: "change", actor, origin: "sync", atMs: nowMs, paths, update, advances } as const;
-    const conflicts = this.#conflicts.judge(probe.conflicts(), this.doc, {
-      actor,
-      atMs: nowMs,
-      seq: this.#seq + 1,
-      version: this.#version + 1,
-    });
-    return this.#admitted({ ...change, conflicts }, write.source);
+    const next = { actor, atMs: nowMs, seq: this.#seq + 1, version: this.#version + 1 };
+    const conflicts = this.#conflicts.judge(probe.conflicts(), this.doc, next);
+    // a deletion that came too late changes nothing; if it lost against something, that is what there is to tell
+    if (touch.isNoop && conflicts.length === 0) return { kind: "unchanged" };
+    const paths = touch.isNoop ? pathsOf(conflicts) : touch.paths;
+    const { advances } = touch;
+    if (advances.length === 0) this.#deletions.add(update);
+    return this.#admitted(
+      { kind: "change", actor, origin: "sync", atMs: nowMs, paths, update, advances, conflicts },
+      write.source,
+    );
+  }
+
+  #isRepeated({ update, isAnswer = false }: UpdateWrite): boolean {
+    return isAnswer || this.#deletions.has(update);
+  }
+
+  #probeOptions({ update, baseVersion, source, isAnswer = false }: UpdateWrite): ProbeOptions {
+    const knows = baseVersion === undefined ? undefined : this.#clocks.knowledgeOf(baseVersion, source);
+    const options = { update, isWhole: isAnswer, collected: this.#collected };
+    return knows === undefined ? options : { ...options, knows };
   }
 
   #admitOps(write: OpsWrite, nowMs: number): Verdict {
@@ -216,13 +237,15 @@ export class ContextState implements Present {
   }
 
   /** Writes, or leaves the document as it was and throws. */
-  #write({ ops, ifVersion, actor }: OpsWrite & { readonly ops: readonly JsonOp[] }): Written {
+  #write({ ops, ifVersion, actor, origin }: OpsWrite & { readonly ops: readonly JsonOp[] }): Written {
     const beforeWrite = (paths: readonly string[]): void => {
       if (ifVersion?.scope === "paths") checkPaths(ifVersion, paths, this);
     };
     this.doc.clientID = this.clientIds.authorId;
+    // what puts an earlier state back may set a counter
+    const maySetCounters = WORKED_OUT.has(origin);
     if (this.#rehearsal !== undefined) {
-      const rehearsed = this.#rehearsal.tryOps(ops, { clientId: this.clientIds.authorId, beforeWrite });
+      const rehearsed = this.#rehearsal.tryOps(ops, { clientId: this.clientIds.authorId, beforeWrite, maySetCounters });
       const { update } = rehearsed;
       // in a transaction of our own, in which Yjs takes the server's client id for what it is
       if (update !== undefined) this.doc.transact(() => Y.applyUpdate(this.doc, update, LIVE), actor);
@@ -239,6 +262,11 @@ export class ContextState implements Present {
     }
   }
 
+  #remember(entry: LogEntry): void {
+    this.touches.record(entry.paths, entry);
+    if (entry.origin === "sync") this.#deletions.add(entry.update);
+  }
+
   #admitted(change: AdmittedChange, source?: object): Verdict {
     this.#seq++;
     this.#version++;
@@ -250,4 +278,8 @@ export class ContextState implements Present {
     this.size.grew(change.update.byteLength, advances.length === 0);
     return { kind: "admitted", change };
   }
+}
+
+function pathsOf(conflicts: readonly Conflict[]): readonly string[] {
+  return coverOf(new Set(conflicts.map(({ path }) => path)), LIMITS.touchedPathsMax);
 }

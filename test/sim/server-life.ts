@@ -8,6 +8,8 @@
 import { LIMITS } from "../../shared/limits.ts";
 import type { Limits } from "../../shared/limits.ts";
 import { ContextManager } from "../../server/context-manager.ts";
+import { HistoryManager } from "../../server/history/history-manager.ts";
+import { InlineHistory } from "../../server/history/history-runner.ts";
 import type { Logger } from "../../server/monitor/logger.ts";
 import type { ChangeLog, Checkpoint } from "../../server/storage/change-log.ts";
 import { foldCheckpoint } from "../../server/storage/checkpoint/checkpoint.ts";
@@ -16,6 +18,8 @@ import { KeyValueChangeLog } from "../../server/storage/log/key-value-change-log
 import { StorageManager } from "../../server/storage/storage-manager.ts";
 import type { KeyValueStore } from "../../server/storage/store/store.ts";
 import { SyncManager } from "../../server/sync/sync-manager.ts";
+import { TypeManager } from "../../server/types/type-manager.ts";
+import { InlineRecreator } from "../../server/use-cases/compaction.ts";
 import type { SimClock } from "./sim-clock.ts";
 
 /** Parts that a test of the simulator replaces by broken ones. */
@@ -70,7 +74,15 @@ export class ServerLife {
       },
     });
     this.#sync = new SyncManager(clock);
-    this.service = new ContextManager({ clock, logger, storage: this.#storage, sync: this.#sync });
+    this.service = new ContextManager({
+      clock,
+      logger,
+      storage: this.#storage,
+      sync: this.#sync,
+      types: new TypeManager({ storage: this.#storage, clock }),
+      history: new HistoryManager({ log: this.#storage, clock, runner: new InlineHistory(), limits: all }),
+      recreator: new InlineRecreator(),
+    });
   }
 
   async start(): Promise<void> {

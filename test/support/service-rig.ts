@@ -7,10 +7,14 @@ import { encodeUpdate } from "../../shared/protocol/frames.ts";
 import { systemClock } from "../../server/clock.ts";
 import { ContextManager } from "../../server/context-manager.ts";
 import type { Caller } from "../../server/context-service.ts";
+import { HistoryManager } from "../../server/history/history-manager.ts";
+import { InlineHistory } from "../../server/history/history-runner.ts";
 import { InlineCheckpointBuilder } from "../../server/storage/checkpoint/checkpoint.ts";
 import { StorageManager } from "../../server/storage/storage-manager.ts";
 import type { Session } from "../../server/sync/session.ts";
 import { SyncManager } from "../../server/sync/sync-manager.ts";
+import { TypeManager } from "../../server/types/type-manager.ts";
+import { InlineRecreator } from "../../server/use-cases/compaction.ts";
 import { GatedLog } from "./gated-log.ts";
 import { RecordingConnection } from "./recording-connection.ts";
 import { RecordingLogger } from "./recording-logger.ts";
@@ -30,7 +34,16 @@ export async function startService(log: GatedLog = new GatedLog()): Promise<Serv
   const logger = new RecordingLogger();
   const storage = new StorageManager({ log, clock: systemClock, logger, checkpoints: new InlineCheckpointBuilder() });
   await storage.start();
-  const service = new ContextManager({ clock: systemClock, logger, storage, sync: new SyncManager(systemClock) });
+  const types = new TypeManager({ storage, clock: systemClock });
+  const service = new ContextManager({
+    clock: systemClock,
+    logger,
+    storage,
+    types,
+    sync: new SyncManager(systemClock),
+    history: new HistoryManager({ log: storage, clock: systemClock, runner: new InlineHistory() }),
+    recreator: new InlineRecreator(),
+  });
   return { service, log, logger, storage };
 }
 

@@ -8,7 +8,7 @@
  *  3. A place of the actor's that does not read as before the range and that the undo leaves alone is told, with who
  *     wrote there last.
  *  4. An epoch begins a new document: the edits of the old one are undone there, and carried over as a JSON change made at
- *     the beginning of the new one, which everything after merges with and wins against.
+ *     the beginning of the new one, which everything after it merges with and wins against.
  *
  * Not here: undoing inside Yjs (undone-edits.ts), applying the operations (server/use-cases/history.ts).
  */
@@ -16,10 +16,10 @@ import * as Y from "yjs";
 import type { JsonOp } from "../../../shared/change.ts";
 import type { KeptPath } from "../../../shared/history.ts";
 import type { Actor } from "../../../shared/ids.ts";
-import { LIMITS } from "../../../shared/limits.ts";
-import { overlaps, parsePath } from "../../../shared/path.ts";
+import { covers, overlaps, parsePath } from "../../../shared/path.ts";
 import type { Steps } from "../../../shared/path.ts";
 import { diffRoots } from "../../../shared/json-diff.ts";
+import { TEXT_MARK, markOf } from "../../../shared/json-marks.ts";
 import { readRoots } from "../../../shared/read-data.ts";
 import type { RootsJson } from "../../../shared/read-data.ts";
 import type { Checkpoint, LogEntry } from "../../storage/change-log.ts";
@@ -50,104 +50,121 @@ export interface UndoPlan extends RevertOps {
 }
 
 export function planUndo(input: UndoInput): UndoPlan {
-  const { base, entries, from, path } = input;
-  const fold = new DocumentFold(base, { nodeClientId: input.nodeClientId, gc: false });
+  const { base, entries, nodeClientId, from, path } = input;
+  const fold = new DocumentFold(base, { nodeClientId, gc: false });
   const rangeAt = entries.findIndex(({ version }) => version > from);
   const since = rangeAt < 0 ? [] : entries.slice(rangeAt);
   fold.apply(entries.slice(0, entries.length - since.length));
   const before = readRoots(fold.doc);
-  const { present, undone } = new UndoRun(fold, (entry) => isTheirs(entry, input)).through(since);
+  const run = new UndoRun(fold, since, (entry) => isTheirs(entry, input));
+  const documents = { before, ...run.outcome() };
+  const { present, undone } = documents;
   const { changes, kept } = revertOps(narrow({ roots: present }, path), narrow({ roots: undone }, path), path);
-  const left = keptPlaces(since, input, { before, present, undone });
-  return { version: fold.version, changes, kept: [...kept, ...left] };
+  return { version: fold.version, changes, kept: [...kept, ...keptPlaces(since, input, documents)] };
 }
 
 function isTheirs({ kind, actor, version }: LogEntry, { actor: theirs, from, to }: UndoInput): boolean {
   return kind === "change" && actor === theirs && version > from && version <= to;
 }
 
+interface Outcome {
+  readonly present: RootsJson;
+  readonly undone: RootsJson;
+}
+
+/** Goes through the entries with a document that keeps what is deleted, and undoes at the end of each epoch. */
 class UndoRun {
   readonly #fold: DocumentFold;
+  readonly #entries: readonly LogEntry[];
   readonly #isTheirs: (entry: LogEntry) => boolean;
   #edits: UndoneEdits;
-  /** What the undo of earlier epochs comes to: operations for the document that this epoch began with. */
-  #carried: { readonly start: Uint8Array; readonly ops: readonly JsonOp[] } | undefined;
+  /** The document as it is, beside the one that an undo of an earlier epoch was carried into. */
+  #untouched: DocumentFold | undefined;
 
-  constructor(fold: DocumentFold, theirs: (entry: LogEntry) => boolean) {
+  constructor(fold: DocumentFold, entries: readonly LogEntry[], theirs: (entry: LogEntry) => boolean) {
     this.#fold = fold;
+    this.#entries = entries;
     this.#isTheirs = theirs;
     this.#edits = new UndoneEdits(fold.doc);
   }
 
-  through(entries: readonly LogEntry[]): { readonly present: RootsJson; readonly undone: RootsJson } {
-    for (let at = 0; at < entries.length;) {
-      const first = entries[at];
-      if (first === undefined) break;
+  outcome(): Outcome {
+    for (let at = 0; at < this.#entries.length;) {
       const from = at++;
-      if (first.kind === "epoch") {
-        this.#carryOver(first);
-        continue;
+      const first = this.#entries[from];
+      if (first?.kind === "epoch") {
+        this.#enter(first, this.#entries.slice(at));
+      } else {
+        while (at < this.#entries.length && this.#areAlike(first, this.#entries[at])) at++;
+        this.#take(this.#entries.slice(from, at));
       }
-      const theirs = this.#isTheirs(first);
-      while (at < entries.length && this.#continues(entries[at], theirs)) at++;
-      this.#take(entries.slice(from, at), theirs);
     }
-    return this.#revert();
+    return this.#undo();
   }
 
-  #continues(entry: LogEntry | undefined, theirs: boolean): boolean {
-    return entry !== undefined && entry.kind !== "epoch" && this.#isTheirs(entry) === theirs;
+  #areAlike(one: LogEntry | undefined, other: LogEntry | undefined): boolean {
+    if (one === undefined || other === undefined || other.kind === "epoch") return false;
+    return this.#isTheirs(one) === this.#isTheirs(other);
   }
 
-  #take(entries: readonly LogEntry[], theirs: boolean): void {
+  /** Neighbours that are all theirs, or all not. */
+  #take(entries: readonly LogEntry[]): void {
+    const [first] = entries;
     for (const { update } of entries) this.#edits.note(update);
-    if (theirs) this.#edits.collect(() => this.#fold.apply(entries));
+    this.#untouched?.apply(entries);
+    if (first !== undefined && this.#isTheirs(first)) this.#edits.collect(() => this.#fold.apply(entries));
     else this.#fold.apply(entries);
   }
 
-  #carryOver(epoch: LogEntry): void {
-    const { present, undone } = this.#revert();
-    const ops = diffRoots(present, undone);
+  #enter(epoch: LogEntry, later: readonly LogEntry[]): void {
+    const { present, undone } = this.#undo();
+    const ops = diffRoots(present, undone).filter((op) => !this.#isSettled(op, present, later));
     this.#fold.apply([epoch]);
-    this.#carried = { start: Y.encodeStateAsUpdate(this.#fold.doc), ops };
+    this.#untouched = new DocumentFold(this.#fold.checkpoint(), { nodeClientId: NO_NODE });
+    if (ops.length > 0) change(this.#fold.doc, ops, freeClientId(this.#entries));
     this.#edits = new UndoneEdits(this.#fold.doc);
   }
 
-  /** The document is of no use after it. */
-  #revert(): { readonly present: RootsJson; readonly undone: RootsJson } {
-    const { doc } = this.#fold;
-    const present = readRoots(doc);
-    if (this.#carried !== undefined && this.#carried.ops.length > 0) {
-      Y.applyUpdate(doc, changeOf(this.#carried.start, this.#carried.ops, freeClientId(doc)));
-    }
+  /** Somebody else set or deleted it in the new epoch: the merge lets a deletion lose against the carried value. */
+  #isSettled({ path }: JsonOp, present: RootsJson, later: readonly LogEntry[]): boolean {
+    const steps = parsePath(path);
+    if (isMerged(steps, present)) return false;
+    const last = later.findLast(({ paths }) => paths.some((touched) => covers(parsePath(touched), steps)));
+    return last !== undefined && !this.#isTheirs(last);
+  }
+
+  #undo(): Outcome {
+    const present = readRoots((this.#untouched ?? this.#fold).doc);
     if (!this.#edits.isEmpty) this.#edits.revert();
-    return { present, undone: readRoots(doc) };
+    return { present, undone: readRoots(this.#fold.doc) };
   }
 }
 
-/** The update of a JSON change to a document, made under a client id. */
-function changeOf(start: Uint8Array, ops: readonly JsonOp[], clientId: number): Uint8Array {
-  const doc = new Y.Doc({ gc: false });
-  Y.applyUpdate(doc, start);
-  const vector = Y.encodeStateVector(doc);
-  doc.clientID = clientId;
-  for (let at = 0; at < ops.length; at += LIMITS.opsMax) {
-    applyJsonOps(doc, ops.slice(at, at + LIMITS.opsMax), undefined);
-  }
-  return Y.encodeStateAsUpdate(doc, vector);
+/** The document that is only read needs no server's id. */
+const NO_NODE = 0;
+
+/** A change of a text, or of an array's elements, is merged with others' there. */
+function isMerged(steps: Steps, present: RootsJson): boolean {
+  if (markOf(valueAt(present, steps)) === TEXT_MARK) return true;
+  return steps.some((_, depth) => Array.isArray(valueAt(present, steps.slice(0, depth))));
+}
+
+function change(doc: Y.Doc, ops: readonly JsonOp[], clientID: number): void {
+  const document = doc;
+  document.clientID = clientID;
+  applyJsonOps(doc, ops, undefined, { isPlanned: true });
 }
 
 /** The lowest there is: of two values that were set at once Yjs keeps that of the higher id, so everybody else's. */
-function freeClientId(doc: Y.Doc): number {
+function freeClientId(entries: readonly LogEntry[]): number {
+  const taken = new Set(entries.flatMap(({ update }) => [...Y.parseUpdateMeta(update).to.keys()]));
   let id = 1;
-  while (doc.store.clients.has(id)) id++;
+  while (taken.has(id)) id++;
   return id;
 }
 
-interface Documents {
+interface Documents extends Outcome {
   readonly before: RootsJson;
-  readonly present: RootsJson;
-  readonly undone: RootsJson;
 }
 
 function keptPlaces(entries: readonly LogEntry[], input: UndoInput, documents: Documents): KeptPath[] {

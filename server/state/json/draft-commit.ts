@@ -88,8 +88,8 @@ export class CommitPlan {
 
   #addElements(draft: ListDraft, list: Y.Array<unknown>, place: Place): void {
     const here = { ...place, inArray: true };
-    for (const [index, element] of draft.opened) {
-      if (!draft.keeps(index) || this.#staysInPlace(list.get(index), element, here)) continue;
+    for (const [index, element] of draft.openedInPlace()) {
+      if (this.#staysInPlace(list.get(index), element, here)) continue;
       this.#addSplice(here, list, { index, deleteCount: 1, values: [sharedValueOf(element)] });
     }
     // One for one so far, so source indices still hold; from the last on, they hold for inserting and removing too.

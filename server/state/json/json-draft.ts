@@ -133,11 +133,15 @@ export class ListDraft implements Container {
   readonly pieces: Piece[];
   /** Elements of the source that were opened or replaced in their place, by their index there. */
   readonly opened: Map<number, DraftValue>;
+  #length: number;
+  /** A piece and the index of its first element. Operations mostly go up in a list: the next search starts here. */
+  #finger = { at: 0, start: 0 };
 
   constructor(source: ListSource, pieces?: Piece[], opened: ListDraft["opened"] = new Map()) {
     this.source = source;
     this.pieces = pieces ?? [{ from: 0, count: source.length }];
     this.opened = opened;
+    this.#length = this.pieces.reduce((length, piece) => length + lengthOf(piece), 0);
   }
 
   /** A list of new values: as if each had replaced an element, so that a long list is one piece. */
@@ -146,16 +150,18 @@ export class ListDraft implements Container {
   }
 
   get length(): number {
-    let length = 0;
-    for (const piece of this.pieces) length += lengthOf(piece);
-    return length;
+    return this.#length;
   }
 
-  /** True when the element of the source is still in its place, though it may be opened or replaced. */
-  keeps(sourceIndex: number): boolean {
-    return this.pieces.some(
-      (piece) => !("value" in piece) && sourceIndex >= piece.from && sourceIndex < piece.from + piece.count,
-    );
+  /** Those of `opened` that were not removed, in order. */
+  *openedInPlace(): Generator<readonly [index: number, DraftValue]> {
+    const opened = [...this.opened].sort(([a], [b]) => a - b);
+    let next = 0;
+    for (const piece of this.pieces) {
+      if ("value" in piece) continue;
+      for (let it = opened[next]; it !== undefined && it[0] < piece.from + piece.count; it = opened[++next])
+        if (it[0] >= piece.from) yield it;
+    }
   }
 
   get(step: string): DraftValue | undefined {
@@ -179,6 +185,7 @@ export class ListDraft implements Container {
     if (spot !== undefined) this.#splice(spot, 0, { value });
     else if (index === this.length) this.pieces.push({ value });
     else throw noElement(this.length);
+    this.#length++;
   }
 
   put(step: string, value: DraftValue): void {
@@ -191,12 +198,15 @@ export class ListDraft implements Container {
     const spot = this.#spotOf(indexOf(step));
     if (spot === undefined) throw noElement(this.length);
     this.#splice(spot, 1);
+    this.#length--;
   }
 
   /** Takes another's elements in the place of its own. */
   become(other: ListDraft): void {
     this.pieces.length = 0;
     for (const value of other.values()) this.pieces.push({ value });
+    this.#length = this.pieces.length;
+    this.#finger = { at: 0, start: 0 };
   }
 
   *values(): Generator<DraftValue> {
@@ -221,11 +231,12 @@ export class ListDraft implements Container {
   }
 
   #spotOf(index: number | undefined): Spot | undefined {
-    if (index === undefined) return undefined;
-    let offset = index;
-    for (const [at, piece] of this.pieces.entries()) {
-      if (offset < lengthOf(piece)) return { at, piece, offset };
-      offset -= lengthOf(piece);
+    if (index === undefined || index >= this.#length) return undefined;
+    let { at, start } = index >= this.#finger.start ? this.#finger : { at: 0, start: 0 };
+    for (let piece = this.pieces[at]; piece !== undefined; piece = this.pieces[++at]) {
+      this.#finger = { at, start };
+      if (index < start + lengthOf(piece)) return { at, piece, offset: index - start };
+      start += lengthOf(piece);
     }
     return undefined;
   }
