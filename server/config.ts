@@ -11,8 +11,17 @@
 import { resolve } from "node:path";
 import { z } from "zod";
 import { isLoopback } from "../shared/host.ts";
+import { LIMITS } from "../shared/limits.ts";
 
 const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
+
+/** Less would be dropped in the middle of a few changes, again and again. */
+const HISTORY_BYTES_MIN = 1024 * 1024;
+
+const wholeNumber = z
+  .string()
+  .regex(/^\d{1,15}$/, "must be a whole number")
+  .transform(Number);
 
 const configSchema = z.strictObject({
   host: z.string().regex(/^[A-Za-z0-9.:-]{1,253}$/, "must be a host name or an IP address"),
@@ -29,6 +38,12 @@ const configSchema = z.strictObject({
     .regex(/^[A-Za-z0-9.,-]*$/, "must be host names without ports, separated by commas")
     .transform((names) => names.split(",").filter((name) => name !== "")),
   types: z.string().transform((path) => (path === "" ? undefined : resolve(path))),
+  historyChanges: wholeNumber,
+  historyDays: wholeNumber,
+  historyBytes: wholeNumber.refine(
+    (bytes) => bytes === 0 || bytes >= HISTORY_BYTES_MIN,
+    `must be 0 or at least ${HISTORY_BYTES_MIN}`,
+  ),
   logLevel: z.enum(LOG_LEVELS, `must be one of: ${LOG_LEVELS.join(", ")}`),
 });
 
@@ -93,6 +108,27 @@ export const SETTINGS: Readonly<Record<keyof Config, Setting>> = {
     placeholder: "<path>",
     default: "",
     meaning: "Folder of JSON Schemas, <name>.json each, that are registered as types at the start.",
+  },
+  historyChanges: {
+    flag: "--history-changes",
+    variable: "MCM_HISTORY_CHANGES",
+    placeholder: "<number>",
+    default: "0",
+    meaning: "Changes of a context that its history keeps at most; 0 sets no bound.",
+  },
+  historyDays: {
+    flag: "--history-days",
+    variable: "MCM_HISTORY_DAYS",
+    placeholder: "<number>",
+    default: "0",
+    meaning: "Days that a change stays in the history at most; 0 sets no bound.",
+  },
+  historyBytes: {
+    flag: "--history-bytes",
+    variable: "MCM_HISTORY_BYTES",
+    placeholder: "<number>",
+    default: String(LIMITS.historyBytesMax),
+    meaning: "Bytes that the history of a context takes at most; 0 sets no bound.",
   },
   logLevel: {
     flag: "--log-level",

@@ -4,7 +4,7 @@
  * Invariants:
  *  1. After a failed write nothing is acknowledged until the log was closed, opened, and has proven that it can be written.
  *  2. `load` is consistent with every append accepted before it.
- *  3. Checkpoints are made beside the traffic, one at a time per context; that one fails costs time at the next load, nothing else.
+ *  3. Checkpoints are made and history is dropped beside the traffic; that one fails costs time or space, nothing else.
  *
  * Not here: what an entry means; documents in memory (state/state-manager.ts).
  */
@@ -13,6 +13,7 @@ import { ServiceError } from "../../shared/errors.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
 import { LIMITS, type Limits } from "../../shared/limits.ts";
+import type { RetentionPolicy } from "../state/retention.ts";
 import type { Clock } from "../clock.ts";
 import type {
   AppendOptions,
@@ -38,6 +39,8 @@ import { CheckpointScheduler } from "./checkpoint/checkpoint-scheduler.ts";
 import { ContextCache } from "./context-cache.ts";
 import { LogRecovery } from "./log-recovery.ts";
 import { PendingAppends } from "./pending-appends.ts";
+import { RetentionScheduler } from "./retention/retention-scheduler.ts";
+import { SizeWatch } from "./retention/size-watch.ts";
 
 export interface StorageLogger {
   info(message: string, fields?: Readonly<Record<string, unknown>>): void;
@@ -52,6 +55,8 @@ export interface StorageManagerOptions {
   readonly logger?: StorageLogger;
   /** A worker thread unless given. */
   readonly checkpoints?: CheckpointBuilder;
+  /** How much history is kept; bounded in bytes unless given. */
+  readonly retention?: RetentionPolicy;
 }
 
 export interface StorageStatus {
@@ -75,13 +80,16 @@ export class StorageManager {
   readonly #cache: ContextCache;
   readonly #pending: PendingAppends;
   readonly #checkpoints: CheckpointScheduler;
+  readonly #retention: RetentionScheduler;
+  readonly #sizes: SizeWatch;
   readonly #recovery: LogRecovery;
   readonly #failureListeners = new Set<(contextIds: readonly ContextId[]) => void>();
   readonly #recoveryListeners = new Set<() => void>();
   #cancelHousekeeping: (() => void) | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor({ log, clock, limits = LIMITS, logger, checkpoints = new CheckpointPool() }: StorageManagerOptions) {
+  constructor(options: StorageManagerOptions) {
+    const { log, clock, limits = LIMITS, logger, checkpoints: builder = new CheckpointPool() } = options;
     this.#log = log;
     this.#clock = clock;
     this.#limits = limits;
@@ -90,13 +98,25 @@ export class StorageManager {
     this.#pending = new PendingAppends(clock);
     this.#recovery = new LogRecovery({ log, clock, limits, onRecovered: () => this.#recovered() });
     this.#checkpoints = new CheckpointScheduler({
-      builder: checkpoints,
+      builder,
       limits,
       nodeClientId: () => log.nodeClientId,
       load: (id) => this.load(id),
       write: (id, checkpoint) => this.writeCheckpoint(id, checkpoint),
-      onError: (id, error) => this.#checkpointFailed(id, error),
+      onError: (id, error) =>
+        this.#warn("A checkpoint could not be made; the next load of the context takes longer.", id, { error }),
     });
+    this.#retention = new RetentionScheduler({
+      policy: options.retention ?? { bytesMax: limits.historyBytesMax },
+      builder,
+      limits,
+      log: this,
+      nodeClientId: () => log.nodeClientId,
+      nowMs: () => clock.nowMs(),
+      onThinned: (contextId, versions) => logger?.info("Old history was dropped.", { contextId, ...versions }),
+      onError: (id, error) => this.#warn("Old history could not be dropped; it will be tried again.", id, { error }),
+    });
+    this.#sizes = new SizeWatch(limits.contextStorageBytesWarn);
   }
 
   get nodeClientId(): number {
@@ -139,9 +159,10 @@ export class StorageManager {
     return () => void this.#recoveryListeners.delete(listener);
   }
 
-  /** Resolves when no checkpoint is being made. */
-  settled(): Promise<void> {
-    return this.#checkpoints.settled();
+  /** Resolves when no checkpoint is being made and no history dropped. */
+  async settled(): Promise<void> {
+    await this.#checkpoints.settled();
+    await this.#retention.settled();
   }
 
   async create(meta: ContextMeta, first: FirstCheckpoint): Promise<StoredSummary> {
@@ -164,10 +185,7 @@ export class StorageManager {
     const done = this.#pending.begin(contextId, entries);
     try {
       const result = await this.#guarded(() => this.#log.append(contextId, guard, entries, options));
-      if (result.kind === "appended") {
-        this.#cache.append(contextId, result);
-        this.#checkpoints.appended(contextId, result);
-      }
+      if (result.kind === "appended") this.#appended(contextId, result);
       return result;
     } catch (error) {
       this.#cache.delete(contextId);
@@ -263,6 +281,8 @@ export class StorageManager {
     } finally {
       this.#cache.delete(contextId);
       this.#checkpoints.forget(contextId);
+      this.#retention.forget(contextId);
+      this.#sizes.forget(contextId);
     }
   }
 
@@ -296,12 +316,22 @@ export class StorageManager {
     for (const listener of this.#recoveryListeners) listener();
   }
 
-  #checkpointFailed(contextId: ContextId, error: unknown): void {
-    if (!this.#recovery.available) return;
-    this.#logger?.warn("A checkpoint could not be made; the next load of the context takes longer.", {
-      contextId,
-      error,
+  #appended(contextId: ContextId, result: Extract<AppendResult, { kind: "appended" }>): void {
+    this.#cache.append(contextId, result);
+    this.#checkpoints.appended(contextId, result);
+    this.#retention.appended(contextId, result);
+    const { size } = result;
+    if (!this.#sizes.isNewlyLarge(contextId, size)) return;
+    const limitBytes = this.#limits.contextStorageBytesMax;
+    this.#warn("A context comes close to what one may take on disk; at the limit its writes are refused.", contextId, {
+      bytes: size.bytes,
+      limitBytes,
     });
+  }
+
+  /** Nothing while the log is being reopened: that is the reason, and it was told. */
+  #warn(message: string, contextId: ContextId, fields: Readonly<Record<string, unknown>>): void {
+    if (this.#recovery.available) this.#logger?.warn(message, { contextId, ...fields });
   }
 
   /** Timers repeat by being set again, so that a slow round never overlaps the next. */
@@ -319,6 +349,11 @@ export class StorageManager {
     } catch (error) {
       this.#logger?.warn("Old idempotency records could not be deleted.", { error });
     }
+    try {
+      if (this.#recovery.available) await this.#retention.look();
+    } catch (error) {
+      this.#logger?.warn("The age of histories could not be looked at.", { error });
+    }
     if (this.#closing === undefined) this.#keepHouse();
   }
 
@@ -326,6 +361,7 @@ export class StorageManager {
     this.#cancelHousekeeping?.();
     await this.#recovery.stop();
     await this.#pending.allSettled();
+    await this.#retention.close();
     await this.#checkpoints.close();
     await this.#log.close();
     this.#cache.clear();

@@ -9,8 +9,8 @@ import { emptyCheckpoint, entryOf, epochOf, idOf, metaOf, SALT } from "../suppor
 
 export interface LogUnderTest {
   /** The open log; another object after `reopen`. */
-  log(): ChangeLog;
-  reopen(): Promise<void>;
+  readonly log: () => ChangeLog;
+  readonly reopen: () => Promise<void>;
 }
 
 const plan = idOf("plan");

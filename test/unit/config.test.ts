@@ -23,6 +23,9 @@ test("[CONF-1] the defaults", () => {
     storage: "level",
     auth: "open",
     allowedHosts: [],
+    historyChanges: 0,
+    historyDays: 0,
+    historyBytes: 64 * 1024 * 1024,
     logLevel: "info",
   });
 });
@@ -48,6 +51,9 @@ test.each<[Flags, Environment, RegExp]>([
   [{}, { MCM_LOG_LEVEL: "loud" }, /^MCM_LOG_LEVEL must be one of: debug, info/],
   [{}, { MCM_AUTH: "none" }, /^MCM_AUTH must be: open/],
   [{ host: "a b" }, {}, /^--host must be a host name/],
+  [{ historyChanges: "-1" }, {}, /^--history-changes must be a whole number\.$/],
+  [{}, { MCM_HISTORY_DAYS: "1.5" }, /^MCM_HISTORY_DAYS must be a whole number/],
+  [{ historyBytes: "1000" }, {}, /^--history-bytes must be 0 or at least 1048576\.$/],
   [{ allowedHosts: "a:80" }, {}, /^--allowed-hosts must be host names/],
 ])("[CONF-2] %j with %j is refused by name", (flags, environment, says) => {
   expect(refusal(flags, environment)[0]).toMatch(says);
