@@ -76,13 +76,13 @@ export class Past {
     Y.applyUpdate(doc, Y.encodeStateAsUpdate(this.#server, Y.encodeStateVector(doc)));
   }
 
-  /** A JSON change, written by the server. */
+  /** A JSON change, written by the server; one that it worked out itself, if you like. */
   ops(name: string, ops: readonly JsonOp[], message?: string): void {
     this.#server.clientID = this.#authorId;
     const updates: Uint8Array[] = [];
     const take = (update: Uint8Array): void => void updates.push(update);
     this.#server.on("update", take);
-    const { paths } = applyJsonOps(this.#server, ops, undefined);
+    const { paths } = applyJsonOps(this.#server, ops, undefined, { isPlanned: true });
     this.#server.off("update", take);
     const [update] = updates;
     if (update !== undefined) this.#append({ kind: "change", actor: actorOf(name), paths, update, message });
