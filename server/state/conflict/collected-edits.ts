@@ -4,6 +4,7 @@
  */
 import * as Y from "yjs";
 import type { ScannedId, ScannedStruct } from "../update/update-scanner.ts";
+import type { CollectedPlaces } from "./collected-places.ts";
 import type { IncomingUpdate } from "./incoming-update.ts";
 import type { LateEdits } from "./lost-edits.ts";
 import { pieceOf } from "./value-outline.ts";
@@ -15,15 +16,20 @@ interface Run {
   readonly edits: LateEdits;
 }
 
+/** Where the edits are from and where their ids are kept; without `update` only that there were edits is known. */
+interface Source {
+  readonly update?: Uint8Array;
+  readonly collected?: CollectedPlaces;
+}
+
 /**
- * Gives each edit to its subtree.
+ * Gives each edit to its subtree, and remembers its ids as of there.
  * @param beginnings the structs with which runs of such edits begin
- * @param update without it only that there were edits is known
  */
 export function collectEdits(
   incoming: IncomingUpdate,
   beginnings: ReadonlyMap<ScannedStruct, LateEdits>,
-  update: Uint8Array | undefined,
+  { update, collected }: Source,
 ): void {
   const contents = update === undefined ? undefined : contentsOf(update);
   const runs = new Map<number, Run[]>();
@@ -35,6 +41,7 @@ export function collectEdits(
     const ofClient = runs.get(client);
     if (ofClient === undefined) runs.set(client, [{ clock, end, edits }]);
     else ofClient.push({ clock, end, edits });
+    collected?.add(struct, edits.top.id);
     addTo(edits, incoming, { struct, item: contents?.get(`${client} ${clock}`) });
   }
 }

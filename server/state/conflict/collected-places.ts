@@ -11,11 +11,10 @@
 import * as Y from "yjs";
 import { LIMITS } from "../../../shared/limits.ts";
 import { itemsIn } from "./incoming-update.ts";
-import type { ScannedId } from "../update/update-scanner.ts";
+import type { ScannedDelete, ScannedId } from "../update/update-scanner.ts";
 
 /** Ids that were inside the type that `holder` held. */
 interface Range {
-  readonly client: number;
   readonly clock: number;
   end: number;
   readonly holder: ScannedId;
@@ -54,6 +53,23 @@ export class CollectedPlaces {
     return undefined;
   }
 
+  /** Ids of which nothing was kept from the beginning, for they were written next to collected ones. */
+  add({ client, clock, length }: ScannedDelete, holder: ScannedId): void {
+    const ranges = this.#newer.get(client) ?? [];
+    const last = ranges.at(-1);
+    const end = clock + length;
+    if (last !== undefined && last.end === clock && last.holder === holder) {
+      last.end = end;
+      return;
+    }
+    if (ranges.length === 0) this.#newer.set(client, ranges);
+    ranges.push({ clock, end, holder });
+    if (++this.#count < this.#rangesMax) return;
+    this.#older = this.#newer;
+    this.#newer = new Map();
+    this.#count = 0;
+  }
+
   #remember(deleted: Y.Transaction["deleteSet"]): void {
     for (const [client, ranges] of deleted.clients) {
       for (const { clock, len: length } of ranges) {
@@ -65,27 +81,14 @@ export class CollectedPlaces {
   #rememberInside(holder: Y.Item | Y.GC): void {
     if (!(holder instanceof Y.Item) || !(holder.content instanceof Y.ContentType)) return;
     const { type } = holder.content;
-    for (let item = type._start; item !== null; item = item.right) this.#add(item, holder.id);
+    for (let item = type._start; item !== null; item = item.right) this.#addItem(item, holder.id);
     for (const newest of type._map.values()) {
-      for (let item: Y.Item | null = newest; item !== null; item = item.left) this.#add(item, holder.id);
+      for (let item: Y.Item | null = newest; item !== null; item = item.left) this.#addItem(item, holder.id);
     }
   }
 
-  #add({ id, length }: Y.Item, holder: ScannedId): void {
-    const { client, clock } = id;
-    const ranges = this.#newer.get(client) ?? [];
-    const last = ranges.at(-1);
-    const end = clock + length;
-    if (last !== undefined && last.end === clock && last.holder === holder) {
-      last.end = end;
-      return;
-    }
-    if (ranges.length === 0) this.#newer.set(client, ranges);
-    ranges.push({ client, clock, end, holder });
-    if (++this.#count < this.#rangesMax) return;
-    this.#older = this.#newer;
-    this.#newer = new Map();
-    this.#count = 0;
+  #addItem({ id, length }: Y.Item, holder: ScannedId): void {
+    this.add({ client: id.client, clock: id.clock, length }, holder);
   }
 }
 

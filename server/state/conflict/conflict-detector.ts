@@ -85,7 +85,7 @@ export class ConflictProbe {
 
   *#all(): Generator<Detected> {
     if (this.#keys.size > 0 || this.#late.size > 0) this.#assign();
-    if (this.#collected.size > 0) collectEdits(this.#incoming, this.#collected, this.#options.update);
+    if (this.#collected.size > 0) collectEdits(this.#incoming, this.#collected, this.#options);
     const places = new TypePlaces(this.#doc);
     for (const rivals of this.#rivals()) {
       const at = placeAt({ place: places.of(rivals.type), key: rivals.key });

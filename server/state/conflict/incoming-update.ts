@@ -60,6 +60,12 @@ export class IncomingUpdate {
     return this.#deleted.covers({ client, clock }, clock + 1);
   }
 
+  /** Yjs joins deleted values that follow each other into one item. */
+  isDeletingAnyOf({ id: { client, clock }, length }: Y.Item): boolean {
+    for (let i = 0; i < length; i++) if (this.isDeleting({ client, clock: clock + i })) return true;
+    return false;
+  }
+
   /** Whether its author has deleted a value of an item that it brings. In our document all of a value that lost is deleted. */
   isGone(item: Y.Item, offset: number): boolean {
     const { client, clock } = item.id;

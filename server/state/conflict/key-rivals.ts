@@ -86,7 +86,7 @@ export class KeyRivals {
   judge(isWhole: boolean): readonly Rivalry[] {
     const last = this.type._map.get(this.key);
     if (last === undefined || this.type._item?.deleted === true) return [];
-    const tips = this.#tips();
+    const tips = isWhole ? this.#unsettled(last) : this.#tips();
     if (!this.#incoming.isNew(last.id)) {
       if (this.#before === undefined || this.#incoming.isDeleting(this.#before.last)) return [];
       return versus(this.#standing(this.#before), this.#writesOf(tips, isWhole));
@@ -127,6 +127,17 @@ export class KeyRivals {
       const { client, clock } = lastIdOf(item);
       return !followed.has(`${client} ${clock}`);
     });
+  }
+
+  /** Without those that their author has seen lose: what is deleted to the right of them it had. */
+  #unsettled(last: Y.Item): readonly Y.Item[] {
+    const tips = new Set(this.#tips());
+    const unsettled: Y.Item[] = [];
+    for (let item: Y.Item | null = last; item !== null && unsettled.length < tips.size; item = item.left) {
+      if (tips.has(item)) unsettled.push(item);
+      else if (!this.#incoming.isNew(item.id) && this.#incoming.isDeletingAnyOf(item)) break;
+    }
+    return unsettled;
   }
 
   /** Losing values. Whether the author deleted one, or somebody's value came over it, a whole update does not tell. */
