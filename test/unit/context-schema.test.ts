@@ -24,6 +24,13 @@ function found(schema: JsonObject, data: Json): string[] {
     .sort();
 }
 
+/** As entries: an object with `then` looks like a promise to the linter. */
+const ifThen = (condition: JsonObject, consequence: JsonObject): JsonObject =>
+  Object.fromEntries([
+    ["if", condition],
+    ["then", consequence],
+  ]);
+
 const nested = (levels: number): JsonObject => (levels === 0 ? {} : { not: nested(levels - 1) });
 
 describe("what is taken", () => {
@@ -132,6 +139,18 @@ describe("what is taken", () => {
     expect(refusal({ $ref: "#/constructor" }).message).toMatch(/no schema/);
   });
 
+  test("[TYPE-2] values are compared by what they hold, whatever their members are called", () => {
+    const odd = { toString: null, constructor: 1, valueOf: [] };
+    expect(found({ enum: [{ a: 1 }, odd] }, { ...odd })).toEqual([]);
+    expect(found({ enum: [{ a: 1 }] }, odd)).toHaveLength(1);
+    expect(found({ const: { a: [1, { b: 2 }], c: "" } }, { c: "", a: [1, { b: 2 }] })).toEqual([]);
+    expect(found({ const: [] }, {})).toHaveLength(1);
+    expect(found({ const: "null" }, null)).toHaveLength(1);
+    expect(found({ const: 0 }, -0)).toEqual([]);
+    expect(found({ uniqueItems: true }, [odd, { ...odd }])).toHaveLength(1);
+    expect(refusal({ type: [odd, odd] })).toMatchObject({ code: "INVALID_SCHEMA" });
+  });
+
   test("[TYPE-2] nothing is called __proto__", () => {
     const schema: JsonObject = JSON.parse('{"properties": {"__proto__": {"type": "string"}}}');
     expect(refusal(schema)).toMatchObject({ code: "INVALID_SCHEMA", path: "/properties/__proto__" });
@@ -178,7 +197,7 @@ describe("violations", () => {
       { a: [1, 2] },
       ["/a must contain at least 1 valid item(s)"],
     ],
-    [{ if: { required: ["a"] }, then: { required: ["b"] } }, { a: 1 }, [' must have the member "b"']],
+    [ifThen({ required: ["a"] }, { required: ["b"] }), { a: 1 }, [' must have the member "b"']],
     [{ items: { type: "string" } }, [1], ["/0 must be string"]],
     [{ properties: { a: { format: "date" } } }, { a: "yesterday" }, ['/a must match format "date"']],
     [
@@ -313,7 +332,7 @@ describe("annotations", () => {
           { properties: { a: { "x-crdt": "counter" }, b: { "x-crdt": "counter" } } },
         ],
       },
-      either: { if: { properties: { a: { "x-crdt": "text" } } }, then: { properties: { a: { "x-crdt": "counter" } } } },
+      either: ifThen({ properties: { a: { "x-crdt": "text" } } }, { properties: { a: { "x-crdt": "counter" } } }),
       rest: { unevaluatedProperties: { "x-crdt": "text" }, unevaluatedItems: { "x-crdt": "counter" } },
       no: { not: { "x-crdt": "text" } },
       deps: { dependentSchemas: { a: { properties: { b: { "x-crdt": "text" } } } } },

@@ -7,8 +7,8 @@
  *  3. What the failed branches of an alternative say is not told: a value that broke one before and breaks another now
  *     is no worse.
  *
- * ajv writes each schema as JavaScript and runs that; all text of the schema is quoted in it. Equal elements are found
- * in time that follows the size of the array: a client sends arrays, and ajv compares each element with each other.
+ * ajv writes each schema as JavaScript and runs that; all text of the schema is quoted in it. Where values are compared it
+ * is done here: ajv compares each element of an array with each other, and trips over members called "toString".
  *
  * Not here: what references lead to (schema-outline.ts), the words of a violation (violations.ts).
  */
@@ -35,7 +35,7 @@ const OPTIONS: Options = {
 // "url", which is none of JSON Schema's, takes minutes for a string that a client made for that
 const { url: _, ...FORMATS } = fullFormats;
 
-const metaSchema = new Ajv2020(OPTIONS);
+const metaSchema = newAjv(OPTIONS);
 
 /** @throws {ServiceError} INVALID_SCHEMA when the schema breaks the rules of the dialect itself */
 export function assertIsSchema(schema: JsonObject): void {
@@ -54,11 +54,10 @@ export function isFormat(name: Json): boolean {
  * @throws {ServiceError} INVALID_SCHEMA when it is more than can be compiled
  */
 export function compileValidator(schema: JsonObject): Validator {
-  const ajv = new Ajv2020({ ...OPTIONS, formats: FORMATS, meta: false, validateSchema: false });
+  const ajv = newAjv({ ...OPTIONS, formats: FORMATS, meta: false, validateSchema: false });
   tellOutcomeOnly(ajv, "anyOf");
   tellOutcomeOnly(ajv, "oneOf");
   tellOutcomeOnly(ajv, "contains", "unevaluatedItems");
-  findEqualElementsFast(ajv);
   const validate = compiled(ajv, schema);
   return (data) => {
     void validate(data);
@@ -99,21 +98,38 @@ function tellOutcomeOnly(ajv: Ajv2020, keyword: string, before?: string): void {
   });
 }
 
-function findEqualElementsFast(ajv: Ajv2020): void {
-  ajv.removeKeyword("uniqueItems");
-  ajv.addKeyword({
-    keyword: "uniqueItems",
-    type: "array",
-    schemaType: "boolean",
-    error: { message: "must not hold equal elements" },
-    validate: (isAsked: boolean, elements: readonly Json[]) => !isAsked || areDifferent(elements),
+/** With comparisons of our own in place of those of ajv. */
+function newAjv(options: Options): Ajv2020 {
+  const ajv = new Ajv2020(options);
+  compareBy(ajv, "enum", (values) => {
+    const known = new Set((Array.isArray(values) ? values : []).map(identityOf));
+    return (data) => known.has(identityOf(data));
   });
+  compareBy(ajv, "const", (value) => {
+    const known = identityOf(value);
+    return (data) => identityOf(data) === known;
+  });
+  compareBy(ajv, "uniqueItems", (isAsked) => (data) => isAsked !== true || !Array.isArray(data) || areDifferent(data));
+  return ajv;
+}
+
+function compareBy(ajv: Ajv2020, keyword: string, compile: (schema: Json) => (data: Json) => boolean): void {
+  const definition = ajv.getKeyword(keyword);
+  if (typeof definition === "boolean") throw new Error(`ajv has no "${keyword}" any more.`);
+  const { type, schemaType, error } = definition;
+  ajv.removeKeyword(keyword);
+  // the words of ajv for equal elements name those that it found
+  ajv.addKeyword({ keyword, type, schemaType, compile, ...(keyword === "uniqueItems" ? {} : { error }) });
 }
 
 function areDifferent(elements: readonly Json[]): boolean {
-  const trees = elements.filter((element) => typeof element === "object" && element !== null);
-  const texts = new Set(trees.map((tree) => JSON.stringify(ordered(tree))));
-  return texts.size === trees.length && new Set(elements).size === elements.length;
+  return new Set(elements.map(identityOf)).size === elements.length;
+}
+
+/** The same for equal values: simple ones are their own identity, of others it is a text in which no simple one is found. */
+function identityOf(value: Json): Json | undefined {
+  if (typeof value === "string") return `"${value}`;
+  return typeof value === "object" ? JSON.stringify(ordered(value)) : value;
 }
 
 /** The same for all objects with the same members. */

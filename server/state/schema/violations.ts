@@ -86,6 +86,8 @@ function wordsFor({ keyword, params, message = "is not as the schema asks" }: Br
       return `must be ${JSON.stringify(params["allowedValue"])}`;
     case "anyOf":
       return "must match one of the alternatives (anyOf)";
+    case "uniqueItems":
+      return "must not hold equal elements";
     case "oneOf":
       return "must match exactly one of the alternatives (oneOf)";
     case "false schema":
