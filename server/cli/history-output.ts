@@ -77,7 +77,8 @@ function sideText({ actor = "somebody", version, value }: ConflictView["winner"]
 
 /** One line an operation: `replace  /title  "Two"`. */
 export function opLines(ops: readonly JsonOp[], color: Colors): string {
-  return ops.map((op) => `${color.bold(op.op.padEnd(8))}  ${pathText(op.path)}${operandText(op)}`).join("\n");
+  const width = Math.max(...ops.map(({ op }) => op.length));
+  return ops.map((op) => `${color.bold(op.op.padEnd(width))}  ${pathText(op.path)}${operandText(op)}`).join("\n");
 }
 
 function operandText(op: JsonOp): string {

@@ -75,11 +75,11 @@ describe("the past", () => {
   test("[CLI-7] diff says operations, a line each", async () => {
     expect(await mcm(["diff", "plan", "1"])).toEqual({
       code: 0,
-      out: 'replace   /title  "Three"\nadd       /extra  1',
+      out: 'replace  /title  "Three"\nadd      /extra  1',
       err: "plan, from version 1 to version 3",
     });
-    expect((await mcm(["diff", "plan", "2", "1"])).out).toBe("remove    /extra");
-    expect((await mcm(["diff", "plan", "1", "--path", "/extra"])).out).toBe("add       /extra  1");
+    expect((await mcm(["diff", "plan", "2", "1"])).out).toBe("remove  /extra");
+    expect((await mcm(["diff", "plan", "1", "--path", "/extra"])).out).toBe("add  /extra  1");
     expect(await mcm(["diff", "plan", "2", "2"])).toMatchObject({ out: "", err: "Versions 2 and 2 are the same." });
     expect(diffSchema.parse(await json("diff", "plan", "1")).changes).toHaveLength(2);
   });
@@ -93,10 +93,49 @@ describe("the past", () => {
     expect((await mcm(["blame", "new"])).out).toMatch(/\n- +\/a$/);
   });
 
+  test("[CLI-7] blame shows runs of a text with their place, elements with their index", async () => {
+    const ada = { version: 3, actor: parseActor("ada"), atMs: 0, message: "why" };
+    cli.service.history.blame = async () => ({
+      version: 3,
+      lines: [
+        { path: "/notes", start: 0, text: 'He said "no".\n' },
+        { path: "/notes", start: 14, text: "x".repeat(99), ...ada },
+        { path: "/list", index: 2, ...ada },
+        { path: "", ...ada },
+      ],
+    });
+    expect((await mcm(["blame", "plan"])).out.split("\n").slice(1)).toEqual([
+      expect.stringMatching(/^- +\/notes@0 "He said \\"no\\".\\n"$/),
+      expect.stringMatching(/^3 +1970-01-01T00:00:00.000Z +ada +\/notes@14 "x{50,60}… +why$/),
+      expect.stringMatching(/^3 .*ada +\/list\/2 +why$/),
+      expect.stringMatching(/^3 .*ada +"" +why$/),
+    ]);
+  });
+
+  test("[CLI-7] what an undo kept is told by reason", async () => {
+    cli.service.history.undo = async () => ({
+      version: 3,
+      changes: [
+        { op: "move", path: "/a", from: "/b" },
+        { op: "increment", path: "/n", by: -2 },
+        { op: "edit_text", path: "/t", old: "teh", new: "the" },
+      ],
+      kept: [
+        { path: "@xml", reason: "not-json" },
+        { path: "/a", reason: "changed-since" },
+      ],
+      dryRun: true,
+    });
+    expect(await mcm(["undo", "plan", "--by", "ada", "--from", "0", "--dry-run"])).toMatchObject({
+      out: 'move       /a  from /b\nincrement  /n  {"by":-2}\nedit_text  /t  {"old":"teh","new":"the"}',
+      err: expect.stringMatching(/^kept @xml: JSON has no form for it\nkept \/a: others wrote there since\nDry run/),
+    });
+  });
+
   test("[CLI-7] restore and its dry run", async () => {
     expect(await mcm(["restore", "plan", "1", "--dry-run"])).toEqual({
       code: 0,
-      out: 'replace   /title  "Two"\nremove    /extra',
+      out: 'replace  /title  "Two"\nremove   /extra',
       err: "Dry run: plan stays at version 3.",
     });
     const part = await mcm(["restore", "plan", "0", "--path", "/title", "--message", "back"]);
@@ -109,9 +148,7 @@ describe("the past", () => {
   });
 
   test("[CLI-7] undo takes one author's changes back and says what it kept", async () => {
-    expect((await mcm(["undo", "plan", "--by", "ada", "--from", "0", "--dry-run"])).out).toBe(
-      'replace   /title  "One"',
-    );
+    expect((await mcm(["undo", "plan", "--by", "ada", "--from", "0", "--dry-run"])).out).toBe('replace  /title  "One"');
     await mcm(["update", "plan", "--set", "/title=Four", "--actor", "bob"]);
     expect(await mcm(["undo", "plan", "--by", "ada", "--from", "0"])).toEqual({
       code: 0,

@@ -246,7 +246,9 @@ export function restHistorySuite(name: string, start: () => Promise<ServiceUnder
       test("[REST-30] [REST-31] versions that are not there", async () => {
         const address = await toldAddress();
         await expectProblem(await send("POST", `${address}/restore`, { version: 9 }), "VERSION_NOT_FOUND");
-        await expectProblem(await undo(address, { actor: "ada", from: 0, to: 9 }), "VERSION_NOT_FOUND");
+        await expectProblem(await undo(address, { actor: "ada", from: 9 }), "VERSION_NOT_FOUND");
+        const idle = await undo(address, { actor: "ada", from: 4 });
+        expect(await idle.json()).toEqual({ version: 4, changes: [], kept: [], dryRun: false });
       });
 
       test.each<[string, object, RegExp]>([

@@ -57,7 +57,8 @@ export class FakePast implements HistoryService {
   async undo(caller: Caller, id: ContextId, request: UndoRequest): Promise<RevertOutcome> {
     const { actor, from, to, path = "" } = request;
     const stored = this.#store.get(id);
-    dataAt(stored, to);
+    dataAt(stored, from);
+    if (to <= from) throw new ServiceError("INVALID_REQUEST", "`to` must be greater than `from`.");
     const theirs = stored.changes.filter((it) => it.actor === actor && it.version > from && it.version <= to);
     const places = [...new Set(theirs.flatMap(({ paths }) => paths))].filter((it) => touches({ paths: [it] }, path));
     const kept: KeptPath[] = [];

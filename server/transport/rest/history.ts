@@ -16,7 +16,7 @@ import {
   undoRequestSchema,
 } from "../../../shared/protocol/rest-history.ts";
 import { noQuerySchema } from "../../../shared/protocol/rest.ts";
-import type { RevertOutcome } from "../../context-service.ts";
+import type { ContextService, RevertOutcome } from "../../context-service.ts";
 import { contextIdOf, json, jsonAtVersion, noContent } from "./call.ts";
 import type { Call, RestHandler, RestParts } from "./call.ts";
 import { blameView, checkpointView, diffView, revertResult } from "./history-views.ts";
@@ -53,8 +53,14 @@ async function undo({ service }: RestParts, call: Call): Promise<Response> {
   const { actor, to, ...request } = await bodyOf(undoRequestSchema, call);
   if (request.path !== undefined) parsePath(request.path);
   const whose = parseActor(actor);
-  const newest = to ?? (await service.read(call.caller, id, { path: "", depth: 1 })).head.version;
-  return reverted(await service.history.undo(call.caller, id, { ...request, actor: whose, to: newest }));
+  const end = to ?? (await presentEnd(service, call, request.from));
+  return reverted(await service.history.undo(call.caller, id, { ...request, actor: whose, to: end }));
+}
+
+/** Beyond `from` in any case: when nothing happened since, there is nothing to undo, and no wrong range. */
+async function presentEnd(service: ContextService, call: Call, from: number): Promise<number> {
+  const { head } = await service.read(call.caller, contextIdOf(call), { path: "", depth: 1 });
+  return Math.max(head.version, from + 1);
 }
 
 function reverted(outcome: RevertOutcome): Response {
