@@ -24,7 +24,7 @@ import type { RootsJson } from "./read-data.ts";
 /** Operations that turn `before`, which stands at `path`, into `after`; none when they are equal. */
 export function diffJson(before: Json, after: Json, path = ""): JsonOp[] {
   const run = new DiffRun();
-  run.compare(before, after, { path, depth: 0 });
+  run.compare(before, after, { step: path, depth: 0 });
   return run.ops;
 }
 
@@ -47,7 +47,9 @@ export function diffRoots(before: RootsJson, after: RootsJson): JsonOp[] {
 
 /** Where a comparison is; `depth` is how far below the place the whole diff began at. */
 interface Place {
-  readonly path: string;
+  /** What it is a member or element of; the one without has a path for its step. */
+  readonly above?: Place;
+  readonly step: string;
   readonly depth: number;
 }
 
@@ -60,19 +62,18 @@ class DiffRun {
     const isTooDeep = place.depth >= LIMITS.depthMax || this.#budget.left <= 0;
     if (!isTooDeep && Array.isArray(before) && Array.isArray(after)) this.#compareLists(before, after, place);
     else if (!isTooDeep && isPlain(before) && isPlain(after)) this.#compareMembers(before, after, place);
-    else if (!sameJson(before, after, this.#budget)) this.ops.push({ op: "replace", path: place.path, value: after });
+    else if (!sameJson(before, after, this.#budget)) this.#replace(place, after);
   }
 
   #compareMembers(before: JsonObject, after: JsonObject, place: Place): void {
     for (const [key, member] of Object.entries(before)) {
       this.#budget.left--;
       const wanted = memberOf(after, key);
-      const inner = below(place, key);
-      if (wanted === undefined) this.ops.push({ op: "remove", path: inner.path });
-      else this.compare(member, wanted, inner);
+      if (wanted === undefined) this.ops.push({ op: "remove", path: pathOf(below(place, key)) });
+      else if (wanted !== member) this.compare(member, wanted, below(place, key));
     }
     for (const [key, value] of Object.entries(after)) {
-      if (!Object.hasOwn(before, key)) this.ops.push({ op: "add", path: below(place, key).path, value });
+      if (!Object.hasOwn(before, key)) this.ops.push({ op: "add", path: pathOf(below(place, key)), value });
     }
   }
 
@@ -84,8 +85,8 @@ class DiffRun {
     for (const step of steps) {
       const inner = below(place, String(index));
       const [old, wanted] = [elementOf(before, step.before), elementOf(after, step.after)];
-      if (wanted === undefined) this.ops.push({ op: "remove", path: inner.path });
-      else if (old === undefined) this.ops.push({ op: "add", path: inner.path, value: wanted });
+      if (wanted === undefined) this.ops.push({ op: "remove", path: pathOf(inner) });
+      else if (old === undefined) this.ops.push({ op: "add", path: pathOf(inner), value: wanted });
       else if (!step.isSame) this.#compareElement(old, wanted, inner);
       if (wanted !== undefined) index++;
     }
@@ -107,12 +108,20 @@ class DiffRun {
     for (const op of this.ops.slice(first)) weight += 1 + ("value" in op ? weightOf(op.value) : 0);
     if (weight < whole || (weight === whole && operations === 1)) return;
     this.ops.length = first;
-    this.ops.push({ op: "replace", path: place.path, value: after });
+    this.#replace(place, after);
+  }
+
+  #replace(place: Place, value: Json): void {
+    this.ops.push({ op: "replace", path: pathOf(place), value });
   }
 }
 
 function below(place: Place, step: string): Place {
-  return { path: `${place.path}/${escapeStep(step)}`, depth: place.depth + 1 };
+  return { above: place, step, depth: place.depth + 1 };
+}
+
+function pathOf({ above, step }: Place): string {
+  return above === undefined ? step : `${pathOf(above)}/${escapeStep(step)}`;
 }
 
 function isPlain(value: Json): value is JsonObject {

@@ -371,6 +371,84 @@ describe("what a live client stored whole", () => {
   });
 });
 
+describe("marks", () => {
+  test("[JSON-17] bytes are written, compared by value, and copied", () => {
+    const doc = docWith({ a: { $bytes: "AQL/" }, none: { $bytes: "" } });
+    expect(doc.getMap("data").get("a")).toEqual(new Uint8Array([1, 2, 255]));
+    expect(readData(replicaOf(doc), "")).toEqual({ a: { $bytes: "AQL/" }, none: { $bytes: "" } });
+    expect(applyJsonOps(doc, [{ op: "replace", path: "/a", value: { $bytes: "AQL/" } }], null).paths).toEqual([]);
+    const ops: JsonOp[] = [
+      { op: "test", path: "/a", value: { $bytes: "AQL/" } },
+      { op: "merge", path: "", value: { none: { $bytes: "/w==" } } },
+      { op: "add", path: "/l", value: [{ $bytes: "AA==" }] },
+    ];
+    expect(applyJsonOps(doc, ops, null).paths).toEqual(["/l", "/none"]);
+    expect(readData(doc, "")).toEqual({ a: { $bytes: "AQL/" }, none: { $bytes: "/w==" }, l: [{ $bytes: "AA==" }] });
+    expect(codeOf(() => applyJsonOps(doc, [{ op: "test", path: "/a", value: { $bytes: "AQI=" } }], null))).toBe(
+      "TEST_FAILED",
+    );
+  });
+
+  test.each<[string, Json]>([
+    ["no padding", { $bytes: "AQ" }],
+    ["a bit left over", { $bytes: "AR==" }],
+    ["the URL's letters", { $bytes: "_-8=" }],
+    ["a line break", { $bytes: "AAAA\n\n\n\n" }],
+    ["padding inside", { $bytes: "AA==AAAA" }],
+    ["only padding", { $bytes: "====" }],
+    ["a number", { $bytes: 1 }],
+    ["bytes with another member", { $bytes: "AQ==", b: 1 }],
+    ["XML with another member", { $xml: [], b: 1 }],
+    ["two marks", { $text: "", $bytes: "" }],
+    ["a big integer", { $bigint: "1" }],
+  ])("[JSON-4] %s is refused with the place", (_, value) => {
+    const doc = docWith({});
+    const before = Y.encodeStateAsUpdate(doc);
+    expect(codeOf(() => applyJsonOps(doc, [{ op: "add", path: "/a", value: [value] }], null))).toBe("INVALID_CHANGE");
+    expect(Y.encodeStateAsUpdate(doc)).toEqual(before);
+  });
+
+  test("[JSON-4] bytes count, and a mark's name is no member's", () => {
+    const doc = docWith({ a: {} });
+    const value = { $bytes: "A".repeat(LIMITS.contextBytesMax + 4) };
+    expect(codeOf(() => applyJsonOps(doc, [{ op: "add", path: "/b", value }], null))).toBe("TOO_LARGE");
+    for (const mark of ["$text", "$bytes", "$xml", "$bigint"]) {
+      expect(codeOf(() => applyJsonOps(doc, [{ op: "add", path: `/a/${mark}`, value: "" }], null))).toBe(
+        "INVALID_CHANGE",
+      );
+    }
+  });
+});
+
+describe("planned changes", () => {
+  const removals: JsonOp[] = Array.from({ length: LIMITS.opsMax + 1 }, () => ({ op: "remove", path: "/l/0" }));
+
+  test("[JSON-19] have more operations than a caller may send", () => {
+    const doc = docWith({ l: removals.map((_, index) => index) });
+    expect(codeOf(() => applyJsonOps(doc, removals, null))).toBe("TOO_LARGE");
+    applyJsonOps(doc, removals, null, { isPlanned: true });
+    expect(readData(doc, "")).toEqual({ l: [] });
+  });
+
+  test("[JSON-19] write what is in a context already, however long a text grew there", () => {
+    const doc = docWith({ t: { $text: "" } });
+    const value = { $text: "m".repeat(LIMITS.stringCharsMax + 1) };
+    expect(codeOf(() => applyJsonOps(doc, [{ op: "replace", path: "/t", value }], null))).toBe("INVALID_CHANGE");
+    applyJsonOps(doc, [{ op: "replace", path: "/t", value }], null, { isPlanned: true });
+    expect(readData(doc, "/t")).toBe(value.$text);
+  });
+
+  test("[JSON-19] long lists are brought back element by element in little time", () => {
+    const list = Array.from({ length: 60_000 }, (_, index) => index);
+    const doc = docWith({ l: list.slice(30_000) });
+    const ops = list.map((_, index): JsonOp =>
+      index < 30_000 ? { op: "add", path: `/l/${30_000 + index}`, value: index } : { op: "remove", path: "/l/0" },
+    );
+    applyJsonOps(doc, ops, null, { isPlanned: true });
+    expect(readData(replicaOf(doc), "/l")).toEqual(list.slice(0, 30_000));
+  });
+});
+
 describe("other roots", () => {
   function serverOf(edit: (editor: Y.Doc) => void): Y.Doc {
     const editor = new Y.Doc();

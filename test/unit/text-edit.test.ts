@@ -1,6 +1,6 @@
 /** The least edit, and passages in text. */
 import { expect, test } from "vitest";
-import { editedString, leastEdit, occurrenceOf } from "../../server/state/json/text-edit.ts";
+import { editedString, leastEdit, leastEdits, occurrenceOf } from "../../server/state/json/text-edit.ts";
 
 test.each([
   ["one two three", "one 2 three", 4, 3, "2"],
@@ -22,6 +22,38 @@ test.each([
     expect(edit && editedString(before, edit)).toBe(after);
   },
 );
+
+const change = (index: number, deleteCount: number, insert: string): unknown => ({ index, deleteCount, insert });
+
+test.each<[string, string, unknown[]]>([
+  ["one two three four", "1 two 3 four", [change(8, 5, "3"), change(0, 3, "1")]],
+  ["ab\ncd\nef\n", "ab\nCD\nef\ngh\n", [change(9, 0, "gh\n"), change(3, 2, "CD")]],
+  ["a😀bbbbbb😀c", "a😁bbbbbb\u{1FA00}c", [change(9, 2, "\u{1FA00}"), change(1, 2, "😁")]],
+  // "o" and " " are in both by chance
+  ["hello world", "goodbye moon", [change(0, 11, "goodbye moon")]],
+  ["x--y", "xx--yy", [change(4, 0, "y"), change(1, 0, "x")]],
+  ["same", "same", []],
+])("[JSON-12] %j to %j leaves what both have, and edits from the end on", (before, after, edits) => {
+  expect(leastEdits(before, after)).toEqual(edits);
+  expect(leastEdits(before, after).reduce(editedString, before)).toBe(after);
+});
+
+test("[JSON-12] a new paragraph and a letter at the other end are two edits, however long the text", () => {
+  const text = Array.from({ length: 20_000 }, (_, line) => `line ${line} of a text that is 600,000 characters long\n`);
+  const after = [...text.slice(0, 3), "a paragraph\n".repeat(1000), ...text.slice(3, -1), "the end"];
+  const edits = leastEdits(text.join(""), after.join(""));
+  expect(edits).toHaveLength(2);
+  expect(edits.reduce(editedString, text.join(""))).toBe(after.join(""));
+});
+
+test("[JSON-12] texts that have nothing in common are replaced at once", () => {
+  const [before, after] = [1, 2].map((seed) => {
+    let state = seed;
+    const next = (): number => (state = (state * 48_271) % 0x7fffffff);
+    return Array.from({ length: 200_000 }, () => String.fromCharCode(97 + (next() % 26))).join("");
+  });
+  expect(leastEdits(`<${before}>`, `<${after}>`)).toHaveLength(1);
+});
 
 test("[JSON-9] equal strings need no edit", () => {
   expect(leastEdit("same", "same")).toBeUndefined();
