@@ -21,7 +21,7 @@ export function changeTable(changes: readonly ChangeView[], color: Colors): stri
     pathsText(paths),
     safe(message),
   ]);
-  return table([["VERSION", "WHEN", "WHO", "BY", "PATHS", "MESSAGE"], ...rows], color);
+  return table([["VERSION", "WHEN", "WHO", "VIA", "PATHS", "MESSAGE"], ...rows], color);
 }
 
 export function blameTable({ lines }: BlameView, color: Colors): string {

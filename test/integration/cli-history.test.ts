@@ -50,7 +50,7 @@ describe("the past", () => {
     const { out, err } = await mcm(["history", "plan"]);
     expect(err).toBe("");
     expect(out.split("\n")).toEqual([
-      expect.stringMatching(/^VERSION +WHEN +WHO +BY +PATHS +MESSAGE$/),
+      expect.stringMatching(/^VERSION +WHEN +WHO +VIA +PATHS +MESSAGE$/),
       expect.stringMatching(/^1 +\S+Z +ada +cli +\/title +why$/),
       expect.stringMatching(/^2 +\S+Z +bob +cli +\/extra$/),
       expect.stringMatching(/^3 +\S+Z +ada +cli +\/title$/),
