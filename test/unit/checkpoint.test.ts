@@ -10,7 +10,7 @@ import {
 import { authorIdOf } from "../../server/state/author-id.ts";
 import type { FoldEntry } from "../../server/state/document-fold.ts";
 import { CheckpointPool } from "../../server/storage/checkpoint/checkpoint-pool.ts";
-import { alice, bob, emptyCheckpoint, SALT, Typist } from "../support/log-fixtures.ts";
+import { alice, bob, emptyCheckpoint, epochOf, SALT, Typist } from "../support/log-fixtures.ts";
 
 const NODE = 77;
 const AUTHOR = authorIdOf(NODE, { authorSalt: SALT });
@@ -69,6 +69,35 @@ describe.each(builders)("%s", (_, builder) => {
         [3, alice],
       ]),
     );
+  });
+
+  test("[CKPT-6] an epoch begins a new document and retires the ids of the old one, from whatever checkpoint one folds", async () => {
+    const old = someLog();
+    const server = new Typist(authorIdOf(NODE, { authorSalt: 99 }));
+    server.type("new ");
+    const epoch: FoldEntry = {
+      ...epochOf(41, 99, { update: Y.encodeStateAsUpdate(server.doc) }),
+      seq: 41,
+      version: 40,
+    };
+    const later = new Typist(4);
+    later.receive(epoch.update);
+    const { update } = later.type("document", bob);
+    server.receive(update);
+    const log: FoldEntry[] = [
+      ...old,
+      epoch,
+      { kind: "change", seq: 42, version: 41, actor: bob, update },
+      { kind: "change", seq: 43, version: 42, actor: alice, update: server.type("!").update },
+    ];
+    const whole = await builder.build({ base: emptyCheckpoint(), tail: log, nodeClientId: NODE });
+    expect(whole).toMatchObject({ seq: 43, version: 42, authorSalt: 99, owners: [[4, bob]], firstEpoch: 1 });
+    expect(new Set(whole.retired)).toEqual(new Set([1, 2, 3, AUTHOR]));
+    expect(textOf(whole.state)).toBe("new document!");
+    for (const cut of [3, 40, 41, 42]) {
+      const base = await builder.build({ base: emptyCheckpoint(), tail: log.slice(0, cut), nodeClientId: NODE });
+      expect(await builder.build({ base, tail: log.slice(cut), nodeClientId: NODE })).toEqual(whole);
+    }
   });
 
   test("[CKPT-3] a log that refers to what it does not have is no checkpoint", async () => {

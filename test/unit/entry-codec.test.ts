@@ -3,6 +3,7 @@ import { crc32 } from "node:zlib";
 import { expect, test } from "vitest";
 import { decodeRun, encodeRun } from "../../server/storage/log/entry-codec.ts";
 import { runKey } from "../../server/storage/log/log-keys.ts";
+import type { StoredRecord } from "../../server/storage/log/record.ts";
 import {
   decodeCheckpoint,
   decodeContext,
@@ -28,15 +29,56 @@ test("[LOG-14] a run reads back as it was written, seqs and versions included", 
   expect(decodeRun({ key, value: encodeRun(key, 4, run), name })).toEqual(run);
 });
 
+/** A record with a body, as hex. */
+function sealed(body: string): string {
+  const content = Buffer.concat([Buffer.of(1), Buffer.from(body.replaceAll(" ", ""), "hex")]);
+  const checksum = Buffer.alloc(4);
+  checksum.writeUInt32BE(crc32(Buffer.concat([key, content])));
+  return Buffer.concat([checksum, content]).toString("hex");
+}
+
 test("[LOG-14] the bytes of a run are fixed: old data folders must open", () => {
   const entry = { ...entryOf(1), seq: 10, version: 5, atMs: 1_000, paths: ["/a"] };
-  const body = "04 01 000000 05616c696365 e807 01022f61 0400000001".replaceAll(" ", "");
-  const sealed = Buffer.concat([Buffer.of(1), Buffer.from(body, "hex")]);
-  const checksum = Buffer.alloc(4);
-  checksum.writeUInt32BE(crc32(Buffer.concat([key, sealed])));
-  expect(Buffer.from(encodeRun(key, 4, [entry])).toString("hex")).toBe(
-    Buffer.concat([checksum, sealed]).toString("hex"),
+  const first = "000000 05616c696365 e807 01022f61 0400000001";
+  expect(Buffer.from(encodeRun(key, 4, [entry])).toString("hex")).toBe(sealed(`04 01 ${first}`));
+  const resolving = { ...entry, seq: 11, version: 6, origin: "resolver", resolves: "9.0", message: "m" } as const;
+  const epoch = { ...epochOf(1, 300), seq: 12, version: 6, atMs: 1_000, update: Uint8Array.of(0, 0) };
+  expect(Buffer.from(encodeRun(key, 4, [entry, resolving, epoch])).toString("hex")).toBe(
+    sealed(`04 03 ${first} 000707 e807 016d 03392e30 01022f61 0400000001 020009 e807 00 020000 ac02`),
   );
+});
+
+test("[LOG-14] records of layout 1 end earlier; what they lack has the value that it had then", () => {
+  const record = (body: string): StoredRecord => ({ key, value: Buffer.from(sealed(body), "hex"), name });
+  const sizes = { logBytes: 9, coveredBytes: 5 };
+  expect(decodeHead(record("05 05 00 07  03 06 09 05"))).toEqual({
+    head: { seq: 5, version: 5, lockSeq: 0, updatedAtMs: 7 },
+    checkpoints: [
+      { seq: 0, version: 0, bytes: 0, isKept: false },
+      { seq: 3, version: 3, bytes: 6, isKept: false },
+    ],
+    baseSeq: 0,
+    ...sizes,
+  });
+  expect(decodeHead(record("05 05 00 07  00 06 09 05")).checkpoints).toEqual([
+    { seq: 0, version: 0, bytes: 6, isKept: false },
+  ]);
+  expect(decodeCheckpoint(record("05 05 01 05616c696365 01 07 0109"))).toEqual({
+    seq: 5,
+    version: 5,
+    owners: [[7, alice]],
+    state: Uint8Array.of(9),
+    retired: [],
+    authorSalt: 0,
+  });
+  const { firstEpoch: _, authorSalt: __, ...meta } = { ...metaOf("plan"), epoch: 4 };
+  const text = Buffer.from(JSON.stringify(meta));
+  const length = Buffer.of((text.length & 127) | 128, text.length >> 7).toString("hex");
+  expect(decodeContext(record(`09 ${length} ${text.toString("hex")}`)).meta).toEqual({
+    ...meta,
+    firstEpoch: 4,
+    authorSalt: 0,
+  });
 });
 
 test("[LOG-15] any changed bit, any cut and any other key is DATA_DAMAGED with the record's name", () => {

@@ -11,13 +11,13 @@ import { emptyCheckpoint, idOf, metaOf, Typist } from "../support/log-fixtures.t
 import { ManualClock } from "../support/manual-clock.ts";
 
 const IDS = ["a", "b"].map(idOf);
-const ROUNDS = 7;
+const ROUNDS = 6;
 const ATTEMPTS_MAX = 20;
 /** In which a checkpoint is kept. */
-const KEEP_ROUND = 2;
+const KEEP_ROUND = 1;
 const limits = { ...LIMITS, checkpointTailEntries: 4 };
 /** So few that history is dropped again and again. */
-const retention = { changesMax: 5 };
+const retention = { changesMax: 4 };
 
 interface Rig {
   readonly clock: ManualClock;
