@@ -81,6 +81,7 @@ describe("what is accepted", () => {
 
   test("[TYPE-4] other roots are free", () => {
     const it = tasks();
+    expect(it.change([{ op: "append_text", path: "/title", text: "s" }])).toBeUndefined();
     expect(it.edit((_data, doc) => doc.getText("notes").insert(0, "longer than ten characters"))).toBeUndefined();
     expect(it.edit((_data, doc) => doc.getText("notes").insert(0, "and "))).toBeUndefined();
     expect(it.change([{ op: "append_text", path: "@notes", text: "!" }])).toBeUndefined();
@@ -202,6 +203,11 @@ describe("what is refused", () => {
     expect(it.edit((data) => data.set("tasks", new Y.Map()))).toBeUndefined();
     expect(it.change([{ op: "add", path: "/tasks/z", value: { name: "Z" } }])).toBeUndefined();
     expect(new Set(Y.decodeStateVector(Y.encodeStateVector(it.doc)).keys())).toEqual(new Set([SERVER_ID, 7]));
+    const author = it.replica(SERVER_ID);
+    const before = Y.encodeStateVector(author);
+    author.getMap("data").delete("list");
+    author.getMap("data").set("list", new Y.Array());
+    it.rehearsal.applied(Y.encodeStateAsUpdate(author, before));
     expect(notices).not.toHaveBeenCalled();
   });
 });
