@@ -244,8 +244,11 @@ export class ContextState implements Present {
     this.doc.clientID = this.clientIds.authorId;
     // what puts an earlier state back may set a counter
     const maySetCounters = WORKED_OUT.has(origin);
+    // a conflict may be resolved by operations that a caller gave
+    const isPlanned = origin === "restore" || origin === "undo";
     if (this.#rehearsal !== undefined) {
-      const rehearsed = this.#rehearsal.tryOps(ops, { clientId: this.clientIds.authorId, beforeWrite, maySetCounters });
+      const { authorId: clientId } = this.clientIds;
+      const rehearsed = this.#rehearsal.tryOps(ops, { clientId, beforeWrite, isPlanned, maySetCounters });
       const { update } = rehearsed;
       // in a transaction of our own, in which Yjs takes the server's client id for what it is
       if (update !== undefined) this.doc.transact(() => Y.applyUpdate(this.doc, update, LIVE), actor);
@@ -255,7 +258,7 @@ export class ContextState implements Present {
     const capture = (bytes: Uint8Array): void => void updates.push(bytes);
     this.doc.on("update", capture);
     try {
-      const { paths } = applyJsonOps(this.doc, ops, actor, { beforeWrite });
+      const { paths } = applyJsonOps(this.doc, ops, actor, { beforeWrite, isPlanned });
       return { paths, update: updates[0] };
     } finally {
       this.doc.off("update", capture);

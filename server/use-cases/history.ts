@@ -8,11 +8,13 @@
  *
  * Not here: how it is worked out (server/history, server/state/history), compaction (compaction.ts).
  */
+import type * as Y from "yjs";
 import type { JsonOp } from "../../shared/change.ts";
 import { ServiceError, toServiceError } from "../../shared/errors.ts";
 import type { BlameLine, Diff, NamedCheckpoint } from "../../shared/history.ts";
 import type { ContextId } from "../../shared/ids.ts";
-import { parsePath } from "../../shared/path.ts";
+import { formatPath, parsePath } from "../../shared/path.ts";
+import { readData } from "../../shared/read-data.ts";
 import type { Clock } from "../clock.ts";
 import type { ContextAccess } from "../context-access.ts";
 import type { Caller, HistoryService, RestoreRequest, RevertOutcome, UndoRequest } from "../context-service.ts";
@@ -66,8 +68,9 @@ export class HistoryUseCases implements HistoryService {
     const { path, version, dryRun = false, message = `restore version ${version}` } = request;
     const wanted = await this.#history.reading(id, { version, path });
     let found: RevertOps = { changes: [], kept: [] };
-    const plan = (doc: Parameters<typeof readingAt>[0]): readonly JsonOp[] => {
+    const plan = (doc: Y.Doc): readonly JsonOp[] => {
       found = revertOps(readingAt(doc, path), wanted, path);
+      checkParent(doc, path, found.changes);
       return found.changes;
     };
     const at = dryRun
@@ -111,6 +114,22 @@ export class HistoryUseCases implements HistoryService {
     const planned = { plan: () => changes, origin: "undo", message, ifVersion: version } as const;
     const outcome = await this.#access.change(caller, id, planned);
     return { version: outcome.version, changes, kept, dryRun };
+  }
+}
+
+/** What stood in something that is gone can only come back with it. @throws {ServiceError} PATH_NOT_FOUND */
+function checkParent(doc: Y.Doc, path: string, changes: readonly JsonOp[]): void {
+  if (!changes.some((change) => change.op === "add" && change.path === path)) return;
+  try {
+    readData(doc, formatPath(parsePath(path).slice(0, -1)), 0);
+  } catch (error) {
+    const { code, details } = toServiceError(error);
+    if (code !== "PATH_NOT_FOUND") throw error;
+    throw new ServiceError(
+      "PATH_NOT_FOUND",
+      "What stood at the path stood in something that is gone as well. Restore that: `details.path` says where it was.",
+      { details },
+    );
   }
 }
 

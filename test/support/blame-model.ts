@@ -3,16 +3,14 @@
  * each member, element and character. Knows nothing of Yjs ids.
  */
 import * as Y from "yjs";
-
-/** Writers by path; a text has one for each character. */
-type Mirror = Y.AbstractType<unknown>;
+import type { SharedType } from "../../shared/yjs-values.ts";
 
 export class BlameModel {
   readonly #doc = new Y.Doc();
   /** Of a map: the writer of each member. */
-  readonly #members = new Map<Mirror, Map<string, string>>();
+  readonly #members = new Map<SharedType, Map<string, string>>();
   /** Of a list or text: the writers in order. */
-  readonly #elements = new Map<Mirror, string[]>();
+  readonly #elements = new Map<SharedType, string[]>();
   #writer = "base";
 
   constructor(state: Uint8Array) {
@@ -71,7 +69,7 @@ export class BlameModel {
     }
   }
 
-  #watch({ target, changes }: Y.YEvent<Mirror>): void {
+  #watch({ target, changes }: Y.YEvent<SharedType>): void {
     for (const [key, { action }] of changes.keys) {
       if (action === "delete" || !(target instanceof Y.Map)) continue;
       this.#members.get(target)?.set(key, this.#writer);

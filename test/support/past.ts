@@ -22,6 +22,8 @@ export const actorOf = (name: string): Actor => parseActor(name);
 
 export type Edit = (data: Y.Map<unknown>, doc: Y.Doc) => void;
 
+const NOTHING = Y.encodeStateAsUpdate(new Y.Doc());
+
 export class Past {
   readonly base: Checkpoint;
   readonly entries: LogEntry[] = [];
@@ -94,7 +96,7 @@ export class Past {
       kind: "void",
       actor: actorOf(name),
       paths: ["/refused"],
-      update: Y.encodeStateAsUpdate(new Y.Doc()),
+      update: NOTHING,
     });
   }
 
