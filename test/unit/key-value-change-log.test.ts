@@ -107,6 +107,17 @@ test("[LOG-19] a trim that was cut short leaves a log that is whole, whichever s
   }
 });
 
+test("[LOG-19] trims at the same time count what they drop once", async () => {
+  const store = new FaultyStore(never);
+  const log = await openLog(store);
+  await log.create(metaOf("plan"), emptyCheckpoint());
+  for (let n = 1; n <= 20; n++) await log.append(plan, { seq: n - 1 }, [entryOf(n)]);
+  await log.writeCheckpoint(plan, { ...emptyCheckpoint(), seq: 20, version: 20 });
+  await Promise.all([5, 12, 9].map((seq) => log.trim(plan, { ...emptyCheckpoint(), seq, version: seq })));
+  expect((await log.load(plan))?.size).toMatchObject({ baseSeq: 12, logBytes: await bytesOfRuns(store) });
+  await log.close();
+});
+
 test("[LOG-19] a run that reaches beyond the base stays, and counts, until the base has passed it", async () => {
   const store = new FaultyStore(never);
   const log = await openLog(store);

@@ -6,7 +6,7 @@ import { InlineCheckpointBuilder, type CheckpointBuilder } from "../../server/st
 import { KeyValueChangeLog } from "../../server/storage/log/key-value-change-log.ts";
 import { StorageManager } from "../../server/storage/storage-manager.ts";
 import { failNth, FaultyStore, type StoreOperation } from "../support/faulty-store.ts";
-import { emptyCheckpoint, entryOf, idOf, metaOf, Typist } from "../support/log-fixtures.ts";
+import { emptyCheckpoint, entryOf, epochOf, idOf, metaOf, Typist } from "../support/log-fixtures.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 const plan = idOf("plan");
@@ -239,7 +239,11 @@ test("[LOG-5] after a refused append the context takes no other until it was loa
   await turns();
   expect(storage.status().available).toBe(true);
   await expect(storage.append(plan, { lockSeq: 0 }, [entryOf(2)])).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+  // What its caller holds may contain what was refused: nothing is said of it.
+  const remembered = { key: "k", fingerprint: "f", version: 1, atMs: 2_000 };
+  await expect(storage.recordIdempotent(plan, remembered)).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
   await storage.load(plan);
+  await storage.recordIdempotent(plan, { ...remembered, version: 0 });
   expect(await storage.append(plan, { lockSeq: 0 }, [entryOf(2)])).toMatchObject({ entries: [{ seq: 1 }] });
 });
 
@@ -255,6 +259,42 @@ test("[LOG-5] a full queue refuses before anything is decided, and so the smalle
   expect(storage.status().available).toBe(true);
   expect((await storage.load(plan))?.head.seq).toBe(1);
   expect(await storage.append(plan, { seq: 1 }, [entryOf(3)])).toMatchObject({ kind: "appended" });
+});
+
+test("[CACHE-1] what keeping, releasing and trimming change is loaded again", async () => {
+  const { storage, clock } = await start({ limits: { checkpointTailEntries: 4 } });
+  const typist = new Typist(1);
+  for (let n = 0; n < 10; n++) await storage.append(plan, { seq: n }, [typist.type(`${n}`)]);
+  await storage.settled();
+  const alike = async (): Promise<void> => {
+    const cached = await storage.load(plan);
+    clock.advance(LIMITS.cacheTtlMs + 1);
+    expect(await storage.load(plan)).toEqual(cached);
+  };
+  const newest = (await storage.load(plan))?.checkpoint;
+  if (newest === undefined) throw new Error("no checkpoint");
+  await storage.writeCheckpoint(plan, newest, { isKept: true });
+  await alike();
+  await storage.releaseCheckpoint(plan, newest.seq);
+  await alike();
+  await storage.trim(plan, newest);
+  await alike();
+  expect((await storage.load(plan))?.size).toMatchObject({ baseSeq: newest.seq });
+  await storage.append(plan, { seq: 10 }, [epochOf(11, 5)]);
+  await alike();
+  expect((await storage.load(plan))?.meta).toMatchObject({ epoch: 2, authorSalt: 5 });
+});
+
+test("[LOG-17] records go through the manager, whose failures are seen there too", async () => {
+  const { storage, store, events } = await start();
+  await storage.writeRecords(undefined, [{ collection: "types", key: "k", value: { n: 1 } }]);
+  expect(await storage.readRecord(undefined, "types", "k")).toEqual({ n: 1 });
+  expect(await storage.listRecords(plan, "types", { limit: 5 })).toEqual([]);
+  store.plan = failNth(1, { operations: ["batch"] });
+  await expect(storage.writeRecords(plan, [{ collection: "types", key: "k", value: {} }])).rejects.toMatchObject({
+    code: "STORE_UNAVAILABLE",
+  });
+  expect(events).toEqual(["failed "]);
 });
 
 test("[STORE-10] old idempotency records go in time", async () => {

@@ -87,14 +87,7 @@ export class RetentionScheduler {
   #add(contextId: ContextId): void {
     if (this.#isClosed) return;
     this.#due.add(contextId);
-    if (this.#running === undefined) this.#start();
-  }
-
-  #start(): void {
-    this.#running = this.#run().finally(() => {
-      this.#running = undefined;
-      if (this.#due.size > 0) this.#start();
-    });
+    this.#running ??= this.#run();
   }
 
   async #run(): Promise<void> {
@@ -111,6 +104,8 @@ export class RetentionScheduler {
         this.#options.onError(contextId, error);
       }
     }
+    // In the same turn as the last look at what is due.
+    this.#running = undefined;
   }
 
   async #thin(contextId: ContextId, context: StoredContext): Promise<void> {
