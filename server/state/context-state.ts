@@ -28,7 +28,7 @@ import { RecentDeletions } from "./conflict/recent-deletions.ts";
 import { DocumentFold } from "./document-fold.ts";
 import { applyJsonOps } from "./json/json-changes.ts";
 import { coverOf } from "./path-cover.ts";
-import { checkPaths, checkVersion } from "./precondition.ts";
+import { checkPaths, checkVersion, statedPaths } from "./precondition.ts";
 import type { Present } from "./precondition.ts";
 import type { ContextSchema } from "./schema/context-schema.ts";
 import { Rehearsal } from "./schema/rehearsal.ts";
@@ -211,6 +211,7 @@ export class ContextState implements Present {
       if (write.ifVersion !== undefined) checkVersion(write.ifVersion, this);
       if (write.resolves !== undefined) this.#conflicts.checkOpen(write.resolves);
       const ops = typeof write.ops === "function" ? write.ops(this.doc) : write.ops;
+      if (write.ifVersion?.scope === "paths") checkPaths(write.ifVersion, statedPaths(ops), this);
       if (!ops.every((op) => op.op === "remove" || op.op === "test")) this.size.check(0);
       written = this.#write({ ...write, ops });
     } catch (error) {

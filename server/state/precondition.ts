@@ -3,15 +3,18 @@
  *
  * Invariants (PRE):
  *  1. Scope `paths`: the write holds when no change after that version touched a path at, above or below one that it
- *     touches. Scope `context`: when there was no change at all.
+ *     touches or says it writes. Scope `context`: when there was no change at all.
  *  2. What cannot be known any more, because the log does not keep it, counts as changed.
  *  3. The refusal says the present version and value, and who changed it when.
  */
 import type * as Y from "yjs";
-import type { VersionScope } from "../../shared/change.ts";
+import type { JsonOp, VersionScope } from "../../shared/change.ts";
 import { ServiceError } from "../../shared/errors.ts";
+import { isJsonObject } from "../../shared/json.ts";
+import type { Json } from "../../shared/json.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { outlineAt } from "../../shared/outline.ts";
+import { escapeStep } from "../../shared/path.ts";
 import type { LastWrite, TouchIndex } from "./touch-index.ts";
 
 export interface Precondition {
@@ -19,6 +22,22 @@ export interface Precondition {
   readonly scope: VersionScope;
   /** The changes between `version` and what the context's own index knows, when it does not reach back so far. */
   readonly older?: { readonly index: TouchIndex; readonly upTo: number };
+}
+
+/**
+ * The paths that operations say they write, whether that changes anything or not: who writes what somebody else has just
+ * written too must learn that, or two would count one thing once. The others name what they change.
+ */
+export function statedPaths(ops: readonly JsonOp[]): readonly string[] {
+  return ops.flatMap((op): readonly string[] => {
+    if (op.op === "merge") return mergedPaths(op.path, op.value);
+    return op.op === "add" || op.op === "replace" || op.op === "copy" ? [op.path] : [];
+  });
+}
+
+function mergedPaths(path: string, value: Json): readonly string[] {
+  if (!isJsonObject(value)) return [path];
+  return Object.entries(value).flatMap(([key, member]) => mergedPaths(`${path}/${escapeStep(key)}`, member));
 }
 
 /** What a precondition is held against. */

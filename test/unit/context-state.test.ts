@@ -253,3 +253,13 @@ test("[STATE-7] a state rebuilt from checkpoint and tail equals the one that liv
   expect(Y.encodeStateAsUpdate(again.doc)).toEqual(Y.encodeStateAsUpdate(state.doc));
   expect([again.seq, again.version, again.doc.clientID]).toEqual([3, 3, NODE]);
 });
+
+test("[PRE-2] two who write the same value for one version: the second is refused, though nothing would change", () => {
+  const state = stateOf({ n: 0, m: 0 });
+  const set = (path: string, version: number): Write => ({
+    ...ops(ada, [{ op: "replace", path, value: 1 }]),
+    ifVersion: { version, scope: "paths" },
+  });
+  const verdicts = state.admit([set("/n", 0), set("/n", 0), set("/m", 0), set("/n", 1)], 0);
+  expect(kinds(verdicts)).toEqual(["admitted", "VERSION_CONFLICT", "admitted", "unchanged"]);
+});

@@ -3,7 +3,7 @@ import * as Y from "yjs";
 import { describe, expect, test } from "vitest";
 import { ServiceError } from "../../shared/errors.ts";
 import { parseActor } from "../../shared/ids.ts";
-import { checkPaths, checkVersion } from "../../server/state/precondition.ts";
+import { checkPaths, checkVersion, statedPaths } from "../../server/state/precondition.ts";
 import type { Precondition, Present } from "../../server/state/precondition.ts";
 import { TouchIndex } from "../../server/state/touch-index.ts";
 
@@ -51,6 +51,17 @@ describe("[PRE-2] a version holds for the paths that the write touches", () => {
   ])("version %i, %j: %s", (version, touched, holds) => {
     expect(refusal(() => checkPaths(paths(version), touched, present())) === undefined).toBe(holds);
     checkVersion(paths(version), present());
+  });
+
+  test("a write that says what stands there already names its path too", () => {
+    const stated = statedPaths([
+      { op: "replace", path: "/n", value: 1 },
+      { op: "merge", path: "/m", value: { "a/b": { c: 1 }, d: null } },
+      { op: "copy", path: "/to", from: "/from" },
+      { op: "test", path: "/t", value: 1 },
+      { op: "increment", path: "/i", by: 1 },
+    ]);
+    expect(stated).toEqual(["/n", "/m/a~1b/c", "/m/d", "/to"]);
   });
 
   test("the refusal says who wrote when, and what stands there now", () => {
