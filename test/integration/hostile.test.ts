@@ -161,6 +161,7 @@ describe("floods", () => {
 
   test("[SYNC-3] 60 MB of edits past a client that does not read", async () => {
     const raw = await attacker();
+    raw.write(frame(encodeStep1(bytes(0)))); // who never asks is never told
     raw.socket.pause();
     const chunk = "x".repeat(1024 * 1024 - 100);
     for (let i = 0; i < 60; i++) dataOf(writer).set("big", `${i}${chunk}`);
