@@ -96,9 +96,10 @@ function fitted(bytesMax: number, read: (reading: Reading) => Json, isGone: IsGo
   return { json, isCut: true };
 }
 
-/** At depth 0 only a string can be too long, whatever it stands for. */
+/** At depth 0 only a string can be too long, that of a text or of bytes too. */
 function longString(json: Json): Json {
-  return { $string: typeof json === "string" ? json.length : JSON.stringify(json).length };
+  const [text] = isJsonObject(json) ? Object.values(json) : [json];
+  return { $string: typeof text === "string" ? text.length : JSON.stringify(json).length };
 }
 
 class Reading {
