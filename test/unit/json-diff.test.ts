@@ -112,6 +112,21 @@ describe("bounds", () => {
   });
 });
 
+describe("elements too deep to look at", () => {
+  test("[JDIFF-4] equal nothing", () => {
+    const deep = (leaf: Json): Json => {
+      let value = leaf;
+      for (let i = 0; i < 100; i++) value = [value];
+      return value;
+    };
+    const [before, after]: [Json, Json] = [
+      [1, deep(1), deep(2), 2],
+      [1, deep(3), 2, deep(4), deep(5), 3],
+    ];
+    expect(patched(before, diffJson(before, after))).toEqual(after);
+  });
+});
+
 describe("roots", () => {
   test("[JDIFF-1] each root is compared at its own path", () => {
     const before = { data: { a: 1 }, roots: { note: text("a"), "x/y": { b: 1 }, list: [1] } };

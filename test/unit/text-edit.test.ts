@@ -27,11 +27,16 @@ const change = (index: number, deleteCount: number, insert: string): unknown => 
 
 test.each<[string, string, unknown[]]>([
   ["one two three four", "1 two 3 four", [change(8, 5, "3"), change(0, 3, "1")]],
-  ["ab\ncd\nef\n", "ab\nCD\nef\ngh\n", [change(9, 0, "gh\n"), change(3, 2, "CD")]],
+  ["ab\ncd\nef\n", "ab\nCD\nef\ngh\n", [change(8, 0, "\ngh"), change(3, 2, "CD")]],
   ["a😀bbbbbb😀c", "a😁bbbbbb\u{1FA00}c", [change(9, 2, "\u{1FA00}"), change(1, 2, "😁")]],
   // "o" and " " are in both by chance
   ["hello world", "goodbye moon", [change(0, 11, "goodbye moon")]],
-  ["x--y", "xx--yy", [change(4, 0, "y"), change(1, 0, "x")]],
+  [
+    "a long beginning, kept, a long ending",
+    "something else, kept, and anything",
+    [change(25, 9, "nd anyth"), change(0, 16, "something else")],
+  ],
+  ["x--y", "xx--yy", [change(3, 0, "y"), change(1, 0, "x")]],
   ["same", "same", []],
 ])("[JSON-12] %j to %j leaves what both have, and edits from the end on", (before, after, edits) => {
   expect(leastEdits(before, after)).toEqual(edits);

@@ -168,6 +168,13 @@ describe("restoring", () => {
     ]);
   });
 
+  test("[XML-3] an embedded object takes the place of another", () => {
+    const embeds = (...names: string[]): Json => ({ text: names.map((name) => ({ insert: { name } })) });
+    const doc = docWith([embeds("a", "b")]);
+    doc.transact(() => restoreXml(doc.getXmlFragment("prose"), [embeds("a", "c")]));
+    expect(proseOf(doc)).toEqual([embeds("a", "c")]);
+  });
+
   test("[XML-3] attributes: what came goes, what changed is set, the rest is left", () => {
     const doc = docWith([{ element: "p", attributes: { a: 1, b: 2, c: { d: 3 } } }]);
     const events: string[] = [];
