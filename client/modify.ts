@@ -54,9 +54,8 @@ export async function modify(
       const written = await place.write({ op: value === undefined ? "add" : "replace", path, value: next }, version);
       return { version: written.version, value: next };
     } catch (error) {
-      const conflict = conflictIn(error, value);
-      if (conflict === undefined || attempt >= attempts) throw error;
-      await place.reached(conflict.version);
+      if (!isConflict(error) || attempt >= attempts) throw error;
+      await place.reached(Number(error.details["currentVersion"] ?? 0));
       await pause(pauseMs(attempt, Math.random()), signal);
     }
   }
@@ -72,13 +71,8 @@ export function pauseMs(attempt: number, random: number): number {
   return random * Math.min(PAUSE_MS_MAX, PAUSE_MS_FIRST * 2 ** (attempt - 1));
 }
 
-/** The version to wait for when the value was changed or removed meanwhile; undefined for other refusals. */
-function conflictIn(error: unknown, value: Json | undefined): { readonly version: number } | undefined {
-  if (!(error instanceof ServiceError)) return undefined;
-  const { currentVersion } = error.details;
-  if (error.code === "VERSION_CONFLICT") return { version: typeof currentVersion === "number" ? currentVersion : 0 };
-  // there is nothing to replace any more, which the server notices before it looks at versions
-  return error.code === "PATH_NOT_FOUND" && value !== undefined ? { version: 0 } : undefined;
+function isConflict(error: unknown): error is ServiceError {
+  return error instanceof ServiceError && error.code === "VERSION_CONFLICT";
 }
 
 function isValue(value: unknown): value is Json {
