@@ -62,6 +62,9 @@ export class DocumentBroken extends Error {
 
 const LIVE = Symbol("live");
 
+/** A Yjs client id under which nothing is written. */
+const NOBODY = 0;
+
 const WORKED_OUT: ReadonlySet<ChangeOrigin> = new Set(["restore", "undo", "resolver"]);
 
 interface Written {
@@ -251,8 +254,12 @@ export class ContextState implements Present {
       const { authorId: clientId } = this.clientIds;
       const rehearsed = this.#rehearsal.tryOps(ops, { clientId, beforeWrite, isPlanned, maySetCounters });
       const { update } = rehearsed;
-      // in a transaction of our own, in which Yjs takes the server's client id for what it is
-      if (update !== undefined) this.doc.transact(() => Y.applyUpdate(this.doc, update, LIVE), actor);
+      if (update !== undefined) {
+        // Yjs takes a new client id when an update advances its own
+        this.doc.clientID = NOBODY;
+        Y.applyUpdate(this.doc, update, LIVE);
+        this.doc.clientID = this.clientIds.authorId;
+      }
       return rehearsed;
     }
     const updates: Uint8Array[] = [];
