@@ -9,6 +9,7 @@ import { ContextManager } from "../../server/context-manager.ts";
 import type { Caller } from "../../server/context-service.ts";
 import { HistoryManager } from "../../server/history/history-manager.ts";
 import { InlineHistory } from "../../server/history/history-runner.ts";
+import type { HistoryRunner } from "../../server/history/history-runner.ts";
 import { InlineCheckpointBuilder } from "../../server/storage/checkpoint/checkpoint.ts";
 import { StorageManager } from "../../server/storage/storage-manager.ts";
 import type { Session } from "../../server/sync/session.ts";
@@ -30,7 +31,10 @@ export interface ServiceRig {
   readonly storage: StorageManager;
 }
 
-export async function startService(log: GatedLog = new GatedLog()): Promise<ServiceRig> {
+export async function startService(
+  log: GatedLog = new GatedLog(),
+  runner: HistoryRunner = new InlineHistory(),
+): Promise<ServiceRig> {
   const logger = new RecordingLogger();
   const storage = new StorageManager({ log, clock: systemClock, logger, checkpoints: new InlineCheckpointBuilder() });
   await storage.start();
@@ -41,7 +45,7 @@ export async function startService(log: GatedLog = new GatedLog()): Promise<Serv
     storage,
     types,
     sync: new SyncManager(systemClock),
-    history: new HistoryManager({ log: storage, clock: systemClock, runner: new InlineHistory() }),
+    history: new HistoryManager({ log: storage, clock: systemClock, runner }),
     recreator: new InlineRecreator(),
   });
   return { service, log, logger, storage };
