@@ -1,4 +1,4 @@
-/** Loading, unloading and turns: rules LIVE-1…4. */
+/** Loading, unloading and turns: rules LIVE-1…5. */
 import { beforeEach, describe, expect, test } from "vitest";
 import { ServiceError } from "../../shared/errors.ts";
 import { ANONYMOUS, parseContextId } from "../../shared/ids.ts";
@@ -138,4 +138,20 @@ test("[LIVE-4] a dropped context refuses what is queued and what comes, and is l
   expect(turns).toEqual([]);
   expect(await manager.acquire(PLAN)).not.toBe(context);
   expect(loads).toHaveLength(2);
+});
+
+test("[LIVE-5] a paused context takes no turn and stays in memory; resumed, it takes what waited, in order", async () => {
+  const context = await manager.acquire(PLAN);
+  manager.pause(context);
+  const waiting = [write(), write()];
+  for (const each of waiting) manager.enqueue(context, each);
+  await microtasks();
+  manager.release(context);
+  clock.advance(LIMITS.idleUnloadMs);
+  manager.unloadIdle();
+  expect(turns).toEqual([]);
+  expect(manager.get(PLAN)).toBe(context);
+  manager.resume(context);
+  await microtasks();
+  expect(turns).toEqual([waiting]);
 });
