@@ -6,7 +6,7 @@ import { ClassicLevel } from "classic-level";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ServiceError } from "../../shared/errors.ts";
 import { LevelChangeLog } from "../../server/storage/log/level-change-log.ts";
-import { FORMAT_KEY } from "../../server/storage/log/log-keys.ts";
+import { FORMAT_KEY, LAYOUT_VERSION } from "../../server/storage/log/log-keys.ts";
 import { encodeNumber } from "../../server/storage/log/record-codec.ts";
 import { emptyCheckpoint, entryOf, idOf, metaOf } from "../support/log-fixtures.ts";
 
@@ -137,7 +137,7 @@ test("[STORE-6] a sound folder opens, and opens again", async () => {
 test("[STORE-7] a folder of a newer release is refused", async () => {
   const folder = await copyOf(sound);
   const database = new ClassicLevel<Uint8Array, Uint8Array>(folder, { keyEncoding: "view", valueEncoding: "view" });
-  await database.put(FORMAT_KEY, encodeNumber(FORMAT_KEY, 2));
+  await database.put(FORMAT_KEY, encodeNumber(FORMAT_KEY, LAYOUT_VERSION + 1));
   await database.close();
   const error = await openError(folder);
   expect(error?.code).toBe("DATA_FORMAT_NEWER");
