@@ -199,19 +199,22 @@ class World {
 
   /** Which write counts at the key now. */
   #settle(place: string, ops: readonly Op[]): void {
-    const last = ops.at(-1);
-    const shown = this.typeAt(last?.container ?? "")?._map.get(last?.key ?? "");
-    if (shown === undefined) return;
-    const shownId = idOf(shown.lastId);
-    const op = shown.deleted
-      ? ops.findLast((one) => one.kind === "delete" && one.item === shownId)
-      : this.setOp(shownId);
+    const op = this.#counting(ops);
     const standing = this.#standing.get(place);
     if (op === undefined || op === standing?.op) return;
     // a deletion of what another deletion had deleted says the same as that one
-    const isRepeated = op.kind === "delete" && standing?.op.kind === "delete" && standing.op.item === shownId;
+    const isRepeated = op.kind === "delete" && standing?.op.kind === "delete" && standing.op.item === op.item;
     if (isRepeated) standing.same.push(op);
     else this.#standing.set(place, { op, same: [] });
+  }
+
+  /** The write that made what shows, or the one of these that made it go. */
+  #counting(ops: readonly Op[]): Op | undefined {
+    const key = ops[0]?.key ?? null;
+    const shown = key === null ? undefined : this.typeAt(ops[0]?.container ?? "")?._map.get(key);
+    if (shown === undefined) return undefined;
+    const id = idOf(shown.lastId);
+    return shown.deleted ? ops.findLast((op) => op.kind === "delete" && op.item === id) : this.setOp(id);
   }
 }
 

@@ -68,14 +68,13 @@ export class ConflictProbe {
       if (!this.#incoming.isNewStruct(struct)) isRepeated = true;
       else this.#begin(struct, this.#incoming.beginningOf(struct));
     }
-    for (const rivals of this.#rivals()) {
-      if (this.#candidates < CANDIDATES_MAX && rivals.readContested()) this.#candidates++;
-    }
-    this.#lookAtDeletes(options.isWhole === true || isRepeated);
+    if (this.#keys.size > 0) this.#readContested();
+    if (scanned.deletes.length > 0) this.#lookAtDeletes(options.isWhole === true || isRepeated);
   }
 
   /** At most `conflictsPerChangeMax`. */
   conflicts(): readonly Detected[] {
+    if (this.#keys.size + this.#lateByTop.size + this.#unseen.length + this.#missed.length === 0) return [];
     const found: Detected[] = [];
     for (const detected of this.#all()) {
       if (found.push(detected) === LIMITS.conflictsPerChangeMax) break;
@@ -88,8 +87,10 @@ export class ConflictProbe {
     if (this.#collected.size > 0) collectEdits(this.#incoming, this.#collected, this.#options);
     const places = new TypePlaces(this.#doc);
     for (const rivals of this.#rivals()) {
-      const at = placeAt({ place: places.of(rivals.type), key: rivals.key });
-      for (const rivalry of rivals.judge(this.#options.isWhole === true)) yield { ...at, ...rivalry };
+      const { type, key } = rivals;
+      for (const rivalry of rivals.judge(this.#options.isWhole === true)) {
+        yield { ...placeAt({ place: places.of(type), key }), ...rivalry };
+      }
     }
     for (const item of this.#missed) {
       const winner = this.#shownInsteadOf(item);
@@ -141,6 +142,12 @@ export class ConflictProbe {
     let rivals = keys.get(key);
     if (rivals === undefined) keys.set(key, (rivals = new KeyRivals(this.#incoming, type, key)));
     return rivals;
+  }
+
+  #readContested(): void {
+    for (const rivals of this.#rivals()) {
+      if (this.#candidates < CANDIDATES_MAX && rivals.readContested()) this.#candidates++;
+    }
   }
 
   *#rivals(): Generator<KeyRivals> {

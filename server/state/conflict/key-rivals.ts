@@ -116,6 +116,7 @@ export class KeyRivals {
 
   /** The newest of each writer, unless another new one was written upon it. */
   #tips(): readonly Y.Item[] {
+    if (this.#items.length === 1) return this.#items;
     const newest = new Map<number, Y.Item>();
     const followed = new Set<string>();
     for (const item of this.#items) {
