@@ -185,7 +185,10 @@ const OPERATIONS: readonly (readonly StoreOperation[])[] = [
   ["open", "batch", "get", "pages", "close"],
 ];
 
-describe("[STORE-5] the n-th operation of the store fails", () => {
+/** Each case is some hundred scenarios: a second, and many on a busy machine. */
+const TIMEOUT_MS = 60_000;
+
+describe("[STORE-5] the n-th operation of the store fails", { timeout: TIMEOUT_MS }, () => {
   const cases = OPERATIONS.flatMap((operations) =>
     // What a failed batch leaves makes a difference only where batches fail.
     (["nothing", "everything"] as const)
