@@ -39,7 +39,8 @@ import { PathEvents } from "./path-events.ts";
 import type { PathListener } from "./path-events.ts";
 import { Presence } from "./presence.ts";
 import { findData } from "../shared/read-data.ts";
-import type { ContextEvents, ContextStatus, Replica } from "./replica.ts";
+import type { Replica } from "./replica.ts";
+import type { ContextEvents, ContextStatus } from "./replica-events.ts";
 import type { Rest } from "./rest.ts";
 import type { Input, OpsAt, ValueAt } from "./typed-data.ts";
 
@@ -60,7 +61,7 @@ export interface UpdateOptions {
 }
 
 export interface ModifyOptions extends Pick<UpdateOptions, "message" | "signal"> {
-  /** How often it is tried before VERSION_CONFLICT is told; 100 unless given. */
+  /** How often it is tried before VERSION_CONFLICT is told; 200 unless given, which takes some 25 s. */
   readonly attempts?: number;
 }
 
@@ -307,6 +308,7 @@ export class Context<Data = JsonObject> {
 
   async #close(): Promise<void> {
     if (this.status === "online") await withinMs(CLOSE_MS_MAX, Promise.race([this.saved(), this.#statusChange()]));
+    if (this.status === "online") await withinMs(CLOSE_MS_MAX, this.#replica.releaseClientId());
     const wasOpen = this.status !== "closed";
     const left = this.unsaved.length;
     this.#replica.close(new ServiceError("CLOSED", "The context was closed. Open it again to go on."));

@@ -61,10 +61,10 @@ export async function modify(
   }
 }
 
-/** A hundred callers at one value need 32 at most, in a simulation of a server 3 ms away. */
-const ATTEMPTS = 100;
+/** With the pauses some 25 s of others being quicker every time: callers that write without a rest can be so for long. */
+const ATTEMPTS = 200;
 const PAUSE_MS_FIRST = 4;
-const PAUSE_MS_MAX = 500;
+const PAUSE_MS_MAX = 250;
 
 /** Before the attempt after this one. Doubles; anything from nothing to all of it. */
 export function pauseMs(attempt: number, random: number): number {
