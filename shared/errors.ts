@@ -208,7 +208,10 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
-/** Machine-readable facts that go with an error, such as `currentVersion` or `limitBytes`. Never content, never tokens. */
+/**
+ * Machine-readable facts that go with an error, such as `currentVersion` or `limitBytes`. Never tokens; no content but for
+ * the present value in VERSION_CONFLICT, so these are for the caller and not for logs.
+ */
 export type ErrorDetails = Readonly<Record<string, unknown>>;
 
 /** The only error that crosses a module boundary on purpose. */

@@ -11,7 +11,7 @@
  * Not here: durability (what is admitted may still be lost), sessions, clocks.
  */
 import * as Y from "yjs";
-import type { ChangeOrigin, JsonOp } from "../../shared/change.ts";
+import type { JsonOp } from "../../shared/change.ts";
 import type { ContextMeta } from "../../shared/context.ts";
 import type { Conflict } from "../../shared/conflict.ts";
 import { ServiceError, toServiceError } from "../../shared/errors.ts";
@@ -27,6 +27,8 @@ import { ConflictDesk } from "./conflict/conflict-desk.ts";
 import { RecentDeletions } from "./conflict/recent-deletions.ts";
 import { DocumentFold } from "./document-fold.ts";
 import { applyJsonOps } from "./json/json-changes.ts";
+import { writeAs } from "./json/write-as.ts";
+import type { WrittenJson } from "./json/write-as.ts";
 import { coverOf } from "./path-cover.ts";
 import { checkPaths, checkVersion, statedPaths } from "./precondition.ts";
 import type { Present } from "./precondition.ts";
@@ -62,17 +64,6 @@ export class DocumentBroken extends Error {
 
 const LIVE = Symbol("live");
 
-/** A Yjs client id under which nothing is written. */
-const NOBODY = 0;
-
-const WORKED_OUT: ReadonlySet<ChangeOrigin> = new Set(["restore", "undo", "resolver"]);
-
-interface Written {
-  readonly paths: readonly string[];
-  /** Undefined when nothing changed. */
-  readonly update: Uint8Array | undefined;
-}
-
 export class ContextState implements Present {
   readonly doc: Y.Doc;
   readonly clientIds: ClientIds;
@@ -93,8 +84,6 @@ export class ContextState implements Present {
     fold.apply(tail);
     this.doc = fold.doc;
     this.clientIds = new ClientIds(authorIdOf(nodeClientId, meta), fold.owners, fold.retired);
-    // Yjs takes a new client id when it sees its own in a remote update: a replay of the server's writes is no such case
-    this.doc.clientID = this.clientIds.authorId;
     this.#seq = head.seq;
     this.#version = head.version;
     this.#updatedAtMs = head.updatedAtMs;
@@ -176,8 +165,9 @@ export class ContextState implements Present {
       this.clientIds.check(touch.advances, actor);
       // what only deletes is the way out of a full context
       if (touch.advances.length > 0) this.size.check(update.byteLength);
-      if (!touch.isNoop) this.#rehearsal?.tryUpdate(update, touch.paths);
       probe = new ConflictProbe(this.doc, scanned, this.#probeOptions(write));
+      // last: what passes it, the document must get
+      if (!touch.isNoop) this.#rehearsal?.tryUpdate(update, touch.paths);
     } catch (error) {
       return { kind: "refused", error: toServiceError(error) };
     }
@@ -209,7 +199,7 @@ export class ContextState implements Present {
   #admitOps(write: OpsWrite, nowMs: number): Verdict {
     const client = this.clientIds.authorId;
     const from = Y.getState(this.doc.store, client);
-    let written: Written;
+    let written: WrittenJson;
     try {
       if (write.ifVersion !== undefined) checkVersion(write.ifVersion, this);
       if (write.resolves !== undefined) this.#conflicts.checkOpen(write.resolves);
@@ -241,36 +231,20 @@ export class ContextState implements Present {
   }
 
   /** Writes, or leaves the document as it was and throws. */
-  #write({ ops, ifVersion, actor, origin }: OpsWrite & { readonly ops: readonly JsonOp[] }): Written {
+  #write({ ops, ifVersion, origin }: OpsWrite & { readonly ops: readonly JsonOp[] }): WrittenJson {
     const beforeWrite = (paths: readonly string[]): void => {
       if (ifVersion?.scope === "paths") checkPaths(ifVersion, paths, this);
     };
-    this.doc.clientID = this.clientIds.authorId;
-    // what puts an earlier state back may set a counter
-    const maySetCounters = WORKED_OUT.has(origin);
+    const clientId = this.clientIds.authorId;
     // a conflict may be resolved by operations that a caller gave
     const isPlanned = origin === "restore" || origin === "undo";
-    if (this.#rehearsal !== undefined) {
-      const { authorId: clientId } = this.clientIds;
-      const rehearsed = this.#rehearsal.tryOps(ops, { clientId, beforeWrite, isPlanned, maySetCounters });
-      const { update } = rehearsed;
-      if (update !== undefined) {
-        // Yjs takes a new client id when an update advances its own
-        this.doc.clientID = NOBODY;
-        Y.applyUpdate(this.doc, update, LIVE);
-        this.doc.clientID = this.clientIds.authorId;
-      }
-      return rehearsed;
-    }
-    const updates: Uint8Array[] = [];
-    const capture = (bytes: Uint8Array): void => void updates.push(bytes);
-    this.doc.on("update", capture);
-    try {
-      const { paths } = applyJsonOps(this.doc, ops, actor, { beforeWrite, isPlanned });
-      return { paths, update: updates[0] };
-    } finally {
-      this.doc.off("update", capture);
-    }
+    if (this.#rehearsal === undefined)
+      return writeAs(this.doc, clientId, () => applyJsonOps(this.doc, ops, LIVE, { beforeWrite, isPlanned }));
+    // what puts an earlier state back may set a counter
+    const maySetCounters = isPlanned || origin === "resolver";
+    const rehearsed = this.#rehearsal.tryOps(ops, { clientId, beforeWrite, isPlanned, maySetCounters });
+    if (rehearsed.update !== undefined) Y.applyUpdate(this.doc, rehearsed.update, LIVE);
+    return rehearsed;
   }
 
   #remember(entry: LogEntry): void {

@@ -251,7 +251,7 @@ test("[STATE-7] a state rebuilt from checkpoint and tail equals the one that liv
   const verdicts = state.admit(writes, 9);
   const again = new ContextState(withTail(base, admittedOf(verdicts)), NODE);
   expect(Y.encodeStateAsUpdate(again.doc)).toEqual(Y.encodeStateAsUpdate(state.doc));
-  expect([again.seq, again.version, again.doc.clientID]).toEqual([3, 3, NODE]);
+  expect([again.seq, again.version, again.clientIds.authorId]).toEqual([3, 3, NODE]);
 });
 
 test("[PRE-2] two who write the same value for one version: the second is refused, though nothing would change", () => {

@@ -21,6 +21,8 @@ import { parsePath } from "../../../shared/path.ts";
 import { findData, readData } from "../../../shared/read-data.ts";
 import { applyJsonOps } from "../json/json-changes.ts";
 import type { ApplyOptions } from "../json/json-changes.ts";
+import { writeAs } from "../json/write-as.ts";
+import type { WrittenJson } from "../json/write-as.ts";
 import type { ContextSchema } from "./context-schema.ts";
 import { CounterWatch } from "./counters.ts";
 import { addedViolations, schemaViolation } from "./violations.ts";
@@ -31,12 +33,6 @@ export interface OpsTrial extends ApplyOptions {
   readonly clientId: number;
   /** For changes that put an earlier state back: counters may be set. */
   readonly maySetCounters?: boolean;
-}
-
-export interface RehearsedOps {
-  /** For the real document, which must get it next; undefined when nothing changed. */
-  readonly update: Uint8Array | undefined;
-  readonly paths: readonly string[];
 }
 
 interface Shadow {
@@ -76,10 +72,10 @@ export class Rehearsal {
   }
 
   /**
-   * Tries a JSON change, texts marked as the schema says.
+   * Tries a JSON change, texts marked as the schema says. Accepted, the real document must get its update next.
    * @throws {ServiceError} SCHEMA_VIOLATION with `details.violations`; those of applyJsonOps and of `beforeWrite`
    */
-  tryOps(ops: readonly JsonOp[], { clientId, maySetCounters = false, ...options }: OpsTrial): RehearsedOps {
+  tryOps(ops: readonly JsonOp[], { clientId, maySetCounters = false, ...options }: OpsTrial): WrittenJson {
     const shadow = this.#opened();
     const marked = this.#schema.textsMarked(ops);
     let counters: CounterWatch | undefined;
@@ -97,14 +93,6 @@ export class Rehearsal {
     counters?.check(ops);
     this.#shadow = this.#judged(shadow, written.paths.filter(isInData));
     return written;
-  }
-
-  /** The real document got an update that was not tried here. */
-  applied(update: Uint8Array): void {
-    const doc = this.#shadow?.doc;
-    if (doc === undefined) return;
-    Y.applyUpdate(doc, update);
-    this.#shadow = this.#read(doc);
   }
 
   #opened(): Shadow {
@@ -132,22 +120,6 @@ export class Rehearsal {
     const added = addedViolations(violations, now);
     if (added.length > 0) throw schemaViolation(added);
     return { doc, data, violations: now };
-  }
-}
-
-/** Writes under a Yjs client id, which the document does not keep: Yjs minds updates of others under its own. */
-function writeAs(doc: Y.Doc, clientId: number, write: () => { readonly paths: readonly string[] }): RehearsedOps {
-  const updates: Uint8Array[] = [];
-  const capture = (bytes: Uint8Array): void => void updates.push(bytes);
-  const usual = doc.clientID;
-  doc.clientID = clientId;
-  doc.on("update", capture);
-  try {
-    const { paths } = write();
-    return { update: updates[0], paths };
-  } finally {
-    doc.off("update", capture);
-    doc.clientID = usual;
   }
 }
 
