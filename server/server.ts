@@ -16,6 +16,7 @@ import { HistoryThread } from "./history/history-runner.ts";
 import { createLogger } from "./monitor/logger.ts";
 import type { Logger } from "./monitor/logger.ts";
 import { authenticateOpen } from "./security/authenticate.ts";
+import { policyOf } from "./state/retention.ts";
 import { openChangeLog } from "./storage/log/open-change-log.ts";
 import { StorageManager } from "./storage/storage-manager.ts";
 import { SyncManager } from "./sync/sync-manager.ts";
@@ -40,7 +41,8 @@ interface Parts {
 /** @throws {ServiceError} DATA_DIR_LOCKED, DATA_DAMAGED, DATA_FORMAT_NEWER; Node's error when the port is taken */
 export async function startServer(config: Config, parts: Parts = {}): Promise<RunningServer> {
   const { clock = systemClock, logger = createLogger({ level: config.logLevel }) } = parts;
-  const storage = new StorageManager({ log: openChangeLog(config, clock), clock, logger });
+  const log = openChangeLog(config, clock);
+  const storage = new StorageManager({ log, clock, logger, retention: policyOf(config) });
   await storage.start();
   const types = new TypeManager({ storage, clock });
   const history = new HistoryManager({ log: storage, clock, runner: new HistoryThread() });
