@@ -36,11 +36,18 @@ export class WorkerPool<Module extends Functions<Module>> {
     this.#threads = threads;
   }
 
-  /** @throws what the function throws; an Error when its thread died or the pool was closed */
-  async run<Name extends keyof Module & string>(name: Name, input: Input<Module[Name]>): Promise<Output<Module[Name]>> {
+  /**
+   * @param given buffers in `input` that the thread may keep: they are moved instead of copied, and are of no use here after
+   * @throws what the function throws; an Error when its thread died or the pool was closed
+   */
+  async run<Name extends keyof Module & string>(
+    name: Name,
+    input: Input<Module[Name]>,
+    given: readonly ArrayBuffer[] = [],
+  ): Promise<Output<Module[Name]>> {
     if (this.#isClosed) throw new Error("the worker pool was closed");
     this.#pool ??= this.#open();
-    return this.#pool.run(input, { name });
+    return this.#pool.run(input, { name, transferList: [...given] });
   }
 
   /** Ends the threads; what runs and waits is rejected. */

@@ -22,11 +22,11 @@ export class HistoryThread implements HistoryRunner {
   readonly #pool = new WorkerPool<typeof worker>(new URL("./history-worker", import.meta.url), { threads: 1 });
 
   async ask(excerpt: Excerpt, task: HistoryTask): Promise<string> {
-    return valueOf(await this.#pool.run("ask", { excerpt, task }));
+    return valueOf(await this.#pool.run("ask", { excerpt, task }, buffersOf(excerpt)));
   }
 
   async checkpoint(excerpt: Excerpt): Promise<Checkpoint> {
-    return valueOf(await this.#pool.run("checkpoint", excerpt));
+    return valueOf(await this.#pool.run("checkpoint", excerpt, buffersOf(excerpt)));
   }
 
   close(): Promise<void> {
@@ -46,6 +46,11 @@ export class InlineHistory implements HistoryRunner {
   close(): Promise<void> {
     return Promise.resolve();
   }
+}
+
+/** Copying them would hold the event loop for as long as the history is large. */
+function buffersOf({ pages }: Excerpt): ArrayBuffer[] {
+  return pages.flatMap(({ rows, updates }) => [rows.buffer, updates.buffer]);
 }
 
 function valueOf<Value>(outcome: Outcome<Value>): Value {

@@ -23,8 +23,10 @@ export type HistoryLog = Pick<
   "nodeClientId" | "summary" | "read" | "readBackwards" | "checkpoints" | "checkpointBefore"
 >;
 
-/** Entries read at once: some milliseconds of decoding. */
+/** Entries and bytes that are read at once: some milliseconds of decoding. How large entries are shows as they come. */
 const PAGE_ENTRIES = 500;
+const FIRST_PAGE_ENTRIES = 50;
+const PAGE_BYTES = 1024 * 1024;
 
 export class LogView {
   readonly id: ContextId;
@@ -96,11 +98,15 @@ export class LogView {
   async #excerpt(from: number, to: number): Promise<Excerpt> {
     const base = await this.#checkpoint(from);
     const pages: LogPage[] = [];
+    let limit = FIRST_PAGE_ENTRIES;
     for (let at = base.seq; at < to;) {
-      const entries = await this.#log.read(this.id, at, Math.min(PAGE_ENTRIES, to - at));
+      const entries = await this.#log.read(this.id, at, Math.min(limit, to - at));
       if (entries[0]?.seq !== at + 1) throw trimmed();
-      pages.push(packEntries(entries));
+      const page = packEntries(entries);
+      pages.push(page);
       at += entries.length;
+      const entryBytes = Math.max(1, page.updates.byteLength / entries.length);
+      limit = Math.max(1, Math.min(PAGE_ENTRIES, Math.round(PAGE_BYTES / entryBytes)));
     }
     return { base, pages, nodeClientId: this.#log.nodeClientId };
   }

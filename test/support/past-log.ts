@@ -3,6 +3,7 @@ import { systemClock } from "../../server/clock.ts";
 import type { Clock } from "../../server/clock.ts";
 import { HistoryManager } from "../../server/history/history-manager.ts";
 import { InlineHistory } from "../../server/history/history-runner.ts";
+import { unpackEntries } from "../../server/history/log-page.ts";
 import type { HistoryRunner } from "../../server/history/history-runner.ts";
 import type { Excerpt, HistoryTask } from "../../server/history/history-tasks.ts";
 import { DocumentFold } from "../../server/state/document-fold.ts";
@@ -25,7 +26,7 @@ export class WatchedRunner extends InlineHistory implements HistoryRunner {
 
   override async ask(excerpt: Excerpt, task: HistoryTask): Promise<string> {
     this.asked.push(task);
-    this.entries.push(excerpt.pages.reduce((count, { rows }) => count + (JSON.parse(rows) as unknown[]).length, 0));
+    this.entries.push(excerpt.pages.reduce((count, page) => count + unpackEntries(page).length, 0));
     await this.hold;
     return super.ask(excerpt, task);
   }
