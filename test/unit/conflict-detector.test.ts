@@ -3,6 +3,7 @@ import * as Y from "yjs";
 import { describe, expect, test } from "vitest";
 import type { Json } from "../../shared/json.ts";
 import { LIMITS } from "../../shared/limits.ts";
+import { readData } from "../../shared/read-data.ts";
 import { CollectedPlaces } from "../../server/state/conflict/collected-places.ts";
 import { ConflictProbe } from "../../server/state/conflict/conflict-detector.ts";
 import type { Detected, ProbeOptions } from "../../server/state/conflict/conflict-detector.ts";
@@ -89,6 +90,28 @@ describe("[CONFLICT-1] a key set twice", () => {
       ["set-set", "/k", [1], 0],
       ["set-set", "/k", 1, [2]],
     ]);
+  });
+
+  test("a value upon one that came from elsewhere with it is no rival of that one", () => {
+    const { lab, clients } = tableOf(nothing, 10, 20);
+    const [a, b] = clients as [LabClient, LabClient];
+    a.edit(set("k", "of another tab"));
+    b.receive(a.doc);
+    b.edit(set("k", "upon it"));
+    expect(lab.take(b.wholeFor(lab.doc), { isWhole: true })).toEqual([]);
+  });
+
+  test("in a map that goes with the same update nothing is told of its keys", () => {
+    const { lab, clients } = tableOf(
+      set("m", () => map({})),
+      10,
+      20,
+    );
+    const [a, b] = clients as [LabClient, LabClient];
+    lab.take(a.edit((data) => inner(data).set("k", 1)));
+    b.edit((data) => inner(data).set("k", 2));
+    b.edit(del("m"));
+    expect(lab.take(Y.mergeUpdates(b.outbox), { isWhole: true })).toEqual([]);
   });
 
   test("the key is told by its path, in nested maps and in other roots", () => {
@@ -291,6 +314,28 @@ describe("[CONFLICT-3] edits inside what is gone already", () => {
     expect(lab.take(update, { collected: new CollectedPlaces(lab.doc) })).toEqual([]);
   });
 
+  test("next to a value that was written over long ago", () => {
+    const { lab, clients } = tableOf(start, 10, 20);
+    const [a, b] = clients as [LabClient, LabClient];
+    lab.take(a.edit((data) => inner(data).set("title", "u")));
+    lab.take(a.edit(del("m")));
+    const found = lab.take(b.edit((data) => inner(data).set("title", "v")));
+    expect(found.map(short)).toEqual([["lost-edits", "/m", undefined, [["v"]]]]);
+  });
+
+  test("neighbours in time are remembered in their own places", () => {
+    const doc = new Y.Doc();
+    const places = new CollectedPlaces(doc);
+    const [a, b] = [map({}), map({})];
+    const client = doc.clientID;
+    doc.getMap("data").set("a", a);
+    doc.getMap("data").set("b", b);
+    a.set("x", 1);
+    b.set("x", 1);
+    doc.getMap("data").clear();
+    expect([2, 3].map((clock) => places.holderOf({ client, clock })?.parentSub)).toEqual(["a", "b"]);
+  });
+
   test("the memory of places is bounded, and forgets the oldest", () => {
     const doc = new Y.Doc();
     const places = new CollectedPlaces(doc, 2);
@@ -341,6 +386,20 @@ describe("[CONFLICT-4] content that the sender of a deletion had not seen", () =
     };
     expect(unseen(again, del("m"))).toEqual([]);
   });
+
+  test("what went before in the same Yjs transaction was no loss", () => {
+    const { lab, clients } = tableOf(start, 10, 20);
+    const [a, b] = clients as [LabClient, LabClient];
+    const updates = [
+      a.edit((data) => text(data).insert(0, "typo")),
+      a.edit((data) => text(data).delete(0, 4)),
+      b.edit(del("m")),
+    ];
+    let found: readonly Detected[] = [];
+    const knows = (client: number): boolean => client !== 10;
+    lab.takeTogether(updates.map((update) => () => void (found = lab.take(update, { knows }))));
+    expect(found).toEqual([]);
+  });
 });
 
 describe("[CONFLICT-5] what is no conflict, and what is told once", () => {
@@ -360,8 +419,35 @@ describe("[CONFLICT-5] what is no conflict, and what is told once", () => {
     for (const update of updates) lab.take(update);
     for (const update of updates) expect(lab.take(update, { isWhole: true })).toEqual([]);
     expect(lab.take(Y.encodeStateAsUpdate(lab.doc), { isWhole: true })).toEqual([]);
-    // where structs tell that it is sent again, nobody has to say so
-    expect(lab.take(updates[0] ?? new Uint8Array())).toEqual([]);
+  });
+
+  test("where values tell that it is sent again, nobody has to say so", () => {
+    const { lab, clients } = tableOf(set("k", 0), 10, 20);
+    const [a, b] = clients as [LabClient, LabClient];
+    const update = a.edit(set("k", 1));
+    lab.take(update);
+    b.receive(lab.doc);
+    lab.take(b.edit(set("k", 2)));
+    expect(lab.take(update)).toEqual([]);
+  });
+
+  test("a deletion that came too late, if its sender had seen what shows", () => {
+    const { lab, clients } = tableOf(set("k", 0), 10, 20);
+    const [a, b] = clients as [LabClient, LabClient];
+    lab.take(a.edit(set("k", 1)));
+    const late = b.edit(del("k"));
+    expect(lab.take(late, { knows: () => true })).toEqual([]);
+    expect(lab.take(late, { knows: (client) => client !== 10 })).toHaveLength(1);
+  });
+
+  test("all that a client has, with values that the server knows in part", () => {
+    const { lab, clients } = tableOf(nothing, 10);
+    const [a] = clients as [LabClient];
+    lab.take(a.edit(set("k", 1)));
+    a.edit(set("k", 2));
+    a.edit(set("k", 3));
+    expect(lab.take(Y.encodeStateAsUpdate(a.doc), { isWhole: true })).toEqual([]);
+    expect(readData(lab.doc, "/k")).toBe(3);
   });
 
   test("offline work that comes at once is told once for each key, with the newest value", () => {

@@ -7,7 +7,8 @@
  * Invariants (CONFLICT):
  *  1. Exact for keys: no conflict that is none, and none missed, as far as the bytes tell (key-rivals.ts says how far).
  *  2. Nothing here writes to the document; whatever update was admitted, nothing here throws.
- *  3. An update that sets no key and deletes nothing costs a look-up for each of its runs.
+ *  3. An update that sets no key and deletes nothing costs a look-up for each of its runs: what else a probe holds is made
+ *     when it is needed, for there is a probe for every keystroke.
  *
  * A deletion that came too late, for the key was set anew meanwhile, changes nothing in the document; to be told, the probe
  * must be asked about such updates too. It cannot be told from one that is sent again: those are `isWhole`.
@@ -49,14 +50,14 @@ export class ConflictProbe {
   readonly #doc: Y.Doc;
   readonly #options: ProbeOptions;
   readonly #incoming: IncomingUpdate;
-  readonly #keys = new Map<SharedType, Map<string, KeyRivals>>();
-  /** By the deleted type that edits are written into. */
-  readonly #late = new Map<SharedType, LateEdits>();
-  readonly #lateByTop = new Map<Y.Item, LateEdits>();
-  readonly #collected = new Map<ScannedStruct, LateEdits>();
-  readonly #unseen: UnseenContent[] = [];
+  /** The keys that it sets. */
+  #keys: Map<SharedType, Map<string, KeyRivals>> | undefined;
+  /** Those of which it takes a look at the outcome to tell whether anything was lost. */
+  #open: KeyRivals[] | undefined;
+  #late: LateWrites | undefined;
+  #unseen: UnseenContent[] | undefined;
   /** Values of keys that were deleted when others had replaced them already. */
-  readonly #missed: Y.Item[] = [];
+  #missed: Y.Item[] | undefined;
   #candidates = 0;
 
   constructor(doc: Y.Doc, scanned: ScannedUpdate, options: ProbeOptions = {}) {
@@ -64,17 +65,23 @@ export class ConflictProbe {
     this.#options = options;
     this.#incoming = new IncomingUpdate(doc, scanned);
     let isRepeated = false;
+    let hasRuns = false;
     for (const struct of scanned.structs) {
-      if (!this.#incoming.isNewStruct(struct)) isRepeated = true;
-      else this.#begin(struct, this.#incoming.beginningOf(struct));
+      if (!this.#incoming.isNewStruct(struct)) {
+        isRepeated = true;
+        continue;
+      }
+      const beginning = this.#incoming.beginningOf(struct);
+      if (beginning === undefined) hasRuns ||= (struct.origin ?? struct.rightOrigin) !== null;
+      else this.#begin(struct, beginning);
     }
-    if (this.#keys.size > 0) this.#readContested();
+    if (this.#keys !== undefined) this.#readContested(this.#keys, hasRuns);
     if (scanned.deletes.length > 0) this.#lookAtDeletes(options.isWhole === true || isRepeated);
   }
 
   /** At most `conflictsPerChangeMax`. */
   conflicts(): readonly Detected[] {
-    if (this.#keys.size + this.#lateByTop.size + this.#unseen.length + this.#missed.length === 0) return [];
+    if ((this.#open ?? this.#late ?? this.#unseen ?? this.#missed) === undefined) return NOTHING;
     const found: Detected[] = [];
     for (const detected of this.#all()) {
       if (found.push(detected) === LIMITS.conflictsPerChangeMax) break;
@@ -83,16 +90,17 @@ export class ConflictProbe {
   }
 
   *#all(): Generator<Detected> {
-    if (this.#keys.size > 0 || this.#late.size > 0) this.#assign();
-    if (this.#collected.size > 0) collectEdits(this.#incoming, this.#collected, this.#options);
+    if (this.#open !== undefined || this.#late !== undefined) this.#assign();
+    if (this.#late !== undefined && this.#late.collected.size > 0)
+      collectEdits(this.#incoming, this.#late.collected, this.#options);
     const places = new TypePlaces(this.#doc);
-    for (const rivals of this.#rivals()) {
+    for (const rivals of this.#open ?? []) {
       const { type, key } = rivals;
       for (const rivalry of rivals.judge(this.#options.isWhole === true)) {
         yield { ...placeAt({ place: places.of(type), key }), ...rivalry };
       }
     }
-    for (const item of this.#missed) {
+    for (const item of this.#missed ?? []) {
       const winner = this.#shownInsteadOf(item);
       if (winner === undefined) continue;
       const loser = { id: null, isIncoming: true };
@@ -103,8 +111,8 @@ export class ConflictProbe {
     }
   }
 
-  #begin(struct: ScannedStruct, beginning: Beginning | undefined): void {
-    switch (beginning?.kind) {
+  #begin(struct: ScannedStruct, beginning: Beginning): void {
+    switch (beginning.kind) {
       case "place":
         if (beginning.type._item?.deleted === true) this.#beginLate(beginning.type, beginning.type._item);
         else if (beginning.key !== null) this.#rivalsAt(beginning.type, beginning.key).begin(beginning.origin);
@@ -116,42 +124,40 @@ export class ConflictProbe {
         if (this.#candidates < CANDIDATES_MAX)
           this.#beginCollected(struct, this.#options.collected?.holderOf(beginning.id));
         return;
-      case undefined:
     }
   }
 
   #beginLate(type: SharedType, holder: Y.Item): void {
-    if (!this.#late.has(type)) this.#late.set(type, this.#lateEditsIn(holder));
+    const late = (this.#late ??= new LateWrites());
+    if (!late.inside.has(type)) late.inside.set(type, late.editsIn(holder));
   }
 
   #beginCollected(struct: ScannedStruct, holder: Y.Item | undefined): void {
     this.#candidates++;
-    if (holder?.deleted === true) this.#collected.set(struct, this.#lateEditsIn(holder));
-  }
-
-  #lateEditsIn(holder: Y.Item): LateEdits {
-    const top = topmostDeleted(holder);
-    let edits = this.#lateByTop.get(top);
-    if (edits === undefined) this.#lateByTop.set(top, (edits = new LateEdits(top)));
-    return edits;
+    if (holder?.deleted !== true) return;
+    const late = (this.#late ??= new LateWrites());
+    late.collected.set(struct, late.editsIn(holder));
   }
 
   #rivalsAt(type: SharedType, key: string): KeyRivals {
-    let keys = this.#keys.get(type);
-    if (keys === undefined) this.#keys.set(type, (keys = new Map()));
+    const all = (this.#keys ??= new Map());
+    let keys = all.get(type);
+    if (keys === undefined) all.set(type, (keys = new Map()));
     let rivals = keys.get(key);
     if (rivals === undefined) keys.set(key, (rivals = new KeyRivals(this.#incoming, type, key)));
     return rivals;
   }
 
-  #readContested(): void {
-    for (const rivals of this.#rivals()) {
-      if (this.#candidates < CANDIDATES_MAX && rivals.readContested()) this.#candidates++;
+  /** @param hasRuns some new struct stands upon a new one: it may set a key again */
+  #readContested(all: ReadonlyMap<SharedType, ReadonlyMap<string, KeyRivals>>, hasRuns: boolean): void {
+    const isWhole = this.#options.isWhole === true;
+    for (const keys of all.values()) {
+      for (const rivals of keys.values()) {
+        if (!hasRuns && rivals.isSettled(isWhole)) continue;
+        (this.#open ??= []).push(rivals);
+        if (this.#candidates < CANDIDATES_MAX && rivals.readContested()) this.#candidates++;
+      }
     }
-  }
-
-  *#rivals(): Generator<KeyRivals> {
-    for (const keys of this.#keys.values()) yield* keys.values();
   }
 
   /** @param isWhole what was deleted before the sender made the update may be in its delete set */
@@ -162,7 +168,7 @@ export class ConflictProbe {
       for (const item of itemsIn(this.#doc, range)) {
         if (!(item instanceof Y.Item)) continue;
         if (!item.deleted) this.#lookInside(item, knows);
-        else if (!isWhole && this.#isMissed(item)) this.#missed.push(item);
+        else if (!isWhole && this.#isMissed(item)) (this.#missed ??= []).push(item);
       }
     }
   }
@@ -173,15 +179,15 @@ export class ConflictProbe {
     // told with what it lies in
     if (above !== null && this.#incoming.isDeleting(above.id)) return;
     const unseen = UnseenContent.in(item, knows);
-    if (unseen !== undefined) this.#unseen.push(unseen);
+    if (unseen !== undefined) (this.#unseen ??= []).push(unseen);
   }
 
   /** Deleted as the value that shows, which it was not any more; its author did not set the key as well. */
   #isMissed(item: Y.Item): boolean {
-    if (item.parentSub === null || this.#keys.get(parentOf(item))?.has(item.parentSub) === true) return false;
-    if (this.#missed.length >= CANDIDATES_MAX) return false;
+    if (item.parentSub === null || this.#keys?.get(parentOf(item))?.has(item.parentSub) === true) return false;
+    if (this.#missed !== undefined && this.#missed.length >= CANDIDATES_MAX) return false;
     const shown = parentOf(item)._map.get(item.parentSub);
-    if (shown === undefined || shown === item || shown.deleted) return false;
+    if (shown === undefined || shown === item) return false;
     return this.#options.knows?.(shown.id.client, shown.id.clock) !== true;
   }
 
@@ -201,21 +207,40 @@ export class ConflictProbe {
 
   #assignItem(item: Y.Item): void {
     const type = parentOf(item);
-    if (item.parentSub !== null) this.#keys.get(type)?.get(item.parentSub)?.add(item);
+    if (item.parentSub !== null) this.#keys?.get(type)?.get(item.parentSub)?.add(item);
     const isKept = (offset: number): boolean => !this.#incoming.isGone(item, offset);
-    const edits = this.#late.get(type);
+    const edits = this.#late?.inside.get(type);
     const piece = edits === undefined ? undefined : pieceOf(item.content, item.parentSub, isKept);
     if (piece !== undefined) edits?.add(lastIdOf(item), piece);
   }
 
   *#losses(): Generator<ReturnType<UnseenContent["loss"]>> {
-    for (const edits of this.#lateByTop.values()) {
+    for (const edits of this.#late?.byTop.values() ?? []) {
       const loss = edits.loss((item, offset) => this.#incoming.isGone(item, offset));
       if (loss !== undefined) yield loss;
     }
-    for (const unseen of this.#unseen) yield unseen.loss(this.#incoming);
+    for (const unseen of this.#unseen ?? []) yield unseen.loss();
   }
 }
+
+/** Edits into what was deleted before. */
+class LateWrites {
+  readonly byTop = new Map<Y.Item, LateEdits>();
+  /** By the deleted type that they are written into. */
+  readonly inside = new Map<SharedType, LateEdits>();
+  /** By the struct that their run begins with, where the document keeps nothing of them. */
+  readonly collected = new Map<ScannedStruct, LateEdits>();
+
+  /** Those in the subtree of which `holder` is a part. */
+  editsIn(holder: Y.Item): LateEdits {
+    const top = topmostDeleted(holder);
+    let edits = this.byTop.get(top);
+    if (edits === undefined) this.byTop.set(top, (edits = new LateEdits(top)));
+    return edits;
+  }
+}
+
+const NOTHING: readonly Detected[] = [];
 
 function placeAt(spot: Spot): Pick<Detected, "path" | "isNested"> {
   const path = pathOf(spot);

@@ -51,6 +51,8 @@ export class KeyRivals {
   readonly #incoming: IncomingUpdate;
   readonly #before: Before | undefined;
   readonly #item: Y.Item | undefined;
+  /** Runs that begin here. */
+  #begun = 0;
   /** Some new value was written upon the one before. */
   #isFollowed = false;
   readonly #items: Y.Item[] = [];
@@ -66,7 +68,14 @@ export class KeyRivals {
 
   /** A run of new values begins here, upon `origin`. Before the update is applied. */
   begin(origin: ScannedId | null): void {
+    this.#begun++;
     if (origin !== null && this.#before !== undefined && isSameId(origin, this.#before.last)) this.#isFollowed = true;
+  }
+
+  /** One value upon what stood here, or upon nothing: no rival. Holds if nothing that the update brings stands upon it. */
+  isSettled(isWhole: boolean): boolean {
+    if (this.#begun !== 1) return false;
+    return this.#before === undefined || (this.#isFollowed && !this.#hasMissedDeletion(this.#before, isWhole));
   }
 
   /** True when the value that stands here is written over unseen, or wins unseen: then it is read. Before the update is applied. */
@@ -88,7 +97,6 @@ export class KeyRivals {
     if (last === undefined || this.type._item?.deleted === true) return [];
     const tips = isWhole ? this.#unsettled(last) : this.#tips();
     if (!this.#incoming.isNew(last.id)) {
-      if (this.#before === undefined || this.#incoming.isDeleting(this.#before.last)) return [];
       return versus(this.#standing(this.#before), this.#writesOf(tips, isWhole));
     }
     const others = this.#writesOf(
@@ -102,15 +110,18 @@ export class KeyRivals {
   /** What stood here, if the winning new value was written without having seen it. */
   #unseen(isWhole: boolean): Write | undefined {
     const before = this.#before;
-    if (before === undefined) return undefined;
-    if (!this.#isFollowed) return this.#standing(before);
-    const hasMissedDeletion = before.wasDeleted && !isWhole && this.#incoming.isDeleting(before.last);
-    return hasMissedDeletion ? DELETED_BEFORE : undefined;
+    if (!this.#isFollowed || before === undefined) return this.#standing(before);
+    return this.#hasMissedDeletion(before, isWhole) ? DELETED_BEFORE : undefined;
   }
 
-  #standing({ last, value, wasDeleted }: Before): Write | undefined {
-    if (wasDeleted) return DELETED_BEFORE;
-    if (value === undefined) return undefined;
+  #hasMissedDeletion({ wasDeleted, last }: Before, isWhole: boolean): boolean {
+    return wasDeleted && !isWhole && this.#incoming.isDeleting(last);
+  }
+
+  #standing(before: Before | undefined): Write | undefined {
+    if (before?.wasDeleted === true) return DELETED_BEFORE;
+    if (before?.value === undefined) return undefined;
+    const { last, value } = before;
     return { side: { id: last, value: value.json, isIncoming: false }, isCut: value.isCut };
   }
 

@@ -12,7 +12,6 @@ import type { Json } from "../../../shared/json.ts";
 import type { ScannedId } from "../update/update-scanner.ts";
 import type { DetectedSide } from "./detected.ts";
 import { lastIdOf, parentOf } from "./incoming-update.ts";
-import type { IncomingUpdate } from "./incoming-update.ts";
 import { isDeleted, outlineOf, pieceOf, writtenOf } from "./value-outline.ts";
 import type { IsGone, Piece } from "./value-outline.ts";
 
@@ -78,8 +77,9 @@ export class UnseenContent {
     return last === undefined ? undefined : new UnseenContent(top, pieces, last);
   }
 
-  loss(incoming: IncomingUpdate): Loss {
-    const winner = replacementOf(this.#top, true, (item) => incoming.isNew(item.id));
+  /** Once the update is applied. */
+  loss(): Loss {
+    const winner = replacementOf(this.#top, true);
     return { top: this.#top, winner, loser: { id: this.#last, value: this.#written, isIncoming: false } };
   }
 }
@@ -92,9 +92,9 @@ export function topmostDeleted(item: Y.Item): Y.Item {
 }
 
 /** The value of the key that the item had, if another one shows; else the deletion. */
-function replacementOf(top: Y.Item, isIncoming: boolean, counts: (item: Y.Item) => boolean = () => true): DetectedSide {
+function replacementOf(top: Y.Item, isIncoming: boolean): DetectedSide {
   const now = top.parentSub === null ? undefined : parentOf(top)._map.get(top.parentSub);
-  if (now === undefined || now === top || now.deleted || !counts(now)) return { id: null, isIncoming };
+  if (now === undefined || now === top || now.deleted) return { id: null, isIncoming };
   return { id: lastIdOf(now), value: outlineOf(now, isDeleted).json, isIncoming };
 }
 
