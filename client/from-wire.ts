@@ -42,6 +42,12 @@ export function keptPathOf({ by, ...kept }: DatedKept): KeptPath {
   return { ...kept, by: { ...author, ...maybeAt(at) } };
 }
 
+/** Whether an event brings one; its other members are the server's to get right. */
+export function isDatedConflict(value: unknown): value is DatedConflict {
+  if (typeof value !== "object" || value === null) return false;
+  return ["id", "path", "at"].every((key) => typeof Reflect.get(value, key) === "string");
+}
+
 export function conflictOf({ at, resolution, ...conflict }: DatedConflict): Conflict {
   const found = { ...conflict, atMs: Date.parse(at) };
   if (resolution === undefined) return found;

@@ -21,7 +21,7 @@ export type { LiveData } from "./live-data.ts";
 export type { Modified } from "./modify.ts";
 export type { PathEvent, PathListener } from "./path-events.ts";
 export type { Others, Presence } from "./presence.ts";
-export type { ContextEvents, ContextStatus, Refusal } from "./replica.ts";
+export type { ContextEvents, ContextStatus, Refusal } from "./replica-events.ts";
 export type { Persistence, RecordStore } from "./replica-store.ts";
 export type { Input, OpAt, OpsAt, Patch, ValueAt } from "./typed-data.ts";
 export type { ContextTypes, Registered } from "./context-types.ts";

@@ -13,8 +13,15 @@ import type { ServiceError } from "../shared/errors.ts";
 export interface PendingUpdate {
   readonly id: number;
   readonly update: Uint8Array;
-  /** True for the one that stands for a whole replica loaded from disk: what the server lacks of it is told at connect. */
-  readonly isWholeState: boolean;
+  /**
+   * Of the one that stands for a whole replica loaded from disk: the edits in it that may not be saved. What the server
+   * lacks of it is told at connect.
+   */
+  readonly loadedEdits: readonly Uint8Array[] | undefined;
+  /** A version that the replica included when the edit was made, if that is known. */
+  readonly baseVersion: number | undefined;
+  /** It was sent at some time: the server may have it. */
+  wasSent: boolean;
   /** Which data frame of the current connection carries it; undefined while unsent. */
   frame: number | undefined;
 }
@@ -39,16 +46,27 @@ export class PendingUpdates {
     return this.#entries.length === 0;
   }
 
-  add(update: Uint8Array, options: { readonly isWholeState?: boolean } = {}): PendingUpdate {
-    const entry = { id: ++this.#lastId, update, isWholeState: options.isWholeState ?? false, frame: undefined };
+  add(
+    update: Uint8Array,
+    { loadedEdits, baseVersion }: { readonly loadedEdits?: readonly Uint8Array[]; readonly baseVersion?: number } = {},
+  ): PendingUpdate {
+    const wasSent = loadedEdits !== undefined;
+    const entry = { id: ++this.#lastId, update, loadedEdits, baseVersion, wasSent, frame: undefined };
     this.#entries.push(entry);
     return entry;
   }
 
-  /** Everything up to the n-th data frame of this connection is durable. */
-  acked(frames: number): void {
+  /** Everything up to the n-th data frame of this connection is durable. Returns the edits that are saved by it. */
+  acked(frames: number): readonly PendingUpdate[] {
     const left = this.#entries.findIndex(({ frame }) => frame === undefined || frame > frames);
-    this.#entries.splice(0, left < 0 ? this.#entries.length : left);
+    const acked = this.#entries.splice(0, left < 0 ? this.#entries.length : left);
+    this.#settle();
+    return acked;
+  }
+
+  /** This one's content is durable, in whatever way it got there. */
+  done(entry: PendingUpdate): void {
+    this.#entries = this.#entries.filter((other) => other !== entry);
     this.#settle();
   }
 
@@ -59,6 +77,11 @@ export class PendingUpdates {
     this.#waiters = waits.filter(({ upTo }) => upTo < entry.id);
     for (const { upTo, reject } of waits) if (upTo >= entry.id) reject(error);
     this.#settle();
+  }
+
+  sent(entry: PendingUpdate, frame: number | undefined): void {
+    entry.frame = frame;
+    if (frame !== undefined) entry.wasSent = true;
   }
 
   connectionLost(): void {

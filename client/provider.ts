@@ -19,7 +19,7 @@ import type { Awareness } from "y-protocols/awareness";
 import type * as Y from "yjs";
 import type { ServiceError } from "../shared/errors.ts";
 import type { ServerExtension } from "../shared/protocol/server-frames.ts";
-import { FRAME, SYNC, encodeRequest, encodeUpdate } from "../shared/protocol/frames.ts";
+import { FRAME, SYNC, encodeBase, encodeRequest, encodeUpdate } from "../shared/protocol/frames.ts";
 import { decodeServerExtension } from "../shared/protocol/server-frames.ts";
 import { SUBPROTOCOL } from "../shared/protocol/version.ts";
 import { closeError, isTerminalClose } from "./close-error.ts";
@@ -60,6 +60,9 @@ interface PresenceChange {
 export class DurableProvider extends WebsocketProvider {
   readonly #listener: ProviderListener;
   #framesSent = 0;
+  /** The server takes `base` frames; the newest version that it was told. */
+  #takesBase = false;
+  #baseSent = -1;
   #serverVector: Uint8Array | undefined;
   #isReady = false;
   #isDestroyed = false;
@@ -93,9 +96,16 @@ export class DurableProvider extends WebsocketProvider {
     return this.#isReady;
   }
 
-  /** Sends a data frame and returns its number; undefined while the connection is not ready. */
-  sendUpdate(update: Uint8Array): number | undefined {
+  /**
+   * Sends a data frame and returns its number; undefined while the connection is not ready. `baseVersion` is one that the
+   * replica included when the update was made.
+   */
+  sendUpdate(update: Uint8Array, baseVersion: number | undefined): number | undefined {
     if (!this.#isReady) return undefined;
+    if (this.#takesBase && baseVersion !== undefined && baseVersion > this.#baseSent) {
+      this.#baseSent = baseVersion;
+      this.ws?.send(encodeBase(baseVersion));
+    }
     this.ws?.send(encodeUpdate(update));
     return ++this.#framesSent;
   }
@@ -137,7 +147,9 @@ export class DurableProvider extends WebsocketProvider {
     };
     for (let type: number = FRAME.hello; type <= EXTENSION_MAX; type++) {
       this.messageHandlers[type] = (_encoder, decoder) => {
-        this.#listener.received(decodeServerExtension(type, decoder));
+        const extension = decodeServerExtension(type, decoder);
+        if (extension.type === "hello") this.#takesBase = extension.hello.firstEpoch !== undefined;
+        this.#listener.received(extension);
       };
     }
   }
@@ -157,6 +169,8 @@ export class DurableProvider extends WebsocketProvider {
   #forgetConnection(): void {
     clearTimeout(this.#connectTimer);
     this.#framesSent = 0;
+    this.#takesBase = false;
+    this.#baseSent = -1;
     this.#serverVector = undefined;
     this.#isReady = false;
     this.maxBackoffTime = this.shouldConnect ? reconnectDelayMs(this.wsUnsuccessfulReconnects + 1, Math.random()) : 0;

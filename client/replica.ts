@@ -4,69 +4,61 @@
  * Invariants:
  *  1. A local edit is in the document, in `pending` and in the store, in one synchronous step; nothing here throws into Yjs.
  *  2. `version` is never ahead of the document: a commit counts when all before it have come.
- *  3. After a refusal, or when the context was made anew, a fresh document from the server takes the old one's place, once
- *     it is synced: Yjs cannot take content back. Pending edits that still apply are kept, the others handed over.
- *  4. After `closed` nothing is sent; the document and what is pending stay readable.
+ *  3. After a refusal, or in another epoch, a fresh document from the server takes the old one's place, once it is synced:
+ *     Yjs cannot take content back, and the content of two epochs in one document would be there twice. What is pending is
+ *     kept, carried over, or handed to the application.
+ *  4. The store holds the document that is shown, of its epoch, until another one is shown.
+ *  5. After `closed` nothing is sent; the document and what is pending stay readable.
  *
- * Not here: the wire (provider.ts), the public face (context.ts).
+ * Not here: the wire (provider.ts), carrying edits over (carry-over.ts), the public face (context.ts).
  */
 import { Awareness } from "y-protocols/awareness";
 import * as Y from "yjs";
 import type { Change, ChangeRecord } from "../shared/change.ts";
-import { ServiceError } from "../shared/errors.ts";
-import { LIMITS } from "../shared/limits.ts";
+import { ServiceError, toServiceError } from "../shared/errors.ts";
 import type { Hello, Rejected, ServerExtension } from "../shared/protocol/server-frames.ts";
+import type { JsonObject } from "../shared/json.ts";
+import { carryOver } from "./carry-over.ts";
+import { ClientIdLease } from "./client-id-lease.ts";
+import { UPDATE_BYTES_MAX, buildsOnRefused, recreated, tooLarge } from "./edit-refusals.ts";
 import { Emitter, callSafely } from "./emitter.ts";
+import { conflictOf, isDatedConflict } from "./from-wire.ts";
+import { KeepingDoc, RESTORED } from "./keeping-doc.ts";
+import { NewDocument } from "./new-document.ts";
+import { isComplete } from "./old-document.ts";
 import { PendingRequests } from "./pending-requests.ts";
 import { PendingUpdates } from "./pending-updates.ts";
 import type { PendingUpdate } from "./pending-updates.ts";
 import { DurableProvider } from "./provider.ts";
 import type { ProviderListener, ProviderOptions } from "./provider.ts";
-import type { ReplicaStore, StoredReplica } from "./replica-store.ts";
+import type { ContextEvents, ContextStatus } from "./replica-events.ts";
+import type { KeptReplica, ReplicaStore, StoredReplica } from "./replica-store.ts";
 import { VersionGate } from "./version-gate.ts";
-
-/** `online`: synced and following. `offline`: edits wait, the SDK keeps trying. `closed`: for good. */
-export type ContextStatus = "online" | "offline" | "closed";
-
-/** An edit that will never be part of the context: why, and the Yjs update that holds it. */
-export interface Refusal {
-  readonly error: ServiceError;
-  readonly update: Uint8Array;
-}
-
-// a type alias: an interface has no index signature, which Emitter's bound asks for
-export type ContextEvents = {
-  readonly status: readonly [status: ContextStatus];
-  /** All local edits are durable on the server. */
-  readonly saved: readonly [];
-  readonly rejected: readonly [refusal: Refusal];
-  /** `doc` replaces the document: editors must bind to it anew. */
-  readonly reset: readonly [doc: Y.Doc];
-  /** The session is over; `error` has code CLOSED when the application closed it. */
-  readonly closed: readonly [error: ServiceError];
-  /** The local store failed; edits are no longer kept beyond this process. */
-  readonly storeFailed: readonly [error: unknown];
-  /** An attempt to connect failed, or a connection was lost. */
-  readonly connectionLost: readonly [];
-};
 
 /** Key of `Transaction.meta` under which a commit's records travel to listeners. */
 export const COMMIT_RECORDS = Symbol("mcm.records");
 
 export class Replica implements ProviderListener {
-  readonly events = new Emitter<ContextEvents>();
+  readonly events = new Emitter<ContextEvents>(["rejected"]);
   readonly pending = new PendingUpdates();
   readonly requests = new PendingRequests();
+  /** Of the document that is shown. */
   readonly versions = new VersionGate();
   readonly #options: ProviderOptions;
+  readonly #lease = new ClientIdLease((yjsClientId) => this.requests.request("release-client-id", { yjsClientId }));
   #store: ReplicaStore | undefined;
   /** What the application sees. */
-  #doc = new Y.Doc();
-  /** What the connection feeds: the same document, except while a fresh one has yet to sync. */
-  #liveDoc = this.#doc;
+  #shown = new KeepingDoc();
+  /** What the connection feeds: the same document, except while a fresh one has yet to take its place. */
+  #fed = this.#shown;
   #provider: DurableProvider;
   #status: ContextStatus = "offline";
+  /** Of the document that is fed. */
   #epoch: number | undefined;
+  /** What is carried over from the shown document, which is of an earlier epoch, to the one that is fed. */
+  #carried: { readonly to: NewDocument; readonly epoch: number } | undefined;
+  #isCarrying = false;
+  #hasSynced = false;
   /** What the server said of versions that this document does not include for certain. */
   #announcedVersion = 0;
 
@@ -76,7 +68,7 @@ export class Replica implements ProviderListener {
   }
 
   get doc(): Y.Doc {
-    return this.#doc;
+    return this.#shown.doc;
   }
 
   get awareness(): Awareness {
@@ -89,28 +81,35 @@ export class Replica implements ProviderListener {
 
   /** True for transactions that bring in what others wrote. */
   isRemote(origin: unknown): boolean {
-    return origin === this.#provider;
+    return origin === this.#provider || origin === RESTORED;
   }
 
   /** Takes over what a store holds and records to it from now on. Before connect(). */
-  restore(store: ReplicaStore, { epoch, updates }: StoredReplica): void {
+  restore(store: ReplicaStore, { epoch, updates, edits, strays }: StoredReplica): void {
     this.#epoch = epoch;
-    this.#doc.transact(() => {
-      for (const update of updates) Y.applyUpdate(this.#doc, update);
-    }, this.#provider);
+    this.#shown.restore(updates, edits);
     // which of it the server has is not known before it says so
-    if (updates.length > 0) this.pending.add(Y.encodeStateAsUpdate(this.#doc), { isWholeState: true });
+    if (updates.length > 0) this.pending.add(Y.encodeStateAsUpdate(this.doc), { loadedEdits: edits });
     this.#store = store;
+    for (const update of strays) this.events.emit("rejected", { error: recreated(), update });
+    if (strays.length > 0) store.replace(this.#kept());
   }
 
   connect(): void {
     this.#provider.connect();
   }
 
+  /** Gives the Yjs client id back, when nothing that was written under it is unsaved. What is written later has another. */
+  async releaseClientId(): Promise<void> {
+    const isDone = this.#status === "online" && this.pending.isEmpty && this.#store === undefined;
+    if (isDone) await this.#lease.release(this.doc);
+  }
+
   /** Ends the session. `error` is what everybody who waits is told. */
   close(error: ServiceError): void {
     if (this.#status === "closed") return;
     this.#status = "closed";
+    this.#carried?.to.end();
     this.#provider.destroy();
     this.awareness.destroy();
     this.pending.fail(error);
@@ -122,8 +121,8 @@ export class Replica implements ProviderListener {
 
   /** Releases what outlives the session: timers of presence, and the store once everything is in it. */
   async dispose(): Promise<void> {
-    this.#doc.destroy();
-    this.#liveDoc.destroy();
+    this.doc.destroy();
+    this.#fed.doc.destroy();
     await this.#store?.close();
   }
 
@@ -140,16 +139,17 @@ export class Replica implements ProviderListener {
       case "response":
         return this.requests.answered(extension.response);
       case "event":
-        // the server skipped commits for a slow connection and has now sent their sum
-        if (extension.event["type"] === "resynced") this.versions.reach(Number(extension.event["version"]));
-        return;
+        return this.#heard(extension.event);
       case "unknown":
         return;
     }
   }
 
   synced(stateVector: Uint8Array): void {
-    if (this.#liveDoc !== this.#doc) this.#replaceDocument();
+    this.#lease.settle(this.#fed.doc, this.awareness, !this.#hasSynced && this.#store === undefined);
+    this.#hasSynced = true;
+    if (this.#carried !== undefined) return this.#carryOn(this.#carried.to);
+    if (this.#fed !== this.#shown) this.#replaceDocument();
     for (const entry of this.pending.entries) this.#sendUpdate(entry, stateVector);
     this.versions.reach(this.#announcedVersion);
     this.requests.connected((request) => this.#provider.sendRequest(request));
@@ -166,53 +166,106 @@ export class Replica implements ProviderListener {
   }
 
   #attach(): DurableProvider {
-    const doc = this.#liveDoc;
-    const awareness = new Awareness(doc);
+    const fed = this.#fed;
+    const awareness = new Awareness(fed.doc);
     awareness.setLocalState(null);
-    const provider = new DurableProvider(this.#options, doc, awareness, this);
-    doc.on("update", (update: Uint8Array, origin: unknown) =>
-      callSafely(() => this.#updated(update, origin === provider)),
-    );
+    const provider = new DurableProvider(this.#options, fed.doc, awareness, this);
+    this.#hasSynced = false;
+    fed.feedBy(provider);
+    fed.doc.on("update", (update: Uint8Array, origin: unknown) => callSafely(() => this.#updated(fed, update, origin)));
     return provider;
   }
 
   /** Runs inside Yjs, where an exception would silence the document for good (invariant 1). */
-  #updated(update: Uint8Array, isRemote: boolean): void {
-    const entry = isRemote ? undefined : this.pending.add(update);
-    this.#store?.record(update, this.#epoch, () => Y.encodeStateAsUpdate(this.#liveDoc));
-    if (entry !== undefined) this.#sendUpdate(entry);
+  #updated(keeping: KeepingDoc, update: Uint8Array, origin: unknown): void {
+    // a document that others are carried over to is recorded as a whole, when it is shown
+    if (origin === RESTORED || (this.#carried !== undefined && keeping !== this.#shown)) return;
+    const entry = keeping.isFed(origin) ? undefined : this.pending.add(update, { baseVersion: this.versions.version });
+    this.#store?.record(update, this.#keptEpoch, entry?.id, () => this.#kept());
+    if (entry !== undefined && keeping === this.#fed) this.#sendUpdate(entry);
   }
 
   #sendUpdate(entry: PendingUpdate, serverVector?: Uint8Array): void {
-    const isPartKnown = entry.isWholeState && serverVector !== undefined;
+    const isPartKnown = entry.loadedEdits !== undefined && serverVector !== undefined;
     const update = isPartKnown ? Y.diffUpdate(entry.update, serverVector) : entry.update;
-    if (update.byteLength <= UPDATE_BYTES_MAX) entry.frame = this.#provider.sendUpdate(update);
+    if (update.byteLength <= UPDATE_BYTES_MAX)
+      this.pending.sent(entry, this.#provider.sendUpdate(update, entry.baseVersion));
     // not here and now: Yjs may be in the middle of a transaction
     else queueMicrotask(() => this.#giveUp(entry, tooLarge(update.byteLength)));
   }
 
-  #greeted({ epoch, version }: Hello): void {
+  #greeted(hello: Hello): void {
+    const { epoch, firstEpoch, version } = hello;
     const known = this.#epoch;
     this.#epoch = epoch;
     if (known === undefined || known === epoch) {
       this.#announcedVersion = version;
-      if (known === undefined) this.#store?.recordEpoch(epoch);
+      this.#lease.greeted(hello);
       return;
     }
-    const error = new ServiceError(
-      "EPOCH_CHANGED",
-      "The context was deleted and made anew. Read it again and repeat the edits that still make sense.",
-    );
-    this.versions.restart(error);
-    this.requests.fail(error, false);
-    for (const entry of [...this.pending.entries]) this.#refuse(entry, error);
+    if (firstEpoch === undefined || firstEpoch > known) this.#abandon();
+    else this.#beginCarrying(known);
     this.#reset();
   }
 
+  /** The context was deleted and made anew: what this replica holds means nothing there. */
+  #abandon(): void {
+    const error = recreated();
+    this.#carried?.to.end();
+    this.#carried = undefined;
+    this.versions.restart(error);
+    this.requests.fail(error, false);
+    for (const entry of [...this.pending.entries]) {
+      for (const update of editsOf(entry)) this.#refuse(entry, error, update);
+      this.pending.done(entry);
+    }
+  }
+
+  #beginCarrying(epoch: number): void {
+    this.#carried ??= { to: new NewDocument((params) => this.requests.request("change", params)), epoch };
+    this.#carried.to.versions.rewind();
+  }
+
+  /** The document to carry over to is in step with the server, for the first time or again. */
+  #carryOn(to: NewDocument): void {
+    to.versions.reach(this.#announcedVersion);
+    this.requests.connected((request) => this.#provider.sendRequest(request));
+    to.synced(this.#fed.doc);
+    if (!this.#isCarrying) void this.#carry(to);
+  }
+
+  async #carry(to: NewDocument): Promise<void> {
+    this.#isCarrying = true;
+    try {
+      // edits may come until the moment in which the new document is shown
+      do await carryOver(this.#shown, this.pending, to, (entry, update, error) => this.#refuse(entry, error, update));
+      while (!this.pending.isEmpty);
+      if (!to.isOver) this.#carriedOver(to);
+    } catch (error) {
+      if (!to.isOver) this.close(toServiceError(error));
+    } finally {
+      this.#isCarrying = false;
+    }
+  }
+
+  #carriedOver(to: NewDocument): void {
+    this.#carried = undefined;
+    this.#replaceDocument();
+    this.#store?.replace(this.#kept());
+    this.versions.reach(to.versions.version);
+    this.events.emit("saved");
+    if (this.#provider.isReady) this.#changeStatus("online");
+  }
+
   #acked(frames: number): void {
-    if (this.pending.isEmpty) return;
-    this.pending.acked(frames);
-    if (this.pending.isEmpty) this.events.emit("saved");
+    const acked = this.pending.acked(frames);
+    for (const entry of acked) for (const update of editsOf(entry)) this.#shown.forget(update);
+    const last = acked.at(-1);
+    if (last === undefined || !this.pending.isEmpty) return;
+    // edits of earlier processes have names of their own
+    if (acked.some(({ loadedEdits = [] }) => loadedEdits.length > 0)) this.#store?.replace(this.#kept());
+    else this.#store?.recordSaved(last.id);
+    this.events.emit("saved");
   }
 
   #rejected({ frame, code, message, details }: Rejected): void {
@@ -221,75 +274,76 @@ export class Replica implements ProviderListener {
   }
 
   #giveUp(entry: PendingUpdate, error: ServiceError): void {
-    if (this.#status === "closed" || !this.pending.entries.includes(entry)) return;
+    if (this.#status === "closed" || this.#carried !== undefined || !this.pending.entries.includes(entry)) return;
     this.#refuse(entry, error);
     this.#reset();
   }
 
-  #refuse(entry: PendingUpdate, error: ServiceError): void {
+  #refuse(entry: PendingUpdate, error: ServiceError, update: Uint8Array = entry.update): void {
     this.pending.refuse(entry, error);
-    this.events.emit("rejected", { error, update: entry.update });
+    this.events.emit("rejected", { error, update });
   }
 
   #committed(changes: readonly Change[]): void {
+    const versions = this.#carried?.to.versions ?? this.versions;
     const first = changes[0]?.version ?? 0;
     const last = changes.at(-1)?.version ?? 0;
-    const isNext = this.#provider.isReady && first <= this.versions.version + 1;
+    const isNext = this.#provider.isReady && first <= versions.version + 1;
     if (!isNext) this.#announcedVersion = Math.max(this.#announcedVersion, last);
+    const { doc } = this.#fed;
     // an observer of the application that throws must not look like a damaged message
     callSafely(() =>
-      this.#liveDoc.transact((transaction) => {
+      doc.transact((transaction) => {
         transaction.meta.set(COMMIT_RECORDS, changes.map(recordOf));
-        for (const { update } of changes)
-          if (update.byteLength > 0) Y.applyUpdate(this.#liveDoc, update, this.#provider);
+        for (const { update } of changes) if (update.byteLength > 0) Y.applyUpdate(doc, update, this.#provider);
       }, this.#provider),
     );
-    if (isNext) this.versions.reach(last);
+    if (isNext) versions.reach(last);
+  }
+
+  #heard(event: JsonObject): void {
+    const { type, version, conflict } = event;
+    // the server skipped commits for a slow connection and has now sent their sum
+    if (type === "resynced") (this.#carried?.to.versions ?? this.versions).reach(Number(version));
+    if (type === "conflict" && isDatedConflict(conflict)) this.events.emit("conflict", conflictOf(conflict));
   }
 
   #reset(): void {
     this.#provider.destroy();
     this.#disconnected();
-    if (this.#liveDoc !== this.#doc) this.#liveDoc.destroy();
-    this.#liveDoc = new Y.Doc();
+    if (this.#fed !== this.#shown) this.#fed.doc.destroy();
+    this.#fed = new KeepingDoc();
     this.#provider = this.#attach();
-    this.#store?.replace(
-      this.#epoch,
-      this.pending.entries.map(({ update }) => update),
-    );
+    if (this.#carried === undefined) this.#store?.replace(this.#kept());
     this.connect();
   }
 
   #replaceDocument(): void {
     this.#replay();
-    const old = this.#doc;
-    this.#doc = this.#liveDoc;
-    old.destroy();
-    this.events.emit("reset", this.#doc);
+    const old = this.#shown;
+    this.#shown = this.#fed;
+    old.doc.destroy();
+    this.events.emit("reset", this.doc);
   }
 
   /** Puts kept edits into the fresh document. One that builds on what was refused can't be: it goes the same way. */
   #replay(): void {
+    const { doc } = this.#fed;
     let trial: Y.Doc | undefined;
     for (const entry of [...this.pending.entries]) {
-      trial ??= copyOf(this.#liveDoc);
+      trial ??= copyOf(doc);
       Y.applyUpdate(trial, entry.update);
       if (isComplete(trial)) {
-        Y.applyUpdate(this.#liveDoc, entry.update, this.#provider);
+        Y.applyUpdate(doc, entry.update, this.#provider);
       } else {
         trial = undefined;
-        this.#refuse(
-          entry,
-          new ServiceError(
-            "MALFORMED_UPDATE",
-            "The edit builds on one that was refused. Make it again on the current content.",
-          ),
-        );
+        this.#refuse(entry, buildsOnRefused());
       }
     }
   }
 
   #disconnected(): void {
+    this.#carried?.to.connectionLost();
     this.pending.connectionLost();
     this.requests.connectionLost();
     this.#changeStatus("offline");
@@ -300,16 +354,23 @@ export class Replica implements ProviderListener {
     this.#status = status;
     this.events.emit("status", status);
   }
+
+  get #keptEpoch(): number {
+    return this.#carried?.epoch ?? this.#epoch ?? 0;
+  }
+
+  /** What is to be found when the replica is loaded again. */
+  #kept(): KeptReplica {
+    const { doc } = this.#carried === undefined ? this.#fed : this.#shown;
+    const edits = this.pending.entries.flatMap((entry) =>
+      editsOf(entry).map((update) => ({ number: entry.id, update })),
+    );
+    return { epoch: this.#keptEpoch, state: Y.encodeStateAsUpdate(doc), edits };
+  }
 }
 
-/** A data frame is its update and a few bytes more. */
-const UPDATE_BYTES_MAX = LIMITS.frameBytesMax - 16;
-
-function tooLarge(bytes: number): ServiceError {
-  return new ServiceError(
-    "TOO_LARGE",
-    `One edit takes ${bytes} bytes, ${UPDATE_BYTES_MAX} are allowed. Make it in several transactions.`,
-  );
+function editsOf({ update, loadedEdits }: PendingUpdate): readonly Uint8Array[] {
+  return loadedEdits ?? [update];
 }
 
 function recordOf({ update: _update, ...record }: Change): ChangeRecord {
@@ -320,9 +381,4 @@ function copyOf(doc: Y.Doc): Y.Doc {
   const copy = new Y.Doc();
   Y.applyUpdate(copy, Y.encodeStateAsUpdate(doc));
   return copy;
-}
-
-/** True when nothing waits for content that has not come. */
-function isComplete(doc: Y.Doc): boolean {
-  return doc.store.pendingStructs === null && doc.store.pendingDs === null;
 }

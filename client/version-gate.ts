@@ -41,6 +41,11 @@ export class VersionGate {
     this.#rejectAll(error);
   }
 
+  /** A new copy of the same document begins with nothing; who waits goes on waiting. */
+  rewind(): void {
+    this.#version = 0;
+  }
+
   fail(error: ServiceError): void {
     this.#failure ??= error;
     this.#rejectAll(error);

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { indexedDb } from "../../client/indexed-db.ts";
 import { fileStore } from "../../client/node/file-store.ts";
 import { ReplicaStore } from "../../client/replica-store.ts";
-import type { Persistence, RecordStore } from "../../client/replica-store.ts";
+import type { KeptEdit, KeptReplica, Persistence, RecordStore, StoredReplica } from "../../client/replica-store.ts";
 
 const record = (...values: number[]): Uint8Array => new Uint8Array(values);
 const loaded = async (store: RecordStore): Promise<number[][]> => (await store.load()).map((bytes) => [...bytes]);
@@ -166,36 +166,85 @@ describe("[SDK-20] a replica's store", () => {
     }
   }
 
-  const state = (): Uint8Array => record(42);
+  const whole = (): KeptReplica => ({ epoch: 1, state: record(42), edits: [] });
+  const load = (list: ListStore): Promise<StoredReplica> => new ReplicaStore(list, () => {}).load();
 
-  test("remembers the newest epoch and all updates", async () => {
+  test("[SDK-18] remembers all updates, and which edits may not be saved", async () => {
     const list = new ListStore();
     const store = new ReplicaStore(list, () => {});
-    store.recordEpoch(3);
-    store.record(record(1, 2), 3, state);
-    store.record(record(3), 3, state);
-    expect(await new ReplicaStore(list, () => {}).load()).toEqual({ epoch: 3, updates: [record(1, 2), record(3)] });
-    store.replace(300, []);
-    expect(await new ReplicaStore(list, () => {}).load()).toEqual({ epoch: 300, updates: [] });
+    store.record(record(1, 2), 3, undefined, whole);
+    store.record(record(3), 3, 1, whole);
+    store.record(record(4), 3, 2, whole);
+    const updates = [record(1, 2), record(3), record(4)];
+    expect(await load(list)).toEqual({ epoch: 3, updates, edits: [record(3), record(4)], strays: [] });
+    store.recordSaved(1);
+    expect(await load(list)).toEqual({ epoch: 3, updates, edits: [record(4)], strays: [] });
+    store.recordSaved(2);
+    expect((await load(list)).edits).toEqual([]);
   });
 
-  test("folds what it has into one record now and then", async () => {
+  test("[SDK-18] what one process saved says nothing of another's edits", async () => {
+    const list = new ListStore();
+    const [first, second] = [new ReplicaStore(list, () => {}), new ReplicaStore(list, () => {})];
+    first.record(record(1), 3, 1, whole);
+    second.record(record(2), 3, 1, whole);
+    first.recordSaved(1);
+    expect((await load(list)).edits).toEqual([record(2)]);
+  });
+
+  test("[SDK-12] documents of two epochs are kept apart: of the older one only its unsaved edits are told", async () => {
+    const list = new ListStore();
+    const [behind, ahead] = [new ReplicaStore(list, () => {}), new ReplicaStore(list, () => {})];
+    ahead.replace({ epoch: 4, state: record(9), edits: [{ number: 7, update: record(8) }] });
+    behind.record(record(1), 3, undefined, whole);
+    behind.record(record(2), 3, 1, whole);
+    expect(await load(list)).toEqual({
+      epoch: 4,
+      updates: [record(9), record(8)],
+      edits: [record(8)],
+      strays: [record(2)],
+    });
+  });
+
+  test("an empty store, and records of an earlier form, are no replica", async () => {
+    const list = new ListStore();
+    await list.append(Uint8Array.of(1, 9, 9));
+    expect(await load(list)).toEqual({ epoch: undefined, updates: [], edits: [], strays: [] });
+  });
+
+  test("folds what it has into few records now and then", async () => {
     const list = new ListStore();
     const store = new ReplicaStore(list, () => {});
-    for (let i = 0; i < 2000; i++) store.record(record(1), 1, state);
+    for (let i = 0; i < 2000; i++) store.record(record(1), 1, undefined, whole);
     expect(list.records.length).toBeLessThanOrEqual(500);
-    expect((await store.load()).updates[0]).toEqual(state());
+    expect((await store.load()).updates[0]).toEqual(record(42));
   });
 
-  test("tells of a failure once and leaves the medium alone after", async () => {
+  test("many edits that wait are not folded again and again", async () => {
+    const list = new ListStore();
+    const store = new ReplicaStore(list, () => {});
+    const edits: KeptEdit[] = [];
+    let folds = 0;
+    for (let number = 1; number <= 4000; number++) {
+      edits.push({ number, update: record(1) });
+      store.record(record(1), 1, number, () => {
+        folds++;
+        return { ...whole(), edits };
+      });
+    }
+    expect(folds).toBeLessThan(5);
+    expect((await load(list)).edits).toHaveLength(4000);
+  });
+
+  test("[SDK-20] tells of a failure once and leaves the medium alone after", async () => {
     const list = new ListStore();
     const failures: unknown[] = [];
     const store = new ReplicaStore(list, (error) => failures.push(error));
     list.fails = true;
-    store.record(record(1), 1, state);
-    store.record(record(2), 1, state);
+    store.record(record(1), 1, undefined, whole);
+    store.record(record(2), 1, undefined, whole);
     await store.close();
-    store.record(record(3), 1, state);
+    store.record(record(3), 1, undefined, whole);
     expect(failures).toEqual([new Error("disk full")]);
     expect(list.calls).toBe(2);
   });

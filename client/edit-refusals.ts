@@ -1,0 +1,27 @@
+/** Why a local edit is refused on this side. */
+import { ServiceError } from "../shared/errors.ts";
+import { LIMITS } from "../shared/limits.ts";
+
+/** A data frame is its update and a few bytes more. */
+export const UPDATE_BYTES_MAX = LIMITS.frameBytesMax - 16;
+
+export function tooLarge(bytes: number): ServiceError {
+  return new ServiceError(
+    "TOO_LARGE",
+    `One edit takes ${bytes} bytes, ${UPDATE_BYTES_MAX} are allowed. Make it in several transactions.`,
+  );
+}
+
+export function buildsOnRefused(): ServiceError {
+  return new ServiceError(
+    "MALFORMED_UPDATE",
+    "The edit builds on one that was refused. Make it again on the current content.",
+  );
+}
+
+export function recreated(): ServiceError {
+  return new ServiceError(
+    "EPOCH_CHANGED",
+    "The context was deleted and made anew. Read it again and repeat the edits that still make sense.",
+  );
+}
