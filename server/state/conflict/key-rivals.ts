@@ -125,20 +125,15 @@ export class KeyRivals {
     return { side: { id: last, value: value.json, isIncoming: false }, isCut: value.isCut };
   }
 
-  /** The newest of each writer, unless another new one was written upon it. */
+  /** The newest of each writer. One that another was written upon is deleted by the update, and does not count either. */
   #tips(): readonly Y.Item[] {
     if (this.#items.length === 1) return this.#items;
     const newest = new Map<number, Y.Item>();
-    const followed = new Set<string>();
     for (const item of this.#items) {
       const other = newest.get(item.id.client);
       if (other === undefined || other.id.clock < item.id.clock) newest.set(item.id.client, item);
-      if (item.origin !== null) followed.add(`${item.origin.client} ${item.origin.clock}`);
     }
-    return [...newest.values()].filter((item) => {
-      const { client, clock } = lastIdOf(item);
-      return !followed.has(`${client} ${clock}`);
-    });
+    return [...newest.values()];
   }
 
   /** Without those that their author has seen lose: what is deleted to the right of them it had. */
@@ -184,6 +179,6 @@ function isSame(a: Write, b: Write): boolean {
   return sameJson(a.side.value, b.side.value, { left: LIMITS.conflictValueBytesMax });
 }
 
-export function isSameId(a: ScannedId, b: ScannedId): boolean {
+function isSameId(a: ScannedId, b: ScannedId): boolean {
   return a.client === b.client && a.clock === b.clock;
 }
