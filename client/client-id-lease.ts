@@ -2,7 +2,7 @@
  * Under which Yjs client id a replica writes: one that its actor used before and released, when the server offers one, so
  * that a document's ids do not grow with the sessions of its writers.
  *
- * Invariants (SDK-26):
+ * Invariants (SDK-33):
  *  1. An offered id is taken only for a document that was not written and not shown yet, once its first sync is complete:
  *     then all that was ever written under the id is known. Otherwise it is given back at once.
  *  2. An id is given back only when everything written under it is saved, and nothing is written under it from then on.
@@ -37,22 +37,29 @@ export class ClientIdLease {
     this.#offered = undefined;
     if (id === undefined) return;
     if (isNew && !hasWritten(doc) && awareness.getLocalState() === null) {
-      doc.clientID = id;
-      // editors take presence under the document's id for their own
-      awareness.clientID = id;
+      rename(doc, awareness, id);
       this.#taken = id;
     } else {
       this.#giveBack(id).catch(() => undefined);
     }
   }
 
-  /** Everything in `doc` is saved. Resolves when the server knows that the id is free, or could not be told. */
-  async release(doc: Y.Doc): Promise<void> {
+  /** Everything in `doc` is saved, and presence is over. Resolves when the server knows that the id is free, or could not be told. */
+  async release(doc: Y.Doc, awareness: Awareness): Promise<void> {
     const id = doc.clientID;
     if (!this.#isKnown || (id !== this.#taken && !hasWritten(doc))) return;
-    doc.clientID = uint32();
+    awareness.setLocalState(null);
+    rename(doc, awareness, uint32());
     await this.#giveBack(id).catch(() => undefined);
   }
+}
+
+/** Editors take the presence under the document's id for their own, so both have the same. */
+function rename(doc: Y.Doc, awareness: Awareness, id: number): void {
+  doc.clientID = id;
+  awareness.clientID = id;
+  // y-websocket says goodbye for this id: its clock must be known
+  awareness.setLocalState(null);
 }
 
 function hasWritten(doc: Y.Doc): boolean {

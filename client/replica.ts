@@ -102,7 +102,7 @@ export class Replica implements ProviderListener {
   /** Gives the Yjs client id back, when nothing that was written under it is unsaved. What is written later has another. */
   async releaseClientId(): Promise<void> {
     const isDone = this.#status === "online" && this.pending.isEmpty && this.#store === undefined;
-    if (isDone) await this.#lease.release(this.doc);
+    if (isDone) await this.#lease.release(this.doc, this.awareness);
   }
 
   /** Ends the session. `error` is what everybody who waits is told. */

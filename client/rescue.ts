@@ -2,7 +2,7 @@
  * Carries unsaved edits over from a document that was compacted away: what they did to its JSON is asked for again, as
  * changes of the new document.
  *
- * Invariants (SDK-24, SDK-25):
+ * Invariants (SDK-31, SDK-32):
  *  1. Each edit is carried, found to be there already, or refused with the reason; none is forgotten.
  *  2. Nothing is written twice, and nothing that others wrote is undone: a change is worked out on the version that it names
  *     as `ifVersion`, and repeated under its key until it is answered.

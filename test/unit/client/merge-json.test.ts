@@ -1,4 +1,4 @@
-/** Three-way merge of JSON: what a rescue rests on. Rule SDK-24 as far as it is the merge's. */
+/** Three-way merge of JSON: what a rescue rests on. Rule SDK-31 as far as it is the merge's. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { mergeJson } from "../../../client/merge-json.ts";
@@ -8,7 +8,7 @@ const text = (value: string): Json => ({ $text: value });
 const merge = (before: Json, ours: Json, theirs: Json, isStrict = false): Json | undefined =>
   mergeJson({ before, ours, theirs }, { isStrict });
 
-describe("[SDK-24] what we did goes on top of what others did", () => {
+describe("[SDK-31] what we did goes on top of what others did", () => {
   test.each<[string, Json, Json, Json, Json]>([
     ["different members", { a: 1, b: 1 }, { a: 2, b: 1 }, { a: 1, b: 2, c: 3 }, { a: 2, b: 2, c: 3 }],
     ["a removal and an addition", { a: 1, b: 1 }, { b: 1 }, { a: 1, b: 1, c: 1 }, { b: 1, c: 1 }],
@@ -41,7 +41,7 @@ describe("[SDK-24] what we did goes on top of what others did", () => {
   });
 });
 
-describe("[SDK-24] strictly, ours may be there already", () => {
+describe("[SDK-31] strictly, ours may be there already", () => {
   test("what reads as ours is left, what reads as before is made so", () => {
     expect(merge({ a: 1, b: 1 }, { a: 2, b: 2 }, { a: 2, b: 1, c: 1 }, true)).toEqual({ a: 2, b: 2, c: 1 });
     expect(merge([1], [1, 2], [1, 2], true)).toEqual([1, 2]);
@@ -68,7 +68,7 @@ const value: fc.Arbitrary<Json> = fc.letrec<{ json: Json }>((tie) => ({
   ),
 })).json;
 
-test("[SDK-24] nothing changed on one side gives the other, in any documents", () => {
+test("[SDK-31] nothing changed on one side gives the other, in any documents", () => {
   fc.assert(
     fc.property(value, value, fc.boolean(), (before, after, isStrict) => {
       expect(merge(before, after, before, isStrict)).toEqual(after);
@@ -79,7 +79,7 @@ test("[SDK-24] nothing changed on one side gives the other, in any documents", (
   );
 });
 
-test("[SDK-24] a lenient merge holds all that both inserted into a list, once", () => {
+test("[SDK-31] a lenient merge holds all that both inserted into a list, once", () => {
   const inserts = fc.record({ at: fc.nat(5), items: fc.array(fc.string(), { minLength: 1, maxLength: 3 }) });
   fc.assert(
     fc.property(inserts, inserts, (mine, other) => {
