@@ -232,7 +232,7 @@ describe("conflicts", () => {
     return told;
   }
 
-  test("[SDK-25] reach those who look on, and are listed the same", async () => {
+  test("[SDK-25] [SDK-35] reach those who look on, and are listed the same", async () => {
     const [ada, bob, eve] = [await open("ada"), await open("bob"), await open("eve")];
     const conflict = await collide(ada, bob, eve);
     expect(conflict).toMatchObject({ path: "/n", kind: "set-set", status: "recorded" });
