@@ -3,7 +3,7 @@
  * lost a conflict is gone from everywhere else.
  *
  * Marks as in shared/json-marks.ts. A value beyond the limit is unfolded as deep as fits: what is left out stands as
- * `{"$object": members}`, `{"$array": elements}` or, a value that is one long string, `{"$string": characters}`.
+ * `{"$object": members}`, `{"$array": elements}` or, a value that is one long string, text or bytes, `{"$string": length}`.
  *
  * Invariants:
  *  1. What is read is at most `conflictValueBytesMax` of JSON, and reading costs no more than a few times that.
@@ -27,6 +27,9 @@ export type IsGone = (item: Y.Item, offset: number) => boolean;
 /** For what is read in its present state. */
 export const isDeleted: IsGone = (item) => item.deleted;
 
+/** Base64 takes four characters for three bytes. */
+const BASE64_BYTES = 1.34;
+
 const OUTLINES: readonly string[] = ["$object", "$array", "$string"];
 
 /** A value, and whether it is only an outline. */
@@ -38,7 +41,8 @@ export interface Outline {
 /** The last value of an item. */
 export function outlineOf(item: Y.Item, isGone: IsGone, bytesMax: number = LIMITS.conflictValueBytesMax): Outline {
   const value: unknown = item.content.getContent()[item.length - 1];
-  return fitted(bytesMax, (reading) => reading.value(value), isGone);
+  const read = (reading: Reading): Json => reading.value(value);
+  return fitted({ bytesMax, read, isGone }) ?? { json: { $string: lengthOf(value, isGone) }, isCut: true };
 }
 
 /** Several items that were written into something, in the order given: characters in a row as one string, a member as `{key: value}`. */
@@ -47,7 +51,8 @@ export function writtenOf(
   isGone: IsGone,
   bytesMax: number = LIMITS.conflictValueBytesMax,
 ): Json {
-  return fitted(bytesMax, (reading) => reading.written(pieces), isGone).json;
+  const read = (reading: Reading): Json => reading.written(pieces);
+  return fitted({ bytesMax, read, isGone })?.json ?? { $array: pieces.length };
 }
 
 /** Values of one item that were written into something: `key` is the member's name, null in a list or text. */
@@ -64,8 +69,14 @@ export function pieceOf(
   isKept: (offset: number) => boolean,
 ): Piece | undefined {
   if (!content.isCountable() || content instanceof Y.ContentDeleted) return undefined;
-  const values = content.getContent().filter((_, offset) => isKept(offset));
-  return values.length === 0 ? undefined : { key, values, isText: content instanceof Y.ContentString && key === null };
+  const isString = content instanceof Y.ContentString;
+  const all = isString ? content.str : content.getContent();
+  const values: unknown[] = [];
+  // more do not fit into what is kept
+  for (let offset = 0; offset < all.length && values.length <= LIMITS.conflictValueBytesMax; offset++) {
+    if (isKept(offset)) values.push(all[offset]);
+  }
+  return values.length === 0 ? undefined : { key, values, isText: isString && key === null };
 }
 
 /** True when the value, or a part of it, is only said in outline; also for data of this form that is none. */
@@ -78,8 +89,14 @@ export function hasOutline(value: Json): boolean {
   return members.some(([, member]) => hasOutline(member));
 }
 
-/** The whole if it fits, else from the top down while the next level fits. */
-function fitted(bytesMax: number, read: (reading: Reading) => Json, isGone: IsGone): Outline {
+interface Fitting {
+  readonly bytesMax: number;
+  readonly read: (reading: Reading) => Json;
+  readonly isGone: IsGone;
+}
+
+/** The whole if it fits, else from the top down while the next level fits; undefined if not even the top does. */
+function fitted({ bytesMax, read, isGone }: Fitting): Outline | undefined {
   const at = (depth: number): Json | undefined => {
     const reading = new Reading(bytesMax, depth, isGone);
     const json = read(reading);
@@ -87,21 +104,31 @@ function fitted(bytesMax: number, read: (reading: Reading) => Json, isGone: IsGo
   };
   const whole = at(LIMITS.depthMax);
   if (whole !== undefined) return { json: whole, isCut: false };
-  let json = at(0) ?? longString(read(new Reading(Infinity, 0, isGone)));
-  for (let depth = 1; depth < LIMITS.depthMax; depth++) {
+  let json: Json | undefined;
+  for (let depth = 0; depth < LIMITS.depthMax; depth++) {
     const deeper = at(depth);
     if (deeper === undefined) break;
     json = deeper;
   }
-  return { json, isCut: true };
+  return json === undefined ? undefined : { json, isCut: true };
 }
 
-/** At depth 0 only a string can be too long, that of a text or of bytes too. */
-function longString(json: Json): Json {
-  const [text] = isJsonObject(json) ? Object.values(json) : [json];
-  return { $string: typeof text === "string" ? text.length : JSON.stringify(json).length };
+/** Of what can be too long by itself. */
+function lengthOf(value: unknown, isGone: IsGone): number {
+  if (typeof value === "string" || value instanceof Uint8Array) return value.length;
+  return value instanceof Y.AbstractType ? keptIn(value, isGone) : 0;
 }
 
+/** Values in a list or text, as the first of each item says. */
+function keptIn(type: SharedType, isGone: IsGone): number {
+  let count = 0;
+  for (let item = type._start; item !== null; item = item.right) {
+    if (item.countable && !isGone(item, 0)) count += item.length;
+  }
+  return count;
+}
+
+/** Reads lazily, and stops when it is over its budget. */
 class Reading {
   isOver = false;
   #bytesLeft: number;
@@ -115,25 +142,26 @@ class Reading {
   }
 
   written(pieces: readonly Piece[]): Json {
-    return this.#list(runsOf(pieces), ({ key, value }) => {
+    const runs = runsOf(pieces);
+    return this.#list(runs.length, runs, ({ key, value }) => {
       if (key === null) return this.value(value);
-      return this.#members([[key, value]], (member) => this.value(member));
+      return this.#members(1, [[key, value]], (member) => this.value(member));
     });
   }
 
   value(value: unknown): Json {
     if (value instanceof Y.AbstractType) return this.#type(value);
-    if (Array.isArray(value)) return this.#list(value, (element) => this.value(element));
+    if (Array.isArray(value)) return this.#list(value.length, value, (element) => this.value(element));
     if (value instanceof Uint8Array) return this.#bytes(value);
     if (typeof value !== "object" || value === null) return this.#leaf(toJson(value, 0, "marked"));
-    return isPlainObject(value) ? this.#members(Object.entries(value), (member) => this.value(member)) : null;
+    if (!isPlainObject(value)) return null;
+    return this.#members(Object.keys(value).length, Object.entries(value), (member) => this.value(member));
   }
 
   #type(type: SharedType): Json {
     if (type instanceof Y.XmlText) return { text: [{ insert: this.#text(type) }] };
     if (type instanceof Y.XmlElement) {
-      const attributes = this.#map(type);
-      return { element: type.nodeName, attributes, children: this.#elements(type) };
+      return { element: type.nodeName, attributes: this.#map(type), children: this.#elements(type) };
     }
     if (type instanceof Y.XmlFragment) return { [XML_MARK]: this.#elements(type) };
     if (type instanceof Y.Text) return { [TEXT_MARK]: this.#text(type) };
@@ -141,41 +169,45 @@ class Reading {
   }
 
   #map(type: SharedType): Json {
-    const members = [...type._map].filter(([, item]) => !this.#isGone(item, item.length - 1));
-    return this.#members(members, (item) => this.value(item.content.getContent()[item.length - 1]));
+    let count = 0;
+    for (const item of type._map.values()) if (!this.#isGone(item, item.length - 1)) count++;
+    return this.#members(count, this.#keptMembers(type), (item) =>
+      this.value(item.content.getContent()[item.length - 1]),
+    );
+  }
+
+  *#keptMembers(type: SharedType): Generator<[key: string, item: Y.Item]> {
+    for (const entry of type._map) if (!this.#isGone(entry[1], entry[1].length - 1)) yield entry;
   }
 
   #elements(type: SharedType): Json {
-    const values: unknown[] = [];
-    // more elements than bytes cannot fit, and are only counted
+    return this.#list(keptIn(type, this.#isGone), this.#keptValues(type), (value) => this.value(value));
+  }
+
+  *#keptValues(type: SharedType): Generator {
     for (let item = type._start; item !== null; item = item.right) {
-      if (item.countable) for (const value of this.#kept(item, item.content.getContent())) values.push(value);
-      if (this.#depth > 0 && values.length > this.#bytesLeft) this.isOver = true;
-      if (this.isOver) return null;
+      if (!item.countable) continue;
+      const values = item.content instanceof Y.ContentString ? item.content.str : item.content.getContent();
+      for (let i = 0; i < item.length; i++) if (!this.#isGone(item, i)) yield values[i];
     }
-    return this.#list(values, (value) => this.value(value));
   }
 
   #text(type: SharedType): string {
     let text = "";
-    for (let item = type._start; item !== null && text.length <= this.#bytesLeft; item = item.right) {
-      const chars = item.content instanceof Y.ContentString ? item.content.str : EMBED.repeat(item.length);
-      if (item.countable) text += this.#kept(item, chars.split("")).join("");
+    for (const char of this.#keptValues(type)) {
+      text += typeof char === "string" ? char : EMBED;
+      if (text.length > this.#bytesLeft) break;
     }
     return this.#leaf(text);
   }
 
-  #kept<Value>(item: Y.Item, values: readonly Value[]): readonly Value[] {
-    return values.filter((_, offset) => !this.#isGone(item, offset));
-  }
-
   #bytes(value: Uint8Array): Json {
-    this.#spend(value.byteLength * 1.34);
+    this.#spend(value.byteLength * BASE64_BYTES);
     return this.isOver ? null : toJson(value, 0, "marked");
   }
 
-  #list<Value>(values: readonly Value[], read: (value: Value) => Json): Json {
-    if (this.#depth <= 0 && values.length > 0) return this.#leaf({ $array: values.length });
+  #list<Value>(count: number, values: Iterable<Value>, read: (value: Value) => Json): Json {
+    if (this.#depth <= 0 && count > 0) return this.#leaf({ $array: count });
     const list: Json[] = [];
     this.#spend(2);
     this.#depth--;
@@ -187,8 +219,12 @@ class Reading {
     return list;
   }
 
-  #members<Value>(members: readonly (readonly [key: string, value: Value])[], read: (value: Value) => Json): Json {
-    if (this.#depth <= 0 && members.length > 0) return this.#leaf({ $object: members.length });
+  #members<Value>(
+    count: number,
+    members: Iterable<readonly [key: string, value: Value]>,
+    read: (value: Value) => Json,
+  ): Json {
+    if (this.#depth <= 0 && count > 0) return this.#leaf({ $object: count });
     const object: Record<string, Json> = {};
     this.#spend(2);
     this.#depth--;
