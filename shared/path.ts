@@ -56,6 +56,7 @@ export function escapeStep(step: string): string {
 }
 
 function unescapeStep(step: string): string {
+  if (!step.includes("~")) return step;
   if (/~(?![01])/.test(step)) throw badPath("has a '~' that is not '~0' or '~1'");
   return step.replaceAll("~1", "/").replaceAll("~0", "~");
 }

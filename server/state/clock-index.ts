@@ -2,7 +2,8 @@
  * Which change added which Yjs clocks, for the newest changes: says who wrote an item, and whether a sender had seen it.
  *
  * Invariants:
- *  1. It holds the last `clockIndexChangesMax` changes, and knows all of the changes after `floor`.
+ *  1. It holds the newest `clockIndexChangesMax` changes at least and twice as many at most, and knows all of the changes
+ *     after `floor`.
  *
  * Not here: the whole past (server/state/history/blame.ts reads the log).
  */
@@ -27,42 +28,41 @@ interface Advance {
   readonly to: number;
 }
 
+type Ranges = ReadonlyMap<number, readonly ClockRange[]>;
+
 export class ClockIndex {
-  readonly #ranges = new Map<number, ClockRange[]>();
-  /** The clients of each change, oldest change first. */
-  readonly #changes: { readonly version: number; readonly clients: readonly number[] }[] = [];
+  /** Two generations: when the newer one is full, the older one is forgotten. This is on the path of every write. */
+  #newer = new Map<number, ClockRange[]>();
+  #older: Ranges = new Map();
+  /** Changes in the newer one. */
+  #count = 0;
   readonly #changesMax: number;
   #floor: number;
+  /** The version with which the older generation ends. */
+  #olderUpTo: number;
 
   constructor(floor: number, changesMax: number = LIMITS.clockIndexChangesMax) {
     this.#floor = floor;
+    this.#olderUpTo = floor;
     this.#changesMax = changesMax;
   }
 
+  /** Changes come in order of version. */
   record(advances: readonly Advance[], change: Pick<ClockRange, "version" | "actor" | "source">): void {
     const { version, actor, source } = change;
+    if (this.#count === this.#changesMax) this.#beginGeneration(version - 1);
+    this.#count++;
     for (const { client, from, to } of advances) {
-      const ranges = this.#ranges.get(client);
       const range = { from, to, version, actor, source };
-      if (ranges === undefined) this.#ranges.set(client, [range]);
+      const ranges = this.#newer.get(client);
+      if (ranges === undefined) this.#newer.set(client, [range]);
       else ranges.push(range);
     }
-    this.#changes.push({ version, clients: advances.map(({ client }) => client) });
-    if (this.#changes.length > this.#changesMax) this.#forgetOldest();
   }
 
   /** The change that added the clock; undefined when it is older than what is remembered. */
   rangeOf(client: number, clock: number): ClockRange | undefined {
-    const ranges = this.#ranges.get(client) ?? [];
-    let low = 0;
-    let high = ranges.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((ranges[middle]?.to ?? Infinity) > clock) high = middle;
-      else low = middle + 1;
-    }
-    const range = ranges[low];
-    return range !== undefined && range.from <= clock ? range : undefined;
+    return rangeIn(this.#newer, client, clock) ?? rangeIn(this.#older, client, clock);
   }
 
   /** What a session whose replica includes `baseVersion` has seen: that, and what it wrote itself. Undefined: not known. */
@@ -74,14 +74,24 @@ export class ClockIndex {
     };
   }
 
-  #forgetOldest(): void {
-    const oldest = this.#changes.shift();
-    if (oldest === undefined) return;
-    this.#floor = oldest.version;
-    for (const client of oldest.clients) {
-      const ranges = this.#ranges.get(client);
-      ranges?.shift();
-      if (ranges?.length === 0) this.#ranges.delete(client);
-    }
+  #beginGeneration(upTo: number): void {
+    this.#older = this.#newer;
+    this.#newer = new Map();
+    this.#count = 0;
+    this.#floor = this.#olderUpTo;
+    this.#olderUpTo = upTo;
   }
+}
+
+function rangeIn(all: Ranges, client: number, clock: number): ClockRange | undefined {
+  const ranges = all.get(client) ?? [];
+  let low = 0;
+  let high = ranges.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((ranges[middle]?.to ?? Infinity) > clock) high = middle;
+    else low = middle + 1;
+  }
+  const range = ranges[low];
+  return range !== undefined && range.from <= clock ? range : undefined;
 }

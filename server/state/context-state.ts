@@ -39,6 +39,7 @@ import { TouchIndex } from "./touch-index.ts";
 import { touchOf } from "./update/touched-paths.ts";
 import type { Touch } from "./update/touched-paths.ts";
 import { scanUpdate } from "./update/update-scanner.ts";
+import type { ScannedUpdate } from "./update/update-scanner.ts";
 import type { AdmittedChange, OpsWrite, UpdateWrite, Verdict, Write } from "./writes.ts";
 
 /** What a context is loaded from; the log's types fit (server/storage/change-log.ts). */
@@ -165,7 +166,7 @@ export class ContextState implements Present {
       this.clientIds.check(touch.advances, actor);
       // what only deletes is the way out of a full context
       if (touch.advances.length > 0) this.size.check(update.byteLength);
-      probe = new ConflictProbe(this.doc, scanned, this.#probeOptions(write));
+      probe = new ConflictProbe(this.doc, scanned, this.#probeOptions(write, scanned));
       // last: what passes it, the document must get
       if (!touch.isNoop) this.#rehearsal?.tryUpdate(update, touch.paths);
     } catch (error) {
@@ -190,9 +191,12 @@ export class ContextState implements Present {
     return isAnswer || this.#deletions.has(update);
   }
 
-  #probeOptions({ update, baseVersion, source, isAnswer = false }: UpdateWrite): ProbeOptions {
-    const knows = baseVersion === undefined ? undefined : this.#clocks.knowledgeOf(baseVersion, source);
+  #probeOptions(write: UpdateWrite, { deletes }: ScannedUpdate): ProbeOptions {
+    const { update, baseVersion, source, isAnswer = false } = write;
     const options = { update, isWhole: isAnswer, collected: this.#collected };
+    // it matters to deletions alone
+    if (baseVersion === undefined || deletes.length === 0) return options;
+    const knows = this.#clocks.knowledgeOf(baseVersion, source);
     return knows === undefined ? options : { ...options, knows };
   }
 

@@ -27,7 +27,8 @@ interface Node {
   own: LastWrite | undefined;
   /** The newest write at or below it. */
   newest: LastWrite | undefined;
-  readonly children: Map<string, Node>;
+  /** Most nodes have none, and an empty Map is not free. */
+  children: Map<string, Node> | undefined;
 }
 
 export class TouchIndex {
@@ -35,6 +36,8 @@ export class TouchIndex {
   #floor: number;
   #root: Node = newNode();
   #paths = 0;
+  /** Where the last write was, and the nodes on the way: who types writes there again. */
+  #last: { readonly path: string; readonly nodes: readonly Node[] } | undefined;
 
   constructor(floor: number, pathsMax: number = LIMITS.touchIndexPathsMax) {
     this.#floor = floor;
@@ -61,7 +64,7 @@ export class TouchIndex {
     let newest: LastWrite | undefined;
     for (const step of steps) {
       newest = newer(newest, node.own);
-      const child = node.children.get(step);
+      const child = node.children?.get(step);
       if (child === undefined) return newest;
       node = child;
     }
@@ -69,18 +72,28 @@ export class TouchIndex {
   }
 
   #insert(write: LastWrite): void {
+    if (this.#last?.path !== write.path) this.#last = { path: write.path, nodes: this.#wayTo(write.path) };
+    const { nodes } = this.#last;
+    for (const node of nodes) node.newest = write;
+    const node = nodes.at(-1);
+    if (node !== undefined) node.own = write;
+  }
+
+  /** Root first. What was written below the last one is forgotten. */
+  #wayTo(path: string): readonly Node[] {
     let node = this.#root;
-    node.newest = write;
-    for (const step of parsePath(write.path)) {
-      let child = node.children.get(step);
-      if (child === undefined) node.children.set(step, (child = newNode()));
-      node = child;
-      node.newest = write;
+    const nodes = [node];
+    for (const step of parsePath(path)) {
+      let child = node.children?.get(step);
+      if (child === undefined) (node.children ??= new Map()).set(step, (child = newNode()));
+      nodes.push((node = child));
     }
     if (node.own === undefined) this.#paths++;
-    node.own = write;
-    this.#paths -= countBelow(node);
-    node.children.clear();
+    if (node.children !== undefined) {
+      this.#paths -= countBelow(node);
+      node.children = undefined;
+    }
+    return nodes;
   }
 
   #forgetOlderHalf(): void {
@@ -88,12 +101,13 @@ export class TouchIndex {
     this.#floor = writes[writes.length >> 1]?.version ?? this.#floor;
     this.#root = newNode();
     this.#paths = 0;
+    this.#last = undefined;
     for (const write of writes) if (write.version > this.#floor) this.#insert(write);
   }
 }
 
 function newNode(): Node {
-  return { own: undefined, newest: undefined, children: new Map() };
+  return { own: undefined, newest: undefined, children: undefined };
 }
 
 function newer(a: LastWrite | undefined, b: LastWrite | undefined): LastWrite | undefined {
@@ -102,12 +116,12 @@ function newer(a: LastWrite | undefined, b: LastWrite | undefined): LastWrite | 
 
 /** As deep as a path has steps at most. */
 function writesOf(node: Node): LastWrite[] {
-  const below = [...node.children.values()].flatMap(writesOf);
+  const below = [...(node.children?.values() ?? [])].flatMap(writesOf);
   return node.own === undefined ? below : [node.own, ...below];
 }
 
 function countBelow(node: Node): number {
   let count = 0;
-  for (const child of node.children.values()) count += (child.own === undefined ? 0 : 1) + countBelow(child);
+  for (const child of node.children?.values() ?? []) count += (child.own === undefined ? 0 : 1) + countBelow(child);
   return count;
 }

@@ -45,7 +45,7 @@ describe("[STATE-8] clocks and the changes that added them", () => {
   });
 
   test("what is remembered is bounded, and of an older base nothing is said", () => {
-    const index = filled(2);
+    const index = filled(1);
     expect(index.rangeOf(1, 15)).toBeUndefined();
     expect(index.rangeOf(1, 20)?.version).toBe(9);
     expect(index.knowledgeOf(6, undefined)).toBeUndefined();

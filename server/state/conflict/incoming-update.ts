@@ -30,22 +30,27 @@ export type Beginning =
 export class IncomingUpdate {
   readonly scanned: ScannedUpdate;
   readonly #doc: Y.Doc;
-  readonly #known = new Map<number, number>();
+  /** The first client that it brings structs of, nearly always the only one, and how far the document knows it. */
+  readonly #client: number;
+  readonly #clock: number;
+  #others: Map<number, number> | undefined;
   #deleted: DeletedRanges | undefined;
 
   constructor(doc: Y.Doc, scanned: ScannedUpdate) {
     this.#doc = doc;
     this.scanned = scanned;
-    let client = -1;
+    this.#client = scanned.structs[0]?.client ?? -1;
+    this.#clock = Y.getState(doc.store, this.#client);
+    let client = this.#client;
     for (const struct of scanned.structs) {
       if (struct.client === client) continue;
       client = struct.client;
-      this.#known.set(client, Y.getState(doc.store, client));
+      (this.#others ??= new Map()).set(client, Y.getState(doc.store, client));
     }
   }
 
   isNew({ client, clock }: ScannedId): boolean {
-    const known = this.#known.get(client);
+    const known = this.#knownOf(client);
     return known !== undefined && clock >= known;
   }
 
@@ -97,7 +102,7 @@ export class IncomingUpdate {
 
   /** The items that the new part of a struct became, once applied: several where something came between. */
   *itemsOf({ client, clock, length }: ScannedStruct): Generator<Y.Item> {
-    const from = Math.max(clock, this.#known.get(client) ?? 0);
+    const from = Math.max(clock, this.#knownOf(client) ?? 0);
     for (const item of itemsIn(this.#doc, { client, clock: from, length: clock + length - from })) {
       if (item instanceof Y.Item) yield item;
     }
@@ -105,8 +110,13 @@ export class IncomingUpdate {
 
   /** Of a struct that is known in part, Yjs puts the rest right after that part. */
   #originOf({ client, clock, origin }: ScannedStruct): ScannedId | null {
-    const known = this.#known.get(client) ?? 0;
+    const known = this.#knownOf(client) ?? 0;
     return clock < known ? { client, clock: known - 1 } : origin;
+  }
+
+  /** Undefined for a client that it brings nothing of. */
+  #knownOf(client: number): number | undefined {
+    return client === this.#client ? this.#clock : this.#others?.get(client);
   }
 
   #within(parentId: ScannedId, key: string | null): Beginning | undefined {
