@@ -21,6 +21,7 @@ import { changeFeed } from "./context/change-feed.ts";
 import type { FeedRequest } from "./context/change-feed.ts";
 import type { Clock } from "./clock.ts";
 import type { ContextAccess, Glance, PlannedChange } from "./context-access.ts";
+import { ConflictThinning } from "./context/conflict-thinning.ts";
 import { findContexts } from "./context/context-finder.ts";
 import type {
   Caller,
@@ -111,7 +112,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.#schemas = types;
     this.#idempotent = new IdempotentCalls(storage, clock);
     const drop = (live: Live, error: ServiceError): void => this.#drop(live, error);
-    this.#writePath = new WritePath({ ...options, drop });
+    this.#writePath = new WritePath({ ...options, conflicts: new ConflictThinning(options), drop });
     this.#state = new StateManager({
       load: (id) => storage.load(id),
       turns: clock,

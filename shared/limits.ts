@@ -118,6 +118,8 @@ export const LIMITS = {
   // --- conflicts ------------------------------------------------------------------------------------------------
   /** JSON kept of each side of a conflict; a larger value is kept as its outline (`{"$object": 12}`). */
   conflictValueBytesMax: 16 * 1024,
+  /** Conflicts remembered of one context; older ones go, but for open ones. */
+  conflictsKeptMax: 10_000,
   /** Conflicts told of one change; an offline day merged at once may have thousands. */
   conflictsPerChangeMax: 100,
   /** Runs of Yjs ids of deleted content whose place is remembered for one context, some 80 bytes each, in two generations. */

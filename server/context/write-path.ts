@@ -60,6 +60,7 @@ interface WritePathOptions {
     publish(id: ContextId, publications: readonly Publication[]): void;
     announce(id: ContextId, event: JsonObject): void;
   };
+  readonly conflicts: { recorded(id: ContextId, count: number): void };
   /** Forgets what is in memory of a context and ends its sessions. */
   readonly drop: (live: Live, error: ServiceError) => void;
 }
@@ -69,13 +70,15 @@ export class WritePath {
   readonly #logger: Logger;
   readonly #storage: WritePathOptions["storage"];
   readonly #sync: WritePathOptions["sync"];
+  readonly #conflicts: WritePathOptions["conflicts"];
   readonly #drop: WritePathOptions["drop"];
 
-  constructor({ clock, logger, storage, sync, drop }: WritePathOptions) {
+  constructor({ clock, logger, storage, sync, conflicts, drop }: WritePathOptions) {
     this.#clock = clock;
     this.#logger = logger;
     this.#storage = storage;
     this.#sync = sync;
+    this.#conflicts = conflicts;
     this.#drop = drop;
   }
 
@@ -200,6 +203,7 @@ export class WritePath {
       answers.push(() => write.settle({ version: entry.version, seq: entry.seq, paths: entry.paths }));
     });
     if (publications.length > 0) this.#sync.publish(live.id, publications);
+    if (conflicts.length > 0) this.#conflicts.recorded(live.id, conflicts.length);
     for (const conflict of conflicts)
       this.#sync.announce(live.id, { type: "conflict", conflict: { ...conflictView(conflict) } });
     for (const answer of answers) answer();

@@ -5,9 +5,11 @@ import type { Conflict, ConflictSide } from "../conflict.ts";
 import type { ConflictView } from "./rest-conflicts.ts";
 
 export function conflictView(conflict: Conflict): ConflictView {
-  const { id, path, kind, policy, winner, loser, status, atMs, version, resolution } = conflict;
+  const { id, path, isNested, kind, policy, winner, loser, status, atMs, version, resolution } = conflict;
   const at = new Date(atMs).toISOString();
-  const view = { id, path, kind, policy, winner: sideView(winner), loser: sideView(loser), status, at, version };
+  const sides = { winner: sideView(winner), loser: sideView(loser) };
+  const place = isNested === true ? { path, isNested } : { path };
+  const view = { id, ...place, kind, policy, ...sides, status, at, version };
   if (resolution === undefined) return view;
   const { atMs: resolvedAtMs, ...how } = resolution;
   return { ...view, resolution: { ...how, at: new Date(resolvedAtMs).toISOString() } };

@@ -30,6 +30,7 @@ const side = z.object({
 export const conflictSchema = z.object({
   id: z.string(),
   path: z.string(),
+  isNested: z.literal(true).exactOptional().describe("The place is inside an element of the array at the path"),
   kind: z.enum(CONFLICT_KINDS),
   policy: z.enum(CONFLICT_POLICIES),
   winner: side.describe("What the merge kept, before any policy"),

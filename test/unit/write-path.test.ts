@@ -28,6 +28,7 @@ test("[CTX-3] a refused append drops the context at once, not after the turns be
       append: () => new Promise<AppendResult>((_resolve, reject) => void fail.push(reject)),
       recordIdempotent: () => Promise.resolve(),
     },
+    conflicts: { recorded: () => undefined },
     sync: { publish: () => undefined, announce: () => undefined },
     drop: (_live, { code }) => void dropped.push(code),
   });
