@@ -79,6 +79,12 @@ export const ERRORS = {
     retry: "never",
     meaning: "The context has no conflict with this id.",
   },
+  LOCK_NOT_FOUND: {
+    status: 404,
+    closeCode: 4404,
+    retry: "changed",
+    meaning: "The context has no lock with this id: it was released, or its time is over.",
+  },
   TYPE_NOT_FOUND: { status: 404, closeCode: 4404, retry: "never", meaning: "No type of this name is registered." },
   METHOD_NOT_ALLOWED: {
     status: 405,

@@ -125,6 +125,21 @@ export const LIMITS = {
   /** Runs of Yjs ids of deleted content whose place is remembered for one context, some 80 bytes each, in two generations. */
   collectedRangesMax: 5000,
 
+  // --- locks ----------------------------------------------------------------------------------------------------
+  /** Locks of one context at once. */
+  locksMax: 1000,
+  /** Paths of one lock. */
+  lockPathsMax: 64,
+  lockPurposeCharsMax: 200,
+  /** A lease must outlast a slow connection and a garbage collection, and end soon after its holder died. */
+  lockTtlMsMin: 1000,
+  lockTtlMsDefault: 30_000,
+  lockTtlMsMax: 600_000,
+  /** How long a request may wait for a lock; proxies cut silent requests after a minute. */
+  lockWaitMsMax: 60_000,
+  /** Requests of one context that wait for locks. */
+  lockWaitersMax: 1000,
+
   // --- types ----------------------------------------------------------------------------------------------------
   /** A schema is compiled on the event loop, some 7 ms per KB. Types of hundreds of fields fit. */
   schemaBytesMax: 64 * 1024,

@@ -1,0 +1,147 @@
+/**
+ * The locks of one context in memory: the table, how long each lock still lasts, and what admission asks of them.
+ *
+ * Invariants (LOCK):
+ *  1. A lock whose time is over is nobody's: it stands in everybody's way until its `expire` entry, its holder's too.
+ *  2. A token counts while its lock is there, not over, and of the same actor; any other is stale.
+ *
+ * Not here: waiting (server/use-cases/locks.ts), what is durable (write-path.ts).
+ */
+import { ServiceError } from "../../../shared/errors.ts";
+import type { Actor } from "../../../shared/ids.ts";
+import { LIMITS } from "../../../shared/limits.ts";
+import type { Lock, LockEvent } from "../../../shared/lock.ts";
+import type { LogEntry } from "../../storage/change-log.ts";
+import { Leases } from "./leases.ts";
+import { LockTable } from "./lock-table.ts";
+import type { Held } from "./lock-table.ts";
+
+const NONE: Held = new Set();
+
+/** Who writes, with which fencing tokens. */
+export interface Bearer {
+  readonly actor: Actor;
+  readonly tokens: readonly number[];
+}
+
+export class LockDesk {
+  readonly table: LockTable;
+  readonly #leases = new Leases();
+
+  /** Of a context that was loaded: every lease begins anew. */
+  constructor(locks: readonly Lock[], nowMs: number) {
+    this.table = new LockTable(locks);
+    for (const { lockId, ttlMs } of locks) this.#leases.begin(lockId, ttlMs, nowMs);
+  }
+
+  /**
+   * May this event take place? Undefined when it would change nothing.
+   * @throws {ServiceError} LOCKED, LOCK_NOT_FOUND, FORBIDDEN, LIMIT_EXCEEDED
+   */
+  judge(event: LockEvent, actor: Actor, nowMs: number): LockEvent | undefined {
+    switch (event.op) {
+      case "acquire":
+        return this.#judgeAcquire(event, nowMs);
+      case "expire":
+        return this.table.get(event.lockId) !== undefined && this.#leases.isOver(event.lockId, nowMs)
+          ? event
+          : undefined;
+      case "renew": {
+        const lock = this.#own(event.lockId, actor, nowMs);
+        this.#leases.begin(lock.lockId, event.ttlMs, nowMs);
+        return lock.ttlMs === event.ttlMs ? undefined : event;
+      }
+      case "release":
+        this.#own(event.lockId, actor, nowMs);
+        return event;
+    }
+  }
+
+  /** The event is in the log. */
+  apply(event: LockEvent, entry: Pick<LogEntry, "seq" | "actor" | "atMs">, nowMs: number): void {
+    this.table.apply(event, entry);
+    if (event.op === "acquire" || event.op === "renew") this.#leases.begin(event.lockId, event.ttlMs, nowMs);
+    else this.#leases.end(event.lockId);
+  }
+
+  /** @throws {ServiceError} FENCE_STALE, LOCKED */
+  checkWrite(paths: readonly string[], bearer: Bearer, nowMs: number): void {
+    const held = bearer.tokens.length === 0 ? NONE : this.held(bearer, nowMs);
+    const obstacle = this.table.obstacleToWrite(paths, held);
+    if (obstacle !== undefined) throw locked(obstacle, this.leftMs(obstacle, nowMs));
+  }
+
+  /** The locks behind the tokens. @throws {ServiceError} FENCE_STALE */
+  held({ actor, tokens }: Bearer, nowMs: number): Held {
+    const held = new Set<string>();
+    for (const token of tokens) {
+      const lock = this.table.list().find(({ fencingToken }) => fencingToken === token);
+      if (lock === undefined || lock.holder !== actor || this.#leases.isOver(lock.lockId, nowMs)) throw stale(token);
+      held.add(lock.lockId);
+    }
+    return held;
+  }
+
+  leftMs({ lockId }: Pick<Lock, "lockId">, nowMs: number): number {
+    return this.#leases.leftMs(lockId, nowMs);
+  }
+
+  overdue(nowMs: number): readonly string[] {
+    return this.#leases.overdue(nowMs);
+  }
+
+  nextEndMs(): number | undefined {
+    return this.#leases.nextEndMs();
+  }
+
+  #judgeAcquire(event: Extract<LockEvent, { op: "acquire" }>, nowMs: number): LockEvent {
+    const obstacle = this.table.obstacleToLock(event.paths, event.mode);
+    if (obstacle !== undefined) throw locked(obstacle, this.leftMs(obstacle, nowMs));
+    if (this.table.size >= LIMITS.locksMax) {
+      throw new ServiceError(
+        "LIMIT_EXCEEDED",
+        `The context has ${LIMITS.locksMax} locks, which is its limit. Release some, or lock a path above several.`,
+        { details: { limit: LIMITS.locksMax } },
+      );
+    }
+    return event;
+  }
+
+  #own(lockId: string, actor: Actor, nowMs: number): Lock {
+    const lock = this.table.get(lockId);
+    if (lock === undefined || this.#leases.isOver(lockId, nowMs)) {
+      throw new ServiceError(
+        "LOCK_NOT_FOUND",
+        "There is no such lock, or its time is over. Take it again before you write there.",
+      );
+    }
+    if (lock.holder === actor) return lock;
+    throw new ServiceError("FORBIDDEN", `The lock belongs to ${lock.holder}. Only its holder renews or releases it.`);
+  }
+}
+
+function locked({ lockId, holder, paths, mode, purpose }: Lock, leftMs: number): ServiceError {
+  const forWhat = purpose === undefined ? "" : ` for "${purpose}"`;
+  return new ServiceError(
+    "LOCKED",
+    `${holder} holds a lock on ${paths.join(", ") || "the whole context"}${forWhat}. Wait for it with a lock of your own, or try again later.`,
+    {
+      details: {
+        lockId,
+        holder,
+        paths,
+        mode,
+        leftMs: Math.ceil(leftMs),
+        ...(purpose === undefined ? {} : { purpose }),
+      },
+    },
+  );
+}
+
+function stale(fencingToken: number): ServiceError {
+  return new ServiceError(
+    "FENCE_STALE",
+    "The lock that this token stands for is not held any more. Take the lock again, read what was written meanwhile, and decide anew.",
+    { details: { fencingToken } },
+  );
+}
