@@ -61,7 +61,7 @@ function mergeMembers(
 
 function mergeSequences({ before, ours, theirs }: Place): Merged | undefined {
   if (Array.isArray(before) && Array.isArray(ours) && Array.isArray(theirs)) {
-    const graft = graftOf<Json>({ before, ours, theirs }, same);
+    const graft = graftOf<Json>({ before, ours, theirs }, same, () => true);
     if (graft === undefined) return undefined;
     return {
       value: [...theirs.slice(0, graft.from), ...ours.slice(graft.start, graft.end), ...theirs.slice(graft.to)],
@@ -69,7 +69,7 @@ function mergeSequences({ before, ours, theirs }: Place): Merged | undefined {
   }
   const [base, mine, other] = [textOf(before), textOf(ours), textOf(theirs)];
   if (base === undefined || mine === undefined || other === undefined) return undefined;
-  const graft = graftOf({ before: base, ours: mine, theirs: other }, (a, b) => a === b);
+  const graft = graftOf({ before: base, ours: mine, theirs: other }, (a, b) => a === b, endsWord);
   if (graft === undefined) return undefined;
   const text = other.slice(0, graft.from) + mine.slice(graft.start, graft.end) + other.slice(graft.to);
   return { value: { [TEXT_MARK]: text } };
@@ -83,35 +83,81 @@ interface Graft {
   readonly to: number;
 }
 
+/** How elements compare, and after which of them something new begins (a word, a line). */
 type IsSame<Element> = (a: Element | undefined, b: Element | undefined) => boolean;
+type IsBreak<Element> = (element: Element) => boolean;
 
 /** Undefined when the two sides changed parts that overlap. Of insertions at one point ours comes first. */
 function graftOf<Element>(
   { before, ours, theirs }: { readonly [Side in keyof Versions]: ArrayLike<Element> },
   isSame: IsSame<Element>,
+  isBreak: IsBreak<Element>,
 ): Graft | undefined {
-  const mine = changedPart(before, ours, isSame);
-  const other = changedPart(before, theirs, isSame);
-  const end = ours.length - (before.length - mine.end);
-  if (mine.end <= other.start) return { start: mine.start, end, from: mine.start, to: mine.end };
+  const { start, end } = changedPart(before, ours, isSame, isBreak);
+  const other = changedPart(before, theirs, isSame, isBreak);
+  const graft = { start, end: ours.length - (before.length - end) };
+  if (end <= other.start) return { ...graft, from: start, to: end };
   const shift = theirs.length - before.length;
-  return mine.start < other.end
-    ? undefined
-    : { start: mine.start, end, from: mine.start + shift, to: mine.end + shift };
+  return start < other.end ? undefined : { ...graft, from: start + shift, to: end + shift };
 }
 
-/** The part of `before` that is not common to both at their ends. */
+/** What of `before` is not common to both at their ends, in whole words. */
 function changedPart<Element>(
   before: ArrayLike<Element>,
   after: ArrayLike<Element>,
   isSame: IsSame<Element>,
+  isBreak: IsBreak<Element>,
 ): { readonly start: number; readonly end: number } {
-  const shorter = Math.min(before.length, after.length);
-  let start = 0;
-  while (start < shorter && isSame(before[start], after[start])) start++;
+  let start = startOfChange(before, after, isSame, isBreak);
+  let end = before.length - commonTail(before, after, start, isSame);
+  const isBorder = (at: number): boolean => {
+    const previous = before[at - 1];
+    return previous === undefined || isBreak(previous);
+  };
+  while (!isBorder(start)) start--;
+  while (end < before.length && !isBorder(end)) end++;
+  return { start, end };
+}
+
+/**
+ * Where the first difference is. Of something that was only inserted or removed, several places tell the same ("a b" in
+ * "a a b" is an "a " before or " a" after the first): the one where a word begins is what a person meant.
+ */
+function startOfChange<Element>(
+  before: ArrayLike<Element>,
+  after: ArrayLike<Element>,
+  isSame: IsSame<Element>,
+  isBreak: IsBreak<Element>,
+): number {
+  const [shorter, longer] = before.length < after.length ? [before, after] : [after, before];
+  let first = 0;
+  while (first < shorter.length && isSame(before[first], after[first])) first++;
+  const length = longer.length - shorter.length;
+  if (commonTail(before, after, first, isSame) < shorter.length - first) return first;
+  for (let at = first; at >= 0 && at + length <= longer.length; at--) {
+    const previous = longer[at - 1];
+    if (previous === undefined || isBreak(previous)) return at;
+    if (!isSame(previous, longer[at + length - 1])) break;
+  }
+  return first;
+}
+
+/** How many elements are the same at both ends, not counting what is before `start`. */
+function commonTail<Element>(
+  before: ArrayLike<Element>,
+  after: ArrayLike<Element>,
+  start: number,
+  isSame: IsSame<Element>,
+): number {
+  const most = Math.min(before.length, after.length) - start;
   let tail = 0;
-  while (tail < shorter - start && isSame(before[before.length - 1 - tail], after[after.length - 1 - tail])) tail++;
-  return { start, end: before.length - tail };
+  while (tail < most && isSame(before[before.length - 1 - tail], after[after.length - 1 - tail])) tail++;
+  return tail;
+}
+
+/** Punctuation, blanks, and characters of scripts that write without blanks; no half of a surrogate pair is parted. */
+function endsWord(unit: string): boolean {
+  return /[\u2E80-\u9FFF\uAC00-\uD7AF\uF900-\uFAFF]/.test(unit) || !/[\p{L}\p{M}\p{N}_\uD800-\uDBFF]/u.test(unit);
 }
 
 function same(a: Json | undefined, b: Json | undefined): boolean {

@@ -3,7 +3,8 @@
  * acknowledged once more, and a deletion sent twice looks like one that came too late.
  *
  * Invariants:
- *  1. It holds the newest `clockIndexChangesMax` of them. Longer ones than `BYTES_MAX` count as known, so nothing is told of them.
+ *  1. It holds the newest `clockIndexChangesMax` of them at least and twice as many at most. Longer ones than `BYTES_MAX`
+ *     count as known, so nothing is told of them.
  */
 import { LIMITS } from "../../../shared/limits.ts";
 
@@ -11,7 +12,9 @@ import { LIMITS } from "../../../shared/limits.ts";
 const BYTES_MAX = 128;
 
 export class RecentDeletions {
-  readonly #updates = new Set<string>();
+  /** Two generations: to take the oldest out of a Set one by one is to step over all that were taken out before. */
+  #newer = new Set<string>();
+  #older: ReadonlySet<string> = new Set();
   readonly #max: number;
 
   constructor(max: number = LIMITS.clockIndexChangesMax) {
@@ -20,16 +23,17 @@ export class RecentDeletions {
 
   add(update: Uint8Array): void {
     if (update.byteLength > BYTES_MAX) return;
-    this.#updates.add(textOf(update));
-    if (this.#updates.size <= this.#max) return;
-    for (const oldest of this.#updates) {
-      this.#updates.delete(oldest);
-      return;
+    if (this.#newer.size === this.#max) {
+      this.#older = this.#newer;
+      this.#newer = new Set();
     }
+    this.#newer.add(textOf(update));
   }
 
   has(update: Uint8Array): boolean {
-    return update.byteLength > BYTES_MAX || this.#updates.has(textOf(update));
+    if (update.byteLength > BYTES_MAX) return true;
+    const text = textOf(update);
+    return this.#newer.has(text) || this.#older.has(text);
   }
 }
 
