@@ -190,7 +190,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     const written = readData(doc, "");
     schema?.check(written);
     const { authorSalt } = meta;
-    const checkpoint = { seq: 0, version: 0, state, owners: [], retired: [], authorSalt };
+    const checkpoint = { seq: 0, version: 0, state, owners: [], retired: [], authorSalt, locks: [] };
     return { ...(await this.#storage.create(meta, checkpoint)), data: written };
   }
 

@@ -4,7 +4,7 @@
  * Invariants (FOLD):
  *  1. Folding the log up to a position gives the same whatever checkpoint one begins with.
  *  2. A Yjs client id belongs to whoever first wrote under it in its epoch; servers' own ids to nobody.
- *  3. An epoch entry begins a new document; the client ids of the one before it are retired.
+ *  3. An epoch entry begins a new document; the client ids of the one before it are retired, its locks stay.
  *
  * Not here: threads and storage (server/storage/checkpoint, server/history), admission (context-state.ts).
  */
@@ -13,9 +13,13 @@ import type { Actor } from "../../shared/ids.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type { Checkpoint, LogEntry } from "../storage/change-log.ts";
 import { authorIdOf } from "./author-id.ts";
+import { LockTable } from "./locks/lock-table.ts";
 
 /** What of an entry folding reads. */
-export type FoldEntry = Pick<LogEntry, "kind" | "seq" | "version" | "actor" | "update" | "authorSalt">;
+export type FoldEntry = Pick<
+  LogEntry,
+  "kind" | "seq" | "version" | "actor" | "atMs" | "update" | "authorSalt" | "lock"
+>;
 
 /** Marks transactions that replay the log, so that observers can tell them from new writes. */
 const FROM_LOG = Symbol("from log");
@@ -30,6 +34,7 @@ export interface FoldOptions {
 export class DocumentFold {
   readonly owners: Map<number, Actor>;
   readonly retired: Set<number>;
+  readonly locks: LockTable;
   readonly #options: FoldOptions;
   readonly #firstEpoch: number;
   #doc: Y.Doc;
@@ -46,6 +51,7 @@ export class DocumentFold {
     this.#version = base.version;
     this.owners = new Map(base.owners);
     this.retired = new Set(base.retired);
+    this.locks = new LockTable(base.locks);
     Y.applyUpdateV2(this.#doc, base.state, FROM_LOG);
   }
 
@@ -86,6 +92,7 @@ export class DocumentFold {
       owners: [...this.owners],
       retired: [...this.retired],
       authorSalt: this.#authorSalt,
+      locks: this.locks.list(),
       firstEpoch: this.#firstEpoch,
     };
   }
@@ -110,11 +117,15 @@ export class DocumentFold {
     const authorId = authorIdOf(this.#options.nodeClientId, { authorSalt: this.#authorSalt });
     this.#doc.transact(() => {
       for (const entry of entries) {
+        this.#passed(entry);
+        if (entry.lock !== undefined) {
+          this.locks.apply(entry.lock, entry);
+          continue;
+        }
         Y.applyUpdate(this.#doc, entry.update, FROM_LOG);
         for (const client of Y.parseUpdateMeta(entry.update).to.keys()) {
           if (client !== authorId && !this.owners.has(client)) this.owners.set(client, entry.actor);
         }
-        this.#passed(entry);
       }
     }, FROM_LOG);
   }

@@ -18,15 +18,17 @@ import type { ChangeOrigin } from "../../shared/change.ts";
 import type { ContextHead, ContextMeta } from "../../shared/context.ts";
 import type { Actor, ContextId } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
+import type { Lock, LockEvent } from "../../shared/lock.ts";
 
 /**
- * An entry before the log gave it a position. Lock and meta entries join the kinds with the features that write them.
+ * An entry before the log gave it a position. Meta entries join the kinds with the feature that writes them.
  *
  * `epoch`: the document was recreated. Its `update` is the whole new document and replaces what the entries before it
  * gave; `meta.epoch` grows by one, `meta.authorSalt` becomes the entry's, and it alters admission (`lockSeq`).
+ * `lock`: a lock was taken, renewed, released or ended. Its `update` says nothing, and it alters admission too.
  */
 export interface NewEntry {
-  readonly kind: "change" | "void" | "epoch";
+  readonly kind: "change" | "void" | "epoch" | "lock";
   readonly actor: Actor;
   readonly atMs: number;
   readonly origin: ChangeOrigin;
@@ -38,6 +40,8 @@ export interface NewEntry {
   readonly resolves?: string;
   /** Of an `epoch` entry, and of no other. */
   readonly authorSalt?: number;
+  /** Of a `lock` entry, and of no other. */
+  readonly lock?: LockEvent;
 }
 
 /** An entry of the log. `version` is the context's version after it. */
@@ -58,6 +62,8 @@ export interface Checkpoint {
   readonly retired: readonly number[];
   /** Of the epoch it was made in, which may be an earlier one than `meta` tells: the log after it may begin another. */
   readonly authorSalt: number;
+  /** The locks that were held. */
+  readonly locks: readonly Lock[];
   /** `ContextMeta.firstEpoch` of its context: one of a deleted context of the same id is not taken. */
   readonly firstEpoch: number;
 }

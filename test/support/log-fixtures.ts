@@ -34,6 +34,7 @@ export function emptyCheckpoint(): Checkpoint {
     owners: [],
     retired: [],
     authorSalt: SALT,
+    locks: [],
     firstEpoch: 1,
   };
 }

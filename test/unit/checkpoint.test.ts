@@ -26,7 +26,7 @@ function someLog(): FoldEntry[] {
     if (typist === undefined || actor === undefined) throw new Error("no typist");
     const { update } = typist.type(`${n} `, actor);
     for (const other of typists) if (other !== typist) other.receive(update);
-    return { kind: "change", seq: n + 1, version: n + 1, actor, update };
+    return { kind: "change", seq: n + 1, version: n + 1, actor, atMs: n, update };
   });
 }
 
@@ -87,8 +87,8 @@ describe.each(builders)("%s", (_, builder) => {
     const log: FoldEntry[] = [
       ...old,
       epoch,
-      { kind: "change", seq: 42, version: 41, actor: bob, update },
-      { kind: "change", seq: 43, version: 42, actor: alice, update: server.type("!").update },
+      { kind: "change", seq: 42, version: 41, actor: bob, atMs: 0, update },
+      { kind: "change", seq: 43, version: 42, actor: alice, atMs: 0, update: server.type("!").update },
     ];
     const whole = await builder.build({ base: emptyCheckpoint(), tail: log, nodeClientId: NODE });
     expect(whole).toMatchObject({ seq: 43, version: 42, authorSalt: 99, owners: [[4, bob]], firstEpoch: 1 });

@@ -70,6 +70,7 @@ test("[LOG-14] records of layout 1 end earlier; what they lack has the value tha
     state: Uint8Array.of(9),
     retired: [],
     authorSalt: 0,
+    locks: [],
   });
   const { firstEpoch: _, authorSalt: __, ...meta } = { ...metaOf("plan"), epoch: 4 };
   const text = Buffer.from(JSON.stringify(meta));
@@ -126,6 +127,18 @@ test("[LOG-14] head, checkpoint and context read back as they were written", () 
     owners,
     retired: [7, 2 ** 32 - 1],
     authorSalt: 2 ** 32 - 1,
+    locks: [
+      {
+        lockId: "l",
+        paths: ["/ä"],
+        mode: "shared" as const,
+        holder: bob,
+        purpose: "reading",
+        fencingToken: 4,
+        ttlMs: 1000,
+        grantedAtMs: 5,
+      },
+    ],
   };
   expect(decodeCheckpoint({ key, value: encodeCheckpoint(key, checkpoint), name })).toEqual(checkpoint);
   const context = { number: 9, meta: { ...metaOf("plan"), description: "ä 🙂" } };

@@ -22,6 +22,15 @@ export class CheckpointPool implements CheckpointBuilder {
 }
 
 /** Only what the fold reads, and each update by itself: a view is sent with all of the buffer it looks into. */
-function bare({ kind, seq, version, actor, update, authorSalt }: FoldEntry): FoldEntry {
-  return { kind, seq, version, actor, update: update.slice(), ...(authorSalt === undefined ? {} : { authorSalt }) };
+function bare({ kind, seq, version, actor, atMs, update, authorSalt, lock }: FoldEntry): FoldEntry {
+  return {
+    kind,
+    seq,
+    version,
+    actor,
+    atMs,
+    update: update.slice(),
+    ...(lock === undefined ? {} : { lock }),
+    ...(authorSalt === undefined ? {} : { authorSalt }),
+  };
 }

@@ -15,9 +15,10 @@ const ENTRY_OVERHEAD_BYTES = 128;
 /** Programmer errors must show here, not in the commit, where they would stop the log. */
 export function assertEntries(entries: readonly NewEntry[]): void {
   assert(entries.length > 0, "an append has at least one entry");
-  for (const { kind, atMs, authorSalt } of entries) {
+  for (const { kind, atMs, authorSalt, lock } of entries) {
     assert(Number.isSafeInteger(atMs) && atMs >= 0, "atMs is a whole number of milliseconds");
     assert((kind === "epoch") === (authorSalt !== undefined), "an epoch entry has a salt, no other has");
+    assert((kind === "lock") === (lock !== undefined), "a lock entry has an event, no other has");
   }
 }
 
@@ -47,14 +48,17 @@ export function place(
   let { seq, version, lockSeq, updatedAtMs } = before.head;
   let { meta } = before;
   const placed = entries.map((entry) => {
-    const { kind, actor, atMs, origin, paths, update, message, resolves, authorSalt } = entry;
+    const { kind, actor, atMs, origin, paths, update, message, resolves, authorSalt, lock } = entry;
     seq++;
     if (kind === "change") version++;
+    if (kind === "epoch" || kind === "lock") lockSeq = seq;
     if (kind === "epoch") {
-      lockSeq = seq;
       meta = { ...meta, epoch: meta.epoch + 1, authorSalt: authorSalt ?? 0 };
     }
-    return withRare({ kind, seq, version, actor, atMs, origin, paths, update }, { message, resolves, authorSalt });
+    return withRare(
+      { kind, seq, version, actor, atMs, origin, paths, update },
+      { message, resolves, authorSalt, lock },
+    );
   });
   const last = entries.at(-1);
   if (last !== undefined) updatedAtMs = Math.max(updatedAtMs, last.atMs);

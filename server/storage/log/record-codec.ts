@@ -13,6 +13,7 @@ import { parseActor, type Actor } from "../../../shared/ids.ts";
 import { isJsonObject, type JsonObject } from "../../../shared/json.ts";
 import type { CheckpointInfo, FirstCheckpoint, IdempotencyRecord } from "../change-log.ts";
 import { checkpointAt, newestOf, type HeadRecord } from "./head-record.ts";
+import { parseLocks } from "./lock-codec.ts";
 import { decodeRecord, encodeRecord, type StoredRecord } from "./record.ts";
 
 /** What a context's name leads to. */
@@ -110,6 +111,7 @@ export function encodeCheckpoint(key: Uint8Array, checkpoint: FirstCheckpoint): 
     writeVarUint(encoder, checkpoint.authorSalt);
     writeVarUint(encoder, checkpoint.retired.length);
     writeVarUints(encoder, checkpoint.retired);
+    writeVarString(encoder, JSON.stringify(checkpoint.locks));
   });
 }
 
@@ -124,10 +126,11 @@ export function decodeCheckpoint(record: StoredRecord): FirstCheckpoint {
     }
     const state = readVarUint8Array(decoder);
     const retired: number[] = [];
-    if (!hasContent(decoder)) return { seq, version, state, owners, retired, authorSalt: 0 };
+    if (!hasContent(decoder)) return { seq, version, state, owners, retired, authorSalt: 0, locks: [] };
     const authorSalt = readVarUint(decoder);
     for (let ids = readVarUint(decoder); ids > 0; ids--) retired.push(readVarUint(decoder));
-    return { seq, version, state, owners, retired, authorSalt };
+    const locks = hasContent(decoder) ? parseLocks(readVarString(decoder)) : [];
+    return { seq, version, state, owners, retired, authorSalt, locks };
   });
 }
 
