@@ -14,7 +14,6 @@ import type { ContextMeta } from "../shared/context.ts";
 import { ServiceError, toServiceError } from "../shared/errors.ts";
 import { parseContextId } from "../shared/ids.ts";
 import type { ContextId } from "../shared/ids.ts";
-import type { Json } from "../shared/json.ts";
 import { LIMITS } from "../shared/limits.ts";
 import { readData } from "../shared/read-data.ts";
 import { changeFeed } from "./context/change-feed.ts";
@@ -41,9 +40,11 @@ import type {
 } from "./context-service.ts";
 import type { HistoryManager } from "./history/history-manager.ts";
 import { IdempotentCalls } from "./context/idempotency.ts";
+import { LockClock } from "./context/lock-clock.ts";
 import { LiveSessions } from "./context/live-sessions.ts";
 import type { Logger } from "./monitor/logger.ts";
 import { olderTouches } from "./context/older-touches.ts";
+import { answerRequest } from "./context/session-requests.ts";
 import { Recreation, wasCompacted } from "./context/recreation.ts";
 import { authorIdOf } from "./state/author-id.ts";
 import { writeInitialData } from "./state/json/json-data.ts";
@@ -54,7 +55,6 @@ import type { OpsWrite } from "./state/writes.ts";
 import type { Idempotency } from "./storage/change-log.ts";
 import type { StorageManager } from "./storage/storage-manager.ts";
 import { ClientIdPool } from "./sync/client-id-pool.ts";
-import { parseSessionRequest } from "./sync/requests.ts";
 import type { Session } from "./sync/session.ts";
 import type { SyncManager } from "./sync/sync-manager.ts";
 import type { TypeManager } from "./types/type-manager.ts";
@@ -62,6 +62,8 @@ import { Compaction } from "./use-cases/compaction.ts";
 import type { Recreator } from "./use-cases/compaction.ts";
 import { ConflictUseCases } from "./use-cases/conflicts.ts";
 import { HistoryUseCases } from "./use-cases/history.ts";
+import { LockUseCases } from "./use-cases/locks.ts";
+import type { LockAccess, LockContext } from "./use-cases/locks.ts";
 import { TypeUseCases } from "./use-cases/context-types.ts";
 import { WritePath } from "./context/write-path.ts";
 import type { PendingWrite } from "./context/write-path.ts";
@@ -87,10 +89,11 @@ type Asked = Omit<OpsWrite, "kind" | "actor" | "ifVersion"> & {
 /** How often a write begins anew when the context was compacted under it. */
 const COMPACTED_MAX = 3;
 
-export class ContextManager implements ContextService, SessionOpener, ContextAccess {
+export class ContextManager implements ContextService, SessionOpener, ContextAccess, LockAccess {
   readonly history: HistoryUseCases;
   readonly conflicts: ConflictService;
   readonly types: TypeService;
+  readonly locks: LockUseCases;
   readonly #clock: Clock;
   readonly #storage: StorageManager;
   readonly #sync: SyncManager;
@@ -112,15 +115,19 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.#schemas = types;
     this.#idempotent = new IdempotentCalls(storage, clock);
     const drop = (live: Live, error: ServiceError): void => this.#drop(live, error);
-    this.#writePath = new WritePath({ ...options, conflicts: new ConflictThinning(options), drop });
+    this.locks = new LockUseCases({ access: this, clock });
     this.#state = new StateManager({
       load: (id) => storage.load(id),
       turns: clock,
       limits: LIMITS,
       nodeClientId: () => storage.nodeClientId,
       schemaOf: (meta) => types.schemaOf(meta.type),
+      onLoaded: (live) => lockClock.loaded(live),
+      onDropped: (live, error) => lockClock.dropped(live, error),
       onTurn: (live, writes) => this.#writePath.takeTurn(live, writes),
     });
+    const lockClock = new LockClock({ clock, sync, state: this.#state, waiters: this.locks });
+    this.#writePath = new WritePath({ ...options, conflicts: new ConflictThinning(options), locks: lockClock, drop });
     this.#sessions = new LiveSessions({ clock, sync, state: this.#state, clientIds: new ClientIdPool(storage) });
     const compaction = new Compaction(new Recreation({ ...options, state: this.#state, drop }), recreator);
     this.history = new HistoryUseCases({
@@ -228,10 +235,11 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
 
   async #requested(caller: Caller, id: ContextId, request: ChangeRequest): Promise<ChangeOutcome> {
     this.#assertOpen();
-    const { ops, ifVersion: version, ifVersionScope: scope = "paths", message } = request;
+    const { ops, ifVersion: version, ifVersionScope: scope = "paths", message, lockTokens: tokens = [] } = request;
     const asked = {
       ops,
       origin: caller.origin,
+      tokens,
       ...(version === undefined ? {} : { ifVersion: { version, scope } }),
       ...(message === undefined ? {} : { message }),
     };
@@ -274,25 +282,39 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   async openSession(caller: Caller, id: ContextId, options: SessionOptions): Promise<Session> {
     this.#assertOpen();
     const live = await this.#acquireOrCreate(caller, id, options.create);
-    return this.#sessions.open(live, caller, options, (method, params) => this.#request(caller, id, method, params));
+    return this.#sessions.open(live, caller, options, (request, leases) =>
+      request.method === "release-client-id"
+        ? this.#using(id, (context) => this.#sessions.releaseId(context, caller, request.yjsClientId))
+        : answerRequest(this, { caller, id, leases }, request),
+    );
   }
 
-  async #request(caller: Caller, id: ContextId, method: string, params: Json): Promise<Json> {
-    const request = parseSessionRequest(method, params);
-    if (request.method === "ping") return {};
-    if (request.method === "release-client-id") {
-      await this.#using(id, (live) => this.#sessions.releaseId(live, caller, request.yjsClientId));
-      return {};
-    }
-    const { version, seq, paths, replayed } = await this.change(caller, id, request.change);
-    return { version, seq, paths, replayed };
+  async withLocks<Result>(
+    caller: Caller,
+    id: ContextId,
+    task: (context: LockContext) => Promise<Result>,
+  ): Promise<Result> {
+    return this.#surviving(id, (live) =>
+      task({
+        desk: live.state.locks,
+        write: (event) =>
+          new Promise((settle, refuse) => {
+            const write = { kind: "lock", actor: caller.actor, origin: caller.origin, event } as const;
+            this.#state.enqueue(live, { write, settle, refuse });
+          }),
+      }),
+    );
   }
 
   /** A write that meets a compaction goes on in the new epoch: JSON changes do not depend on the document's history. */
   async #write(caller: Caller, id: ContextId, asked: Asked): Promise<WriteResult> {
+    return this.#surviving(id, async (live) => this.#enqueue(live, caller, asked));
+  }
+
+  async #surviving<Result>(id: ContextId, task: (live: Live) => Promise<Result>): Promise<Result> {
     for (let tries = 1; ; tries++) {
       try {
-        return await this.#using(id, async (live) => this.#enqueue(live, caller, asked));
+        return await this.#using(id, task);
       } catch (error) {
         if (!wasCompacted(error) || tries === COMPACTED_MAX) throw error;
       }

@@ -10,6 +10,7 @@ import type { BlameLine, Diff, KeptPath, NamedCheckpoint } from "../shared/histo
 import type { ContextHead, ContextMeta } from "../shared/context.ts";
 import type { Actor, ContextId } from "../shared/ids.ts";
 import type { Json, JsonObject } from "../shared/json.ts";
+import type { Lock, LockMode } from "../shared/lock.ts";
 import type { Connection } from "./sync/connection.ts";
 import type { Session } from "./sync/session.ts";
 
@@ -43,6 +44,8 @@ export interface ChangeRequest {
   readonly ifVersion?: number;
   /** `context`: … when anything was. Default `paths`. */
   readonly ifVersionScope?: VersionScope;
+  /** Fencing tokens of the locks that the writer holds. */
+  readonly lockTokens?: readonly number[];
   readonly message?: string;
   readonly idempotencyKey?: string;
 }
@@ -181,6 +184,35 @@ export interface ConflictService {
   ): Promise<{ readonly version: number; readonly conflict: Conflict }>;
 }
 
+export interface LockRequest {
+  readonly paths: readonly string[];
+  /** Default `exclusive`. */
+  readonly mode?: LockMode;
+  /** Default LIMITS.lockTtlMsDefault. */
+  readonly ttlMs?: number;
+  /** How long to wait when the paths are not free; 0, the default, does not wait. */
+  readonly waitMs?: number;
+  readonly purpose?: string;
+  /** Ends the waiting. */
+  readonly signal?: AbortSignal;
+}
+
+export interface GrantedLock extends Lock {
+  /** When it ends unless it is renewed, by the server's wall clock. */
+  readonly expiresAtMs: number;
+}
+
+export interface LockService {
+  /** In the order in which they were granted. @throws {ServiceError} CONTEXT_NOT_FOUND */
+  list(caller: Caller, id: ContextId): Promise<readonly GrantedLock[]>;
+  /** All paths at once, or none. @throws {ServiceError} LOCKED, LIMIT_EXCEEDED, RATE_LIMITED */
+  acquire(caller: Caller, id: ContextId, request: LockRequest): Promise<GrantedLock>;
+  /** @throws {ServiceError} LOCK_NOT_FOUND, FORBIDDEN */
+  renew(caller: Caller, id: ContextId, lockId: string, options: { readonly ttlMs?: number }): Promise<GrantedLock>;
+  /** @throws {ServiceError} LOCK_NOT_FOUND, FORBIDDEN */
+  release(caller: Caller, id: ContextId, lockId: string): Promise<void>;
+}
+
 export interface TypeService {
   list(caller: Caller): Promise<readonly ContextType[]>;
   /** @throws {ServiceError} TYPE_NOT_FOUND */
@@ -203,6 +235,7 @@ export interface ContextService {
   readonly history: HistoryService;
   readonly conflicts: ConflictService;
   readonly types: TypeService;
+  readonly locks: LockService;
   /** @throws {ServiceError} ALREADY_EXISTS, INVALID_CHANGE, TOO_LARGE, STORE_UNAVAILABLE */
   create(caller: Caller, context: NewContext): Promise<ReadContext>;
   find(caller: Caller, request: FindRequest): Promise<Page<ContextSummary>>;

@@ -20,10 +20,10 @@ export type JsonOp =
   | { readonly op: "append_text"; readonly path: string; readonly text: string };
 
 /**
- * Through which door a change came. `sync` is a live Yjs edit, `sdk` a JSON change over the WebSocket. The last three are
- * changes that the server worked out: a restored version, an undone actor, a conflict that was resolved.
+ * Through which door a change came. `sync` is a live Yjs edit, `sdk` a JSON change over the WebSocket. The last ones are
+ * the server's own work: a restored version, an undone actor, a conflict that was resolved, a lock whose time was over.
  */
-export const CHANGE_ORIGINS = ["sync", "sdk", "rest", "mcp", "cli", "restore", "undo", "resolver"] as const;
+export const CHANGE_ORIGINS = ["sync", "sdk", "rest", "mcp", "cli", "restore", "undo", "resolver", "server"] as const;
 export type ChangeOrigin = (typeof CHANGE_ORIGINS)[number];
 
 /** What is remembered of a change beside its bytes. */

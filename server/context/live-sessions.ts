@@ -3,7 +3,7 @@
  *
  * Invariant (CTX-1): a session's first messages are sent when all they show is durable.
  *
- * Not here: what a session says (sync/session.ts), which requests it may make (`request`, which context-manager.ts gives).
+ * Not here: what a session says (sync/session.ts), what its requests do (session-requests.ts).
  */
 import * as Y from "yjs";
 import { ServiceError } from "../../shared/errors.ts";
@@ -13,7 +13,10 @@ import type { Caller, SessionOptions } from "../context-service.ts";
 import type { LiveContext, StateManager } from "../state/state-manager.ts";
 import type { ClientIdPool } from "../sync/client-id-pool.ts";
 import type { Batch } from "../sync/connection.ts";
+import { parseSessionRequest } from "../sync/requests.ts";
+import type { SessionRequest } from "../sync/requests.ts";
 import { Session } from "../sync/session.ts";
+import { SessionLeases } from "../sync/session-leases.ts";
 import type { SessionInfo, SessionPort } from "../sync/session-port.ts";
 import { StateEncodings } from "../sync/state-encodings.ts";
 import type { SyncManager } from "../sync/sync-manager.ts";
@@ -28,7 +31,7 @@ interface LiveSessionsOptions {
   readonly clientIds: ClientIdPool;
 }
 
-type Request = (method: string, params: Json) => Promise<Json>;
+type Answer = (request: SessionRequest, leases: SessionLeases) => Promise<Json>;
 
 export class LiveSessions {
   readonly #clock: Clock;
@@ -45,10 +48,11 @@ export class LiveSessions {
   }
 
   /** Takes over the caller's use of `live`, and ends it with the session. @throws {ServiceError} STORE_UNAVAILABLE */
-  async open(live: Live, caller: Caller, options: SessionOptions, request: Request): Promise<Session> {
+  async open(live: Live, caller: Caller, options: SessionOptions, answer: Answer): Promise<Session> {
     const yjsClientId = options.isExtended ? await this.#reusableId(live, caller) : undefined;
     // from here to join() nothing waits: a topic without sessions does not last
     const topic = this.#sync.topic(live.id, () => ({
+      seq: live.state.seq,
       version: live.state.version,
       vector: Y.decodeStateVector(Y.encodeStateVector(live.state.doc)),
     }));
@@ -61,17 +65,18 @@ export class LiveSessions {
       isExtended: options.isExtended,
       ...(yjsClientId === undefined ? {} : { yjsClientId }),
     };
+    const leases = new SessionLeases();
     const port: SessionPort = {
       applyUpdate: (update, source, done) =>
         this.#state.enqueue(live, {
-          write: { kind: "update", actor: caller.actor, update, source: session, ...source },
+          write: { kind: "update", actor: caller.actor, update, source: session, leases: leases.list(), ...source },
           author: session,
           settle: done,
           refuse: done,
         }),
       retired: () => live.state.clientIds.retired,
       encodeSince: (stateVector) => this.#encodeSince(live, stateVector),
-      request,
+      request: async (method, params) => answer(parseSessionRequest(method, params), leases),
       flushSoon: () => this.#sync.due(topic, session),
       ended: () => {
         this.#sync.leave(topic, session);
@@ -95,9 +100,10 @@ export class LiveSessions {
   }
 
   /** The caller says that nobody writes under this id of its any more. An id that is not its own is none to offer. */
-  async releaseId(live: Live, { actor }: Caller, yjsClientId: number): Promise<void> {
-    if (live.state.clientIds.ownerOf(yjsClientId) !== actor) return;
-    await this.#clientIds.release({ contextId: live.id, epoch: live.meta.epoch, actor }, yjsClientId);
+  async releaseId(live: Live, { actor }: Caller, yjsClientId: number): Promise<Json> {
+    if (live.state.clientIds.ownerOf(yjsClientId) === actor)
+      await this.#clientIds.release({ contextId: live.id, epoch: live.meta.epoch, actor }, yjsClientId);
+    return {};
   }
 
   async #reusableId(live: Live, { actor }: Caller): Promise<number | undefined> {

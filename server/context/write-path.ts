@@ -11,7 +11,6 @@
  *
  * Not here: whose turn it is (state/state-manager.ts), the rules (state/context-state.ts).
  */
-import type { Conflict } from "../../shared/conflict.ts";
 import { ServiceError, toServiceError } from "../../shared/errors.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
@@ -20,7 +19,7 @@ import type { Clock } from "../clock.ts";
 import type { Logger } from "../monitor/logger.ts";
 import { conflictWrite, resolvedBy } from "../state/conflict/conflict-record.ts";
 import { DocumentBroken } from "../state/context-state.ts";
-import type { AdmittedChange, OpsWrite, Verdict } from "../state/writes.ts";
+import type { Admitted, AdmittedChange, OpsWrite, Verdict } from "../state/writes.ts";
 import type { LiveContext, QueuedWrite } from "../state/state-manager.ts";
 import type {
   AppendOptions,
@@ -61,6 +60,8 @@ interface WritePathOptions {
     announce(id: ContextId, event: JsonObject): void;
   };
   readonly conflicts: { recorded(id: ContextId, count: number): void };
+  /** A lock entry is durable. */
+  readonly locks: { changed(live: Live, entry: LogEntry): void };
   /** Forgets what is in memory of a context and ends its sessions. */
   readonly drop: (live: Live, error: ServiceError) => void;
 }
@@ -71,31 +72,33 @@ export class WritePath {
   readonly #storage: WritePathOptions["storage"];
   readonly #sync: WritePathOptions["sync"];
   readonly #conflicts: WritePathOptions["conflicts"];
+  readonly #locks: WritePathOptions["locks"];
   readonly #drop: WritePathOptions["drop"];
 
-  constructor({ clock, logger, storage, sync, conflicts, drop }: WritePathOptions) {
+  constructor({ clock, logger, storage, sync, conflicts, locks, drop }: WritePathOptions) {
     this.#clock = clock;
     this.#logger = logger;
     this.#storage = storage;
     this.#sync = sync;
     this.#conflicts = conflicts;
+    this.#locks = locks;
     this.#drop = drop;
   }
 
   takeTurn(live: Live, queued: readonly PendingWrite[]): void {
     const { seq, version } = live.state;
-    const nowMs = this.#clock.nowMs();
+    const now = { atMs: this.#clock.nowMs(), monotonicMs: this.#clock.monotonicMs() };
     const writes = [...queued];
     const verdicts: Verdict[] = [];
     try {
       verdicts.push(
         ...live.state.admit(
           queued.map(({ write }) => write),
-          nowMs,
+          now,
         ),
       );
       const resolutions = live.state.takeResolutions();
-      verdicts.push(...live.state.admit(resolutions, nowMs));
+      verdicts.push(...live.state.admit(resolutions, now));
       writes.push(...resolutions.map(unattended));
     } catch (error) {
       this.#forget(live, writes, error);
@@ -137,7 +140,7 @@ export class WritePath {
       if (together.length > 0) appends.push(this.#appended(live, { lockSeq: live.lockSeq }, together));
       together = [];
     };
-    for (const verdict of verdicts) if (verdict.kind === "admitted") version--;
+    for (const verdict of verdicts) if (admittedOf(verdict)?.kind === "change") version--;
     verdicts.forEach((verdict, index) => {
       const { write, idempotency } = writes[index] ?? {};
       if (verdict.kind === "unchanged" && idempotency !== undefined) {
@@ -146,16 +149,19 @@ export class WritePath {
         const record = { ...idempotency, version, atMs: this.#clock.nowMs() };
         appends.push(this.#storage.recordIdempotent(live.id, record).then(() => []));
       }
-      if (verdict.kind !== "admitted") return;
-      version++;
-      const options = optionsOf(verdict.change, write, idempotency);
-      if (options === undefined) {
-        together.push(verdict.change);
-      } else {
+      const admitted = admittedOf(verdict);
+      if (admitted === undefined) return;
+      if (admitted.kind === "change") version++;
+      const options = admitted.kind === "change" ? optionsOf(admitted, write, idempotency) : undefined;
+      if (options !== undefined || admitted.kind === "lock") {
         flush();
-        appends.push(this.#appended(live, { seq: at }, [verdict.change], options));
+        appends.push(this.#appended(live, { seq: at }, [admitted], options));
+      } else {
+        together.push(admitted);
       }
       at++;
+      // what comes after a lock was judged with it in place
+      if (admitted.kind === "lock") live.lockSeq = at;
     });
     flush();
     return appends;
@@ -178,35 +184,20 @@ export class WritePath {
     );
   }
 
-  #settle(live: Live, { writes, verdicts, ...before }: Turn, entries: readonly LogEntry[]): void {
-    const publications: Publication[] = [];
-    const answers: (() => void)[] = [];
-    const conflicts: Conflict[] = [];
-    let { version } = before;
-    verdicts.forEach((verdict, index) => {
-      const write = writes[index];
-      if (write === undefined) return;
-      if (verdict.kind === "refused") {
-        answers.push(() => write.refuse(verdict.error));
-        return;
-      }
-      if (verdict.kind === "unchanged") {
-        const result = { version, seq: 0, paths: [] };
-        answers.push(() => write.settle(result));
-        return;
-      }
-      const entry = entries[publications.length];
-      if (entry === undefined) throw new Error("the log returned fewer entries than were appended");
-      version = entry.version;
-      publications.push({ change: entry, advances: verdict.change.advances, author: write.author });
-      conflicts.push(...verdict.change.conflicts);
-      answers.push(() => write.settle({ version: entry.version, seq: entry.seq, paths: entry.paths }));
-    });
+  #settle(live: Live, turn: Turn, entries: readonly LogEntry[]): void {
+    const settled = settledOf(turn, entries);
+    const publications = settled.flatMap(publicationOf);
+    const conflicts = settled.flatMap(({ admitted }) => (admitted?.kind === "change" ? admitted.conflicts : []));
     if (publications.length > 0) this.#sync.publish(live.id, publications);
     if (conflicts.length > 0) this.#conflicts.recorded(live.id, conflicts.length);
     for (const conflict of conflicts)
       this.#sync.announce(live.id, { type: "conflict", conflict: { ...conflictView(conflict) } });
-    for (const answer of answers) answer();
+    for (const { entry, admitted } of settled)
+      if (entry !== undefined && admitted?.kind === "lock") this.#locks.changed(live, entry);
+    for (const { write, verdict, entry, version } of settled) {
+      if (verdict.kind === "refused") write.refuse(verdict.error);
+      else write.settle({ version, seq: entry?.seq ?? 0, paths: entry?.paths ?? [] });
+    }
   }
 
   /** What is in memory of a context may differ from its log: nobody may build on it (CTX 3). */
@@ -234,6 +225,46 @@ export class WritePath {
     for (const write of writes) if (write !== culprit) write.refuse(error);
     this.#drop(live, error);
   }
+}
+
+/** What became of one write of a turn. */
+interface Settled {
+  readonly write: PendingWrite;
+  readonly verdict: Verdict;
+  /** What it put into the log, and where. */
+  readonly admitted: Admitted | undefined;
+  readonly entry: LogEntry | undefined;
+  /** The context's version with it. */
+  readonly version: number;
+}
+
+/** `entries` are those of the turn, in order. */
+function settledOf({ version: before, writes, verdicts }: Turn, entries: readonly LogEntry[]): readonly Settled[] {
+  let next = 0;
+  let version = before;
+  return writes.flatMap((write, index): Settled[] => {
+    const verdict = verdicts[index];
+    if (verdict === undefined) return [];
+    const admitted = admittedOf(verdict);
+    const entry = admitted === undefined ? undefined : entries[next++];
+    if (admitted !== undefined && entry === undefined)
+      throw new Error("the log returned fewer entries than were appended");
+    version = entry?.version ?? version;
+    return [{ write, verdict, admitted, entry, version }];
+  });
+}
+
+/** What others are shown of it. */
+function publicationOf({ admitted, entry, write }: Settled): readonly Publication[] {
+  if (entry === undefined || admitted === undefined || admitted.kind === "lock") return [];
+  const { kind, advances } = admitted;
+  return [{ change: entry, kind, advances, author: write.author }];
+}
+
+/** What a verdict puts into the log, if anything. */
+function admittedOf(verdict: Verdict): Admitted | undefined {
+  if (verdict.kind === "admitted") return verdict.change;
+  return verdict.kind === "refused" ? verdict.instead : undefined;
 }
 
 /** What goes with the append of one change; undefined when nothing does and it may share an append with its neighbours. */

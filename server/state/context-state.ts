@@ -14,8 +14,10 @@ import * as Y from "yjs";
 import type { JsonOp } from "../../shared/change.ts";
 import type { ContextMeta } from "../../shared/context.ts";
 import type { Conflict } from "../../shared/conflict.ts";
+import type { ErrorCode } from "../../shared/errors.ts";
 import { ServiceError, toServiceError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
+import type { LockEvent } from "../../shared/lock.ts";
 import type { Checkpoint, LogEntry, LogSize } from "../storage/change-log.ts";
 import { authorIdOf } from "./author-id.ts";
 import { ClientIds } from "./client-ids.ts";
@@ -26,6 +28,7 @@ import type { ProbeOptions } from "./conflict/conflict-detector.ts";
 import { ConflictDesk } from "./conflict/conflict-desk.ts";
 import { RecentDeletions } from "./conflict/recent-deletions.ts";
 import { DocumentFold } from "./document-fold.ts";
+import { LockDesk } from "./locks/lock-desk.ts";
 import { applyJsonOps } from "./json/json-changes.ts";
 import { writeAs } from "./json/write-as.ts";
 import type { WrittenJson } from "./json/write-as.ts";
@@ -40,7 +43,8 @@ import { touchOf } from "./update/touched-paths.ts";
 import type { Touch } from "./update/touched-paths.ts";
 import { scanUpdate } from "./update/update-scanner.ts";
 import type { ScannedUpdate } from "./update/update-scanner.ts";
-import type { AdmittedChange, OpsWrite, UpdateWrite, Verdict, Write } from "./writes.ts";
+import { voidOf } from "./update/void-update.ts";
+import type { AdmittedChange, LockWrite, Moment, OpsWrite, UpdateWrite, Verdict, Write } from "./writes.ts";
 
 /** What a context is loaded from; the log's types fit (server/storage/change-log.ts). */
 export interface StoredState {
@@ -65,11 +69,25 @@ export class DocumentBroken extends Error {
 
 const LIVE = Symbol("live");
 
+/** A Yjs update that says nothing: no structs, no deletes. */
+const NOTHING = Uint8Array.of(0, 0);
+
+/** Refusals of what an edit says or where, after which the edit's clocks are taken. */
+const VOIDED: ReadonlySet<ErrorCode> = new Set(["LOCKED", "FENCE_STALE", "FORBIDDEN", "SCHEMA_VIOLATION"]);
+
+export interface StateOptions {
+  readonly nodeClientId: number;
+  /** Now: leases of a loaded context begin anew. */
+  readonly monotonicMs: number;
+  readonly schema?: ContextSchema | undefined;
+}
+
 export class ContextState implements Present {
   readonly doc: Y.Doc;
   readonly clientIds: ClientIds;
   readonly touches: TouchIndex;
   readonly size: SizeGuard;
+  readonly locks: LockDesk;
   readonly #clocks: ClockIndex;
   readonly #collected: CollectedPlaces;
   readonly #deletions = new RecentDeletions();
@@ -79,11 +97,12 @@ export class ContextState implements Present {
   #version: number;
   #updatedAtMs: number;
 
-  constructor(stored: StoredState, nodeClientId: number, schema?: ContextSchema) {
+  constructor(stored: StoredState, { nodeClientId, monotonicMs, schema }: StateOptions) {
     const { checkpoint, tail, head, meta } = stored;
     const fold = new DocumentFold(checkpoint, { nodeClientId });
     fold.apply(tail);
     this.doc = fold.doc;
+    this.locks = new LockDesk(fold.locks.list(), monotonicMs);
     this.clientIds = new ClientIds(authorIdOf(nodeClientId, meta), fold.owners, fold.retired);
     this.#seq = head.seq;
     this.#version = head.version;
@@ -127,18 +146,18 @@ export class ContextState implements Present {
    * times cheaper.
    * @throws {DocumentBroken}
    */
-  admit(writes: readonly Write[], nowMs: number): Verdict[] {
+  admit(writes: readonly Write[], now: Moment): Verdict[] {
     const verdicts: Verdict[] = [];
     let at = 0;
     const admitNext = (): void => {
       const write = writes[at];
       if (write === undefined) return;
-      verdicts.push(write.kind === "update" ? this.#admitUpdate(write, nowMs) : this.#admitOps(write, nowMs));
+      verdicts.push(this.#admitOne(write, now));
       at++;
     };
     try {
       while (at < writes.length) {
-        if (writes[at]?.kind === "ops") {
+        if (writes[at]?.kind !== "update") {
           admitNext();
         } else {
           this.doc.transact(() => {
@@ -155,10 +174,21 @@ export class ContextState implements Present {
     return verdicts;
   }
 
-  #admitUpdate(write: UpdateWrite, nowMs: number): Verdict {
+  #admitOne(write: Write, now: Moment): Verdict {
+    switch (write.kind) {
+      case "update":
+        return this.#admitUpdate(write, now);
+      case "ops":
+        return this.#admitOps(write, now);
+      case "lock":
+        return this.#admitLock(write, now);
+    }
+  }
+
+  #admitUpdate(write: UpdateWrite, now: Moment): Verdict {
     const { update, actor } = write;
     let probe: ConflictProbe;
-    let touch: Touch;
+    let touch: Touch | undefined;
     try {
       const scanned = scanUpdate(update);
       touch = touchOf(this.doc, scanned);
@@ -166,15 +196,17 @@ export class ContextState implements Present {
       this.clientIds.check(touch.advances, actor);
       // what only deletes is the way out of a full context
       if (touch.advances.length > 0) this.size.check(update.byteLength);
+      this.locks.checkEdit(touch.paths, write, now.monotonicMs);
       probe = new ConflictProbe(this.doc, scanned, this.#probeOptions(write, scanned));
       // last: what passes it, the document must get
       if (!touch.isNoop) this.#rehearsal?.tryUpdate(update, touch.paths);
     } catch (error) {
-      return { kind: "refused", error: toServiceError(error) };
+      return this.#refused(write, toServiceError(error), touch, now);
     }
     if (!touch.isNoop) Y.applyUpdate(this.doc, update, LIVE);
     this.clientIds.claim(touch.advances, actor);
-    const next = { actor, atMs: nowMs, seq: this.#seq + 1, version: this.#version + 1 };
+    const { atMs } = now;
+    const next = { actor, atMs, seq: this.#seq + 1, version: this.#version + 1 };
     const conflicts = this.#conflicts.judge(probe.conflicts(), this.doc, next);
     // a deletion that came too late changes nothing; if it lost against something, that is what there is to tell
     if (touch.isNoop && conflicts.length === 0) return { kind: "unchanged" };
@@ -182,7 +214,7 @@ export class ContextState implements Present {
     const { advances } = touch;
     if (advances.length === 0) this.#deletions.add(update);
     return this.#admitted(
-      { kind: "change", actor, origin: "sync", atMs: nowMs, paths, update, advances, conflicts },
+      { kind: "change", actor, origin: "sync", atMs, paths, update, advances, conflicts },
       write.source,
     );
   }
@@ -200,7 +232,7 @@ export class ContextState implements Present {
     return knows === undefined ? options : { ...options, knows };
   }
 
-  #admitOps(write: OpsWrite, nowMs: number): Verdict {
+  #admitOps(write: OpsWrite, now: Moment): Verdict {
     const client = this.clientIds.authorId;
     const from = Y.getState(this.doc.store, client);
     let written: WrittenJson;
@@ -210,7 +242,7 @@ export class ContextState implements Present {
       const ops = typeof write.ops === "function" ? write.ops(this.doc) : write.ops;
       if (write.ifVersion?.scope === "paths") checkPaths(write.ifVersion, statedPaths(ops), this);
       if (!ops.every((op) => op.op === "remove" || op.op === "test")) this.size.check(0);
-      written = this.#write({ ...write, ops });
+      written = this.#write({ ...write, ops }, now);
     } catch (error) {
       if (error instanceof ServiceError) return { kind: "refused", error };
       throw error;
@@ -224,7 +256,7 @@ export class ContextState implements Present {
       kind: "change",
       actor,
       origin,
-      atMs: nowMs,
+      atMs: now.atMs,
       paths,
       update,
       advances: to > from ? [{ client, from, to }] : [],
@@ -235,8 +267,10 @@ export class ContextState implements Present {
   }
 
   /** Writes, or leaves the document as it was and throws. */
-  #write({ ops, ifVersion, origin }: OpsWrite & { readonly ops: readonly JsonOp[] }): WrittenJson {
+  #write(write: OpsWrite & { readonly ops: readonly JsonOp[] }, now: Moment): WrittenJson {
+    const { ops, ifVersion, origin } = write;
     const beforeWrite = (paths: readonly string[]): void => {
+      this.locks.checkWrite(paths, write, now.monotonicMs);
       if (ifVersion?.scope === "paths") checkPaths(ifVersion, paths, this);
     };
     const clientId = this.clientIds.authorId;
@@ -249,6 +283,40 @@ export class ContextState implements Present {
     const rehearsed = this.#rehearsal.tryOps(ops, { clientId, beforeWrite, isPlanned, maySetCounters });
     if (rehearsed.update !== undefined) Y.applyUpdate(this.doc, rehearsed.update, LIVE);
     return rehearsed;
+  }
+
+  #admitLock({ actor, origin, event }: LockWrite, { atMs, monotonicMs }: Moment): Verdict {
+    let lock: LockEvent | undefined;
+    try {
+      lock = this.locks.judge(event, actor, monotonicMs);
+    } catch (error) {
+      return { kind: "refused", error: toServiceError(error) };
+    }
+    if (lock === undefined) return { kind: "unchanged" };
+    this.#seq++;
+    const paths = this.locks.pathsOf(lock);
+    this.locks.apply(lock, { seq: this.#seq, actor, atMs }, monotonicMs);
+    return { kind: "admitted", change: { kind: "lock", actor, origin, atMs, paths, update: NOTHING, lock } };
+  }
+
+  /**
+   * A live edit that only its place or its content forbids is voided, so that what its author writes next still fits.
+   * Bytes that are damaged, or written under an id that is not the author's, take no clocks.
+   */
+  #refused({ actor }: UpdateWrite, error: ServiceError, touch: Touch | undefined, { atMs }: Moment): Verdict {
+    const update = touch !== undefined && VOIDED.has(error.code) ? voidOf(touch.advances) : undefined;
+    if (touch === undefined || update === undefined) return { kind: "refused", error };
+    Y.applyUpdate(this.doc, update, LIVE);
+    this.#rehearsal?.applied(update);
+    const { advances, paths } = touch;
+    this.clientIds.claim(advances, actor);
+    this.#seq++;
+    const message = error.code;
+    return {
+      kind: "refused",
+      error,
+      instead: { kind: "void", actor, origin: "sync", atMs, message, paths, update, advances },
+    };
   }
 
   #remember(entry: LogEntry): void {

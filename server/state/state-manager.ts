@@ -52,6 +52,9 @@ interface StateManagerOptions<W extends QueuedWrite> {
   readonly nodeClientId: () => number;
   /** Of the context's type, when one is registered. */
   readonly schemaOf: (meta: ContextMeta) => ContextSchema | undefined;
+  /** A context came into memory, or left it. */
+  readonly onLoaded: (context: LiveContext<W>) => void;
+  readonly onDropped: (context: LiveContext<W>, error: ServiceError) => void;
   /** Called with the writes of one turn, never twice at once for one context. */
   readonly onTurn: (context: LiveContext<W>, writes: readonly W[]) => void;
 }
@@ -75,7 +78,7 @@ export class LiveContext<W extends QueuedWrite = QueuedWrite> {
   lastUseMs = 0;
 
   /** What plain changes guard on: nobody changed the rules that they were admitted under. */
-  readonly lockSeq: number;
+  lockSeq: number;
 
   constructor(meta: ContextMeta, state: ContextState, lockSeq: number) {
     this.meta = meta;
@@ -88,7 +91,9 @@ export class LiveContext<W extends QueuedWrite = QueuedWrite> {
   }
 
   get isIdle(): boolean {
-    return !this.isPaused && this.#uses === 0 && this.#queue.length === 0 && this.appending === 0;
+    // the time of a lock runs here only
+    const hasLocks = this.state.locks.table.size > 0;
+    return !this.isPaused && !hasLocks && this.#uses === 0 && this.#queue.length === 0 && this.appending === 0;
   }
 
   get queued(): number {
@@ -189,6 +194,7 @@ export class StateManager<W extends QueuedWrite> {
     for (let turn = context.takeTurn(); turn.length > 0; turn = context.takeTurn()) {
       for (const write of turn) write.refuse(error);
     }
+    this.#options.onDropped(context, error);
     // the document goes with the object: Y.Doc.destroy only detaches observers, and nothing here observes
   }
 
@@ -228,8 +234,11 @@ export class StateManager<W extends QueuedWrite> {
     const loading = this.#load(id)
       .then((context) => {
         // forgotten meanwhile: whoever asked asks again
-        if (this.#loading.get(id) === loading) this.#live.set(id, context);
-        else context.isDropped = true;
+        if (this.#loading.get(id) !== loading) context.isDropped = true;
+        else {
+          this.#live.set(id, context);
+          this.#options.onLoaded(context);
+        }
         return context;
       })
       .finally(() => {
@@ -243,7 +252,11 @@ export class StateManager<W extends QueuedWrite> {
     const stored = await this.#options.load(id);
     if (stored === undefined) throw notFound();
     const { nodeClientId, schemaOf } = this.#options;
-    const state = new ContextState(stored, nodeClientId(), schemaOf(stored.meta));
+    const state = new ContextState(stored, {
+      nodeClientId: nodeClientId(),
+      monotonicMs: this.#options.turns.monotonicMs(),
+      schema: schemaOf(stored.meta),
+    });
     const context = new LiveContext<W>(stored.meta, state, stored.head.lockSeq);
     context.lastUseMs = this.#options.turns.monotonicMs();
     return context;

@@ -6,8 +6,15 @@ import type { ChangeOrigin, JsonOp } from "../../shared/change.ts";
 import type { Conflict } from "../../shared/conflict.ts";
 import type { ServiceError } from "../../shared/errors.ts";
 import type { Actor } from "../../shared/ids.ts";
+import type { LockEvent } from "../../shared/lock.ts";
 import type { Precondition } from "./precondition.ts";
 import type { Touch } from "./update/touched-paths.ts";
+
+/** The moment of a turn: server time for records, and a clock that never jumps for leases. */
+export interface Moment {
+  readonly atMs: number;
+  readonly monotonicMs: number;
+}
 
 /** A live Yjs edit that waits for admission. */
 export interface UpdateWrite {
@@ -20,6 +27,14 @@ export interface UpdateWrite {
   readonly baseVersion?: number;
   /** The session it came from: what that wrote before, it has seen. */
   readonly source?: object;
+  /** The locks that the session took and has not given back. */
+  readonly leases?: readonly Lease[];
+}
+
+/** A lock as its holder knows it. */
+export interface Lease {
+  readonly fencingToken: number;
+  readonly paths: readonly string[];
 }
 
 /** A JSON change that waits for admission. */
@@ -32,9 +47,19 @@ export interface OpsWrite {
   readonly ifVersion?: Precondition;
   readonly message?: string;
   readonly resolves?: Conflict;
+  /** Fencing tokens that the writer shows: one that is stale refuses the write. */
+  readonly tokens?: readonly number[];
 }
 
-export type Write = UpdateWrite | OpsWrite;
+/** Something about a lock that waits for admission. */
+export interface LockWrite {
+  readonly kind: "lock";
+  readonly actor: Actor;
+  readonly origin: ChangeOrigin;
+  readonly event: LockEvent;
+}
+
+export type Write = UpdateWrite | OpsWrite | LockWrite;
 
 /** A change that was applied in memory and is to be appended to the log. */
 export interface AdmittedChange {
@@ -52,8 +77,34 @@ export interface AdmittedChange {
   readonly conflicts: readonly Conflict[];
 }
 
+/** What admission decided about a lock. */
+export interface AdmittedLock {
+  readonly kind: "lock";
+  readonly actor: Actor;
+  readonly origin: ChangeOrigin;
+  readonly atMs: number;
+  readonly paths: readonly string[];
+  readonly update: Uint8Array;
+  readonly lock: LockEvent;
+}
+
+/** What takes the place of a refused live edit in document and log: its clocks without its content. */
+export interface AdmittedVoid {
+  readonly kind: "void";
+  readonly actor: Actor;
+  readonly origin: ChangeOrigin;
+  readonly atMs: number;
+  /** The code of the refusal. */
+  readonly message: string;
+  readonly paths: readonly string[];
+  readonly update: Uint8Array;
+  readonly advances: Touch["advances"];
+}
+
+export type Admitted = AdmittedChange | AdmittedLock | AdmittedVoid;
+
 export type Verdict =
-  | { readonly kind: "admitted"; readonly change: AdmittedChange }
+  | { readonly kind: "admitted"; readonly change: AdmittedChange | AdmittedLock }
   /** The write says nothing that the document does not hold already. */
   | { readonly kind: "unchanged" }
-  | { readonly kind: "refused"; readonly error: ServiceError };
+  | { readonly kind: "refused"; readonly error: ServiceError; readonly instead?: AdmittedVoid };

@@ -8,9 +8,11 @@ import { ServiceError } from "../../shared/errors.ts";
 import type { Json } from "../../shared/json.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { changeRequestSchema } from "../../shared/protocol/rest.ts";
-import type { ChangeRequest } from "../context-service.ts";
+import { lockRequestSchema, renewRequestSchema } from "../../shared/protocol/rest-locks.ts";
+import type { ChangeRequest, LockRequest } from "../context-service.ts";
 
 const changeParams = changeRequestSchema.extend({
+  lockTokens: z.array(z.int().min(1)).max(LIMITS.locksMax).exactOptional(),
   idempotencyKey: z.string().min(1).max(LIMITS.idempotencyKeyCharsMax).exactOptional(),
 });
 
@@ -21,9 +23,14 @@ const releaseParams = z.strictObject({
     .max(2 ** 32 - 1),
 });
 
+const lockIdParams = z.strictObject({ lockId: z.uuid() });
+
 export type SessionRequest =
   | { readonly method: "ping" }
   | { readonly method: "change"; readonly change: ChangeRequest }
+  | { readonly method: "lock"; readonly lock: LockRequest }
+  | { readonly method: "renew-lock"; readonly lockId: string; readonly ttlMs?: number }
+  | { readonly method: "unlock"; readonly lockId: string }
   /** The client will not write under this id of its any more, nor will anybody else who could. */
   | { readonly method: "release-client-id"; readonly yjsClientId: number };
 
@@ -34,12 +41,18 @@ export function parseSessionRequest(method: string, params: Json): SessionReques
       return { method };
     case "change":
       return { method, change: changeOf(params) };
+    case "lock":
+      return { method, lock: parse(method, lockRequestSchema, params) };
+    case "renew-lock":
+      return { method, ...parse(method, lockIdParams.extend(renewRequestSchema.shape), params) };
+    case "unlock":
+      return { method, ...parse(method, lockIdParams, params) };
     case "release-client-id":
       return { method, ...parse(method, releaseParams, params) };
     default:
       throw new ServiceError(
         "INVALID_REQUEST",
-        `There is no method '${method.slice(0, 40)}'. Known methods are 'change', 'release-client-id' and 'ping'.`,
+        `There is no method '${method.slice(0, 40)}'. Known methods are 'change', 'lock', 'renew-lock', 'unlock', 'release-client-id' and 'ping'.`,
       );
   }
 }

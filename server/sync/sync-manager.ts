@@ -14,7 +14,7 @@ import type { ContextId } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { Topic } from "./topic.ts";
-import type { Member, Publication } from "./topic.ts";
+import type { Member, Publication, TopicBeginning } from "./topic.ts";
 
 export class SyncManager {
   readonly #clock: Clock;
@@ -42,11 +42,10 @@ export class SyncManager {
   }
 
   /** The context's topic; a new one begins at the given version and state vector. */
-  topic(id: ContextId, begin: () => { readonly version: number; readonly vector: ReadonlyMap<number, number> }): Topic {
+  topic(id: ContextId, begin: () => TopicBeginning): Topic {
     const known = this.#topics.get(id);
     if (known !== undefined) return known;
-    const { version, vector } = begin();
-    const topic = new Topic(id, version, vector);
+    const topic = new Topic(id, begin());
     this.#topics.set(id, topic);
     return topic;
   }

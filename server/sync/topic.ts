@@ -36,9 +36,18 @@ export interface Member {
 /** A durable change on its way out. */
 export interface Publication {
   readonly change: Change;
+  /** A void has no version: its clocks are all there is to tell. */
+  readonly kind: "change" | "void";
   readonly advances: readonly { readonly client: number; readonly to: number }[];
   /** The session that made it, if it was a session. */
   readonly author: Member | undefined;
+}
+
+/** What a topic begins with: all of it is in the state that its first sessions are sent. */
+export interface TopicBeginning {
+  readonly seq: number;
+  readonly version: number;
+  readonly vector: ReadonlyMap<number, number>;
 }
 
 export class Topic {
@@ -46,12 +55,14 @@ export class Topic {
   readonly sessions = new Set<Member>();
   readonly presence = new Presence();
   readonly #vector: Map<number, number>;
+  #seq: number;
   #version: number;
   #pending: Publication[] = [];
   #events: JsonObject[] = [];
 
-  constructor(contextId: ContextId, version: number, vector: ReadonlyMap<number, number>) {
+  constructor(contextId: ContextId, { seq, version, vector }: TopicBeginning) {
     this.contextId = contextId;
+    this.#seq = seq;
     this.#version = version;
     this.#vector = new Map(vector);
   }
@@ -68,7 +79,7 @@ export class Topic {
   publish(publications: readonly Publication[]): void {
     for (const publication of publications) {
       // a topic may have begun at a state with appends under way: its sessions were told of a version that holds them
-      if (publication.change.version > this.#version) this.#pending.push(publication);
+      if (publication.change.seq > this.#seq) this.#pending.push(publication);
     }
   }
 
@@ -99,7 +110,7 @@ export class Topic {
     if (pending.length === 0) return;
     this.#pending = [];
     const author = soleAuthor(pending);
-    const batches = new Batches(pending.map((publication) => publication.change));
+    const batches = new Batches(pending);
     for (const session of this.sessions) {
       if (session.isExtended) session.deliver(session === author ? batches.receipts() : batches.commit());
       else if (session !== author) session.deliver(batches.updates());
@@ -107,6 +118,7 @@ export class Topic {
     // after the deliveries: a session that falls behind now is behind from the vector before this batch
     for (const { advances, change } of pending) {
       for (const { client, to } of advances) this.#vector.set(client, to);
+      this.#seq = change.seq;
       this.#version = change.version;
     }
   }
@@ -114,30 +126,51 @@ export class Topic {
 
 /** The forms in which the changes of one flush go out; each is made at most once. */
 class Batches {
-  readonly #changes: readonly Change[];
+  readonly #publications: readonly Publication[];
   #updates: Batch | undefined;
   #commit: Batch | undefined;
   #receipts: Batch | undefined;
 
-  constructor(changes: readonly Change[]) {
-    this.#changes = changes;
+  constructor(publications: readonly Publication[]) {
+    this.#publications = publications;
   }
 
   /** For stock clients, which read one message from each frame. */
   updates(): Batch {
-    this.#updates ??= batchOf(this.#changes.map((change) => encodeUpdate(change.update)));
+    this.#updates ??= batchOf(this.#publications.map(({ change }) => encodeUpdate(change.update)));
     return this.#updates;
   }
 
+  /** Changes that follow each other are one commit. A void between them is an update: it has clocks and no record. */
   commit(): Batch {
-    this.#commit ??= batchOf([encodeCommit(this.#changes, { withUpdates: true })]);
+    this.#commit ??= batchOf(
+      runsOf(this.#publications).map((run) =>
+        run.kind === "change" ? encodeCommit(run.changes, { withUpdates: true }) : encodeUpdate(run.update),
+      ),
+    );
     return this.#commit;
   }
 
   receipts(): Batch {
-    this.#receipts ??= batchOf([encodeCommit(this.#changes, { withUpdates: false })]);
+    const changes = this.#publications.flatMap(({ kind, change }) => (kind === "change" ? [change] : []));
+    this.#receipts ??= batchOf(changes.length === 0 ? [] : [encodeCommit(changes, { withUpdates: false })]);
     return this.#receipts;
   }
+}
+
+type Run =
+  | { readonly kind: "change"; readonly changes: Change[] }
+  | { readonly kind: "void"; readonly update: Uint8Array };
+
+function runsOf(publications: readonly Publication[]): readonly Run[] {
+  const runs: Run[] = [];
+  for (const { kind, change } of publications) {
+    const last = runs.at(-1);
+    if (kind === "void") runs.push({ kind, update: change.update });
+    else if (last?.kind === "change") last.changes.push(change);
+    else runs.push({ kind, changes: [change] });
+  }
+  return runs;
 }
 
 function soleAuthor(publications: readonly Publication[]): Member | undefined {

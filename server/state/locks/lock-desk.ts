@@ -11,17 +11,23 @@ import { ServiceError } from "../../../shared/errors.ts";
 import type { Actor } from "../../../shared/ids.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import type { Lock, LockEvent } from "../../../shared/lock.ts";
+import { overlaps, parsePath } from "../../../shared/path.ts";
 import type { LogEntry } from "../../storage/change-log.ts";
+import type { Lease } from "../writes.ts";
 import { Leases } from "./leases.ts";
 import { LockTable } from "./lock-table.ts";
 import type { Held } from "./lock-table.ts";
 
-const NONE: Held = new Set();
-
 /** Who writes, with which fencing tokens. */
-export interface Bearer {
+interface Bearer {
   readonly actor: Actor;
-  readonly tokens: readonly number[];
+  readonly tokens?: readonly number[];
+}
+
+/** Who edits, in a session that took these locks. */
+interface Editor {
+  readonly actor: Actor;
+  readonly leases?: readonly Lease[];
 }
 
 export class LockDesk {
@@ -64,22 +70,43 @@ export class LockDesk {
     else this.#leases.end(event.lockId);
   }
 
-  /** @throws {ServiceError} FENCE_STALE, LOCKED */
-  checkWrite(paths: readonly string[], bearer: Bearer, nowMs: number): void {
-    const held = bearer.tokens.length === 0 ? NONE : this.held(bearer, nowMs);
+  /** What the event is about; before it is applied. */
+  pathsOf(event: LockEvent): readonly string[] {
+    return event.op === "acquire" ? event.paths : (this.table.get(event.lockId)?.paths ?? []);
+  }
+
+  /** For a JSON change, which shows what it holds. @throws {ServiceError} FENCE_STALE, LOCKED */
+  checkWrite(paths: readonly string[], { actor, tokens = [] }: Bearer, nowMs: number): void {
+    const held = tokens.map((token) => {
+      const lock = this.#holding(token, actor, nowMs);
+      if (lock === undefined) throw stale(token);
+      return lock.lockId;
+    });
+    this.#checkFree(paths, new Set(held), nowMs);
+  }
+
+  /**
+   * For a live edit: what its session took counts, and what that lost bars it from the paths it had.
+   * @throws {ServiceError} FENCE_STALE, LOCKED
+   */
+  checkEdit(paths: readonly string[], { actor, leases = [] }: Editor, nowMs: number): void {
+    const held = new Set<string>();
+    for (const lease of leases) {
+      const lock = this.#holding(lease.fencingToken, actor, nowMs);
+      if (lock !== undefined) held.add(lock.lockId);
+      else if (overlap(lease.paths, paths)) throw stale(lease.fencingToken);
+    }
+    this.#checkFree(paths, held, nowMs);
+  }
+
+  #checkFree(paths: readonly string[], held: Held, nowMs: number): void {
     const obstacle = this.table.obstacleToWrite(paths, held);
     if (obstacle !== undefined) throw locked(obstacle, this.leftMs(obstacle, nowMs));
   }
 
-  /** The locks behind the tokens. @throws {ServiceError} FENCE_STALE */
-  held({ actor, tokens }: Bearer, nowMs: number): Held {
-    const held = new Set<string>();
-    for (const token of tokens) {
-      const lock = this.table.list().find(({ fencingToken }) => fencingToken === token);
-      if (lock === undefined || lock.holder !== actor || this.#leases.isOver(lock.lockId, nowMs)) throw stale(token);
-      held.add(lock.lockId);
-    }
-    return held;
+  #holding(token: number, actor: Actor, nowMs: number): Lock | undefined {
+    const lock = this.table.withToken(token);
+    return lock === undefined || lock.holder !== actor || this.#leases.isOver(lock.lockId, nowMs) ? undefined : lock;
   }
 
   leftMs({ lockId }: Pick<Lock, "lockId">, nowMs: number): number {
@@ -118,6 +145,10 @@ export class LockDesk {
     if (lock.holder === actor) return lock;
     throw new ServiceError("FORBIDDEN", `The lock belongs to ${lock.holder}. Only its holder renews or releases it.`);
   }
+}
+
+function overlap(some: readonly string[], others: readonly string[]): boolean {
+  return some.some((path) => others.some((other) => overlaps(parsePath(path), parsePath(other))));
 }
 
 function locked({ lockId, holder, paths, mode, purpose }: Lock, leftMs: number): ServiceError {

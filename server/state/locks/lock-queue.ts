@@ -18,18 +18,19 @@ export interface Waiting {
 }
 
 export class LockQueue<Request extends Waiting> {
-  readonly #requests = new Set<Request>();
+  /** In order of arrival; true for those that were called and have not answered. */
+  readonly #requests = new Map<Request, boolean>();
 
   get length(): number {
     return this.#requests.size;
   }
 
   list(): readonly Request[] {
-    return [...this.#requests];
+    return [...this.#requests.keys()];
   }
 
   add(request: Request): void {
-    this.#requests.add(request);
+    this.#requests.set(request, false);
   }
 
   /** The request does not wait any more. */
@@ -37,15 +38,16 @@ export class LockQueue<Request extends Waiting> {
     this.#requests.delete(request);
   }
 
-  /** The first request that can be granted now, taken out of the queue. */
-  takeGrantable(table: LockTable): Request | undefined {
+  /** The first request that can be granted now. It keeps its place, and is not called again before `recall`. */
+  call(table: LockTable): Request | undefined {
     const earlier: Request[] = [];
-    for (const request of this.#requests) {
+    for (const [request, isCalled] of this.#requests) {
       const isFree =
+        !isCalled &&
         table.obstacleToLock(request.paths, request.mode) === undefined &&
         !earlier.some((other) => excludes(other, request));
       if (isFree) {
-        this.#requests.delete(request);
+        this.#requests.set(request, true);
         return request;
       }
       earlier.push(request);
@@ -53,9 +55,14 @@ export class LockQueue<Request extends Waiting> {
     return undefined;
   }
 
+  /** It was called in vain: it waits on, in its place. */
+  recall(request: Request): void {
+    if (this.#requests.has(request)) this.#requests.set(request, false);
+  }
+
   /** True when the request would have to wait for one that is waiting already. */
   isBehind(request: Waiting): boolean {
-    return [...this.#requests].some((other) => excludes(other, request));
+    return this.list().some((other) => excludes(other, request));
   }
 }
 

@@ -24,6 +24,7 @@ interface Node {
 
 export class LockTable {
   readonly #locks = new Map<string, Lock>();
+  readonly #byToken = new Map<number, Lock>();
   readonly #root: Node = newNode();
 
   constructor(locks: Iterable<Lock> = []) {
@@ -41,6 +42,10 @@ export class LockTable {
 
   get(lockId: string): Lock | undefined {
     return this.#locks.get(lockId);
+  }
+
+  withToken(fencingToken: number): Lock | undefined {
+    return this.#byToken.get(fencingToken);
   }
 
   /** What a lock entry says happens to the table; one about a lock that is not there changes nothing. */
@@ -87,6 +92,7 @@ export class LockTable {
 
   #add(lock: Lock): void {
     this.#locks.set(lock.lockId, lock);
+    this.#byToken.set(lock.fencingToken, lock);
     for (const path of lock.paths) {
       let node = this.#root;
       node.count++;
@@ -102,6 +108,7 @@ export class LockTable {
 
   #remove(lock: Lock): void {
     this.#locks.delete(lock.lockId);
+    this.#byToken.delete(lock.fencingToken);
     for (const path of lock.paths) {
       let node = this.#root;
       node.count--;

@@ -95,6 +95,11 @@ export class Rehearsal {
     return written;
   }
 
+  /** The real document got an update that was not tried here, without content. */
+  applied(update: Uint8Array): void {
+    if (this.#shadow !== undefined) Y.applyUpdate(this.#shadow.doc, update);
+  }
+
   #opened(): Shadow {
     if (this.#shadow !== undefined) return this.#shadow;
     const doc = new Y.Doc();

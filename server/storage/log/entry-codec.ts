@@ -30,6 +30,7 @@ const ORIGIN_CODES: Readonly<Record<ChangeOrigin, number>> = {
   restore: 5,
   undo: 6,
   resolver: 7,
+  server: 8,
 };
 const KINDS = byCode(KIND_CODES);
 const ORIGINS = byCode(ORIGIN_CODES);

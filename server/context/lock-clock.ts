@@ -1,0 +1,87 @@
+/**
+ * The time of locks: ends them when it is over, and tells sessions and waiters what happened to them.
+ *
+ * Invariants (LOCK):
+ *  1. A lock whose time is over ends by an `expire` entry, written in the context's turn: renewed meanwhile, it stays.
+ *  2. One timer for each context with locks; none is left when its context leaves the memory.
+ *
+ * Not here: which locks there are (state/locks), who waits (use-cases/locks.ts).
+ */
+import type { ServiceError } from "../../shared/errors.ts";
+import type { ContextId } from "../../shared/ids.ts";
+import { lockEventView } from "../../shared/protocol/lock-view.ts";
+import type { Clock } from "../clock.ts";
+import type { LockDesk } from "../state/locks/lock-desk.ts";
+import type { LiveContext, StateManager } from "../state/state-manager.ts";
+import type { LogEntry } from "../storage/change-log.ts";
+import type { SyncManager } from "../sync/sync-manager.ts";
+import type { PendingWrite } from "./write-path.ts";
+
+type Live = LiveContext<PendingWrite>;
+
+interface LockClockOptions {
+  readonly clock: Clock;
+  readonly state: StateManager<PendingWrite>;
+  readonly sync: SyncManager;
+  readonly waiters: {
+    changed(id: ContextId, desk: LockDesk): void;
+    dropped(id: ContextId, error: ServiceError): void;
+  };
+}
+
+export class LockClock {
+  readonly #options: LockClockOptions;
+  readonly #timers = new WeakMap<Live, () => void>();
+
+  constructor(options: LockClockOptions) {
+    this.#options = options;
+  }
+
+  /** The context came into memory: its leases have begun anew. */
+  loaded(live: Live): void {
+    this.#wind(live);
+  }
+
+  /** A lock entry of the context is durable. */
+  changed(live: Live, entry: LogEntry): void {
+    const { sync, waiters } = this.#options;
+    if (entry.lock !== undefined) sync.announce(live.id, lockEventView(entry.lock, entry));
+    this.#wind(live);
+    waiters.changed(live.id, live.state.locks);
+  }
+
+  dropped(live: Live, error: ServiceError): void {
+    this.#timers.get(live)?.();
+    this.#timers.delete(live);
+    this.#options.waiters.dropped(live.id, error);
+  }
+
+  #wind(live: Live): void {
+    const { clock } = this.#options;
+    this.#timers.get(live)?.();
+    this.#timers.delete(live);
+    const endsAtMs = live.state.locks.nextEndMs();
+    if (endsAtMs === undefined || live.isDropped) return;
+    const leftMs = Math.max(0, endsAtMs - clock.monotonicMs());
+    this.#timers.set(
+      live,
+      clock.setTimer(leftMs, () => this.#sweep(live)),
+    );
+  }
+
+  #sweep(live: Live): void {
+    const { clock, state } = this.#options;
+    const { locks } = live.state;
+    for (const lockId of locks.overdue(clock.monotonicMs())) {
+      const holder = locks.table.get(lockId)?.holder;
+      if (holder === undefined) continue;
+      state.enqueue(live, {
+        write: { kind: "lock", actor: holder, origin: "server", event: { op: "expire", lockId } },
+        settle: () => undefined,
+        refuse: () => undefined,
+      });
+    }
+    // a timer may ring a moment early, and a lock may have been renewed
+    this.#wind(live);
+  }
+}

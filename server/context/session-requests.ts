@@ -1,0 +1,44 @@
+/**
+ * Answers the requests of live sessions: the same use cases as REST, and the locks that a session takes are its own.
+ *
+ * Not here: their form on the wire (sync/requests.ts).
+ */
+import type { ContextId } from "../../shared/ids.ts";
+import type { Json } from "../../shared/json.ts";
+import { lockView } from "../../shared/protocol/lock-view.ts";
+import type { Caller, ContextService } from "../context-service.ts";
+import type { SessionRequest } from "../sync/requests.ts";
+import type { SessionLeases } from "../sync/session-leases.ts";
+
+interface Asker {
+  readonly caller: Caller;
+  readonly id: ContextId;
+  /** The locks that the session took. */
+  readonly leases: SessionLeases;
+}
+
+type Answerable = Exclude<SessionRequest, { method: "release-client-id" }>;
+
+export async function answerRequest(
+  service: Pick<ContextService, "change" | "locks">,
+  { caller, id, leases }: Asker,
+  request: Answerable,
+): Promise<Json> {
+  switch (request.method) {
+    case "ping":
+      return {};
+    case "change": {
+      const { version, seq, paths, replayed } = await service.change(caller, id, request.change);
+      return { version, seq, paths, replayed };
+    }
+    case "lock":
+      return lockView(leases.add(await service.locks.acquire(caller, id, request.lock)));
+    case "renew-lock":
+      return lockView(leases.add(await service.locks.renew(caller, id, request.lockId, request)));
+    case "unlock":
+      // given back also when its time was over: the client knows now that it has it no more
+      leases.remove(request.lockId);
+      await service.locks.release(caller, id, request.lockId);
+      return {};
+  }
+}

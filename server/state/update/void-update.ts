@@ -1,0 +1,29 @@
+/**
+ * The void of a refused update: as many clocks, no content, no deletes (DESIGN §4; notes/yjs.md §5 "neutralise").
+ *
+ * Whoever wrote it goes on counting from where it was, so its later edits still fit; nobody sees what was refused. Deletes
+ * carry no clock: leaving them out breaks nothing.
+ *
+ * Not here: when an update is voided (context-state.ts).
+ */
+import * as encoding from "lib0/encoding";
+import type { Touch } from "./touched-paths.ts";
+
+const GC_REF = 0;
+
+/** Yjs update, V1: a GC struct for each range of new clocks. Undefined when there are none. */
+export function voidOf(advances: Touch["advances"]): Uint8Array | undefined {
+  if (advances.length === 0) return undefined;
+  const encoder = encoding.createEncoder();
+  encoding.writeVarUint(encoder, advances.length);
+  // Yjs writes the highest client first
+  for (const { client, from, to } of [...advances].sort((a, b) => b.client - a.client)) {
+    encoding.writeVarUint(encoder, 1);
+    encoding.writeVarUint(encoder, client);
+    encoding.writeVarUint(encoder, from);
+    encoding.writeUint8(encoder, GC_REF);
+    encoding.writeVarUint(encoder, to - from);
+  }
+  encoding.writeVarUint(encoder, 0);
+  return encoding.toUint8Array(encoder);
+}

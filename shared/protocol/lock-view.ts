@@ -1,0 +1,21 @@
+/**
+ * Locks as they go over the wire: in REST answers and in events of mcm.v1.
+ */
+import type { JsonObject } from "../json.ts";
+import type { Lock, LockEvent } from "../lock.ts";
+
+/** `expiresAtMs` by the server's wall clock. */
+export function lockView(lock: Lock & { readonly expiresAtMs: number }): JsonObject {
+  const { lockId, paths, mode, holder, purpose, fencingToken, ttlMs, expiresAtMs } = lock;
+  const expiresAt = new Date(expiresAtMs).toISOString();
+  const base = { lockId, paths: [...paths], mode, holder, fencingToken, ttlMs, expiresAt };
+  return purpose === undefined ? base : { ...base, purpose };
+}
+
+/** What happened to a lock, for those who look on. */
+export function lockEventView(
+  event: LockEvent,
+  { actor, seq }: { readonly actor: string; readonly seq: number },
+): JsonObject {
+  return { type: "lock", seq, actor, ...event };
+}

@@ -1,0 +1,38 @@
+/**
+ * REST and requests of mcm.v1: the bodies of locks as zod schemas.
+ *
+ * Not here: what the words mean (shared/lock.ts).
+ */
+import { z } from "zod";
+import { LIMITS } from "../limits.ts";
+import { LOCK_MODES } from "../lock.ts";
+import { isoTime, pointer } from "./rest-fields.ts";
+
+const ttlMs = z.int().min(LIMITS.lockTtlMsMin).max(LIMITS.lockTtlMsMax);
+
+export const lockRequestSchema = z.strictObject({
+  paths: z.array(pointer).min(1).max(LIMITS.lockPathsMax).describe("All of them or none; they need not exist"),
+  mode: z.enum(LOCK_MODES).exactOptional().describe("exclusive (default): only the holder writes; shared: nobody does"),
+  ttlMs: ttlMs.exactOptional().describe("How long it lasts unless it is renewed"),
+  waitMs: z.int().min(0).max(LIMITS.lockWaitMsMax).exactOptional().describe("How long to wait for it"),
+  purpose: z.string().min(1).max(LIMITS.lockPurposeCharsMax).exactOptional().describe("Why; others see it"),
+});
+
+export const renewRequestSchema = z.strictObject({ ttlMs: ttlMs.exactOptional() });
+
+export const lockSchema = z.object({
+  lockId: z.string(),
+  paths: z.array(z.string()),
+  mode: z.enum(LOCK_MODES),
+  holder: z.string(),
+  purpose: z.string().exactOptional(),
+  fencingToken: z.int().min(1).describe("Shown with a write, as Lock-Token; grows with every lock of the context"),
+  ttlMs: z.int(),
+  expiresAt: isoTime,
+});
+
+export const lockListSchema = z.object({ locks: z.array(lockSchema) });
+
+export type LockBody = z.infer<typeof lockRequestSchema>;
+export type LockView = z.infer<typeof lockSchema>;
+export type LockList = z.infer<typeof lockListSchema>;
