@@ -143,7 +143,7 @@ export class WritePath {
       if (verdict.kind === "unchanged" && idempotency !== undefined) {
         // that it changed nothing is an answer too, and a repeated request must get the same
         flush();
-        const record = { ...idempotency, version, atMs: this.#clock.nowMs() };
+        const record = { ...idempotency, version, seq: 0, paths: [], atMs: this.#clock.nowMs() };
         appends.push(this.#storage.recordIdempotent(live.id, record).then(() => []));
       }
       if (verdict.kind !== "admitted") return;
