@@ -31,7 +31,7 @@ describe("[SDK-31] what we did goes on top of what others did", () => {
     ["a list", [1, 2, 3], [1, 2, 3, 4], [0, 1, 2, 3], [0, 1, 2, 3, 4]],
     ["an element", [{ a: 1 }, 2], [{ a: 9 }, 2], [{ a: 1 }, 2, 3], [{ a: 9 }, 2, 3]],
     ["a member called __proto__", {}, JSON.parse('{"__proto__": 1}'), { a: 1 }, JSON.parse('{"a": 1, "__proto__": 1}')],
-  ])("%s", (_what, before, ours, theirs, expected) => {
+  ])("%s", (_what, ...[before, ours, theirs, expected]) => {
     const merged = merge(before, ours, theirs);
     expect(merged).toEqual(expected);
     expect(Object.keys(merged ?? {})).toEqual(Object.keys(expected ?? {}));
