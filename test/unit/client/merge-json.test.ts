@@ -45,6 +45,7 @@ describe("[SDK-31] what we did goes on top of what others did", () => {
     ["overlapping parts of a text", text("abc"), text("aXc"), text("aYc")],
     ["one word, in different letters", text("a word"), text("a ward"), text("a world")],
     ["the two ends of one word", text("abcd"), text("abcX"), text("Ybcd")],
+    ["the end of one word", text("word"), text("words"), text("wordy")],
     ["a character of two units", text("😀"), text("😁"), text("😂")],
     ["an insertion in what they removed", text("abcd"), text("abXcd"), text("ad")],
     ["overlapping parts of a list", [1, 2, 3], [1, 9, 3], [1, 8, 3]],
