@@ -169,7 +169,7 @@ export class WritePath {
   ): Promise<readonly LogEntry[]> {
     const result = await this.#storage.append(live.id, guard, changes, options);
     if (result.kind === "appended") {
-      live.state.size.storedBytes = result.size.bytes;
+      live.state.size.takes(result.size.bytes);
       return result.entries;
     }
     throw new ServiceError(

@@ -93,9 +93,8 @@ export class ContextState implements Present {
     this.#clocks = new ClockIndex(head.version);
     this.#collected = new CollectedPlaces(this.doc);
     this.#conflicts = new ConflictDesk({ clocks: this.#clocks, touches: this.touches, clientIds: this.clientIds });
-    const tailBytes = tail.reduce((sum, { update }) => sum + update.byteLength, 0);
-    this.size = new SizeGuard(this.doc, checkpoint.state.byteLength, tailBytes);
-    this.size.storedBytes = stored.size.bytes;
+    const grown = tail.reduce((sum, { update }) => sum + update.byteLength, 0);
+    this.size = new SizeGuard(this.doc, { measured: checkpoint.state.byteLength, grown, stored: stored.size.bytes });
     this.useSchema(schema);
   }
 
@@ -205,12 +204,7 @@ export class ContextState implements Present {
     const from = Y.getState(this.doc.store, client);
     let written: WrittenJson;
     try {
-      if (write.ifVersion !== undefined) checkVersion(write.ifVersion, this);
-      if (write.resolves !== undefined) this.#conflicts.checkOpen(write.resolves);
-      const ops = typeof write.ops === "function" ? write.ops(this.doc) : write.ops;
-      if (write.ifVersion?.scope === "paths") checkPaths(write.ifVersion, statedPaths(ops), this);
-      if (!ops.every((op) => op.op === "remove" || op.op === "test")) this.size.check(0);
-      written = this.#write({ ...write, ops });
+      written = this.#judgedAndWritten(write);
     } catch (error) {
       if (error instanceof ServiceError) return { kind: "refused", error };
       throw error;
@@ -234,7 +228,17 @@ export class ContextState implements Present {
     });
   }
 
-  /** Writes, or leaves the document as it was and throws. */
+  /** @throws {ServiceError} and leaves the document as it was */
+  #judgedAndWritten(write: OpsWrite): WrittenJson {
+    if (write.ifVersion !== undefined) checkVersion(write.ifVersion, this);
+    if (write.resolves !== undefined) this.#conflicts.checkOpen(write.resolves);
+    const ops = typeof write.ops === "function" ? write.ops(this.doc) : write.ops;
+    if (write.ifVersion?.scope === "paths") checkPaths(write.ifVersion, statedPaths(ops), this);
+    // what only removes is the way out of a full context
+    if (!ops.every((op) => op.op === "remove" || op.op === "test")) this.size.check(0);
+    return this.#write({ ...write, ops });
+  }
+
   #write({ ops, ifVersion, origin }: OpsWrite & { readonly ops: readonly JsonOp[] }): WrittenJson {
     const beforeWrite = (paths: readonly string[]): void => {
       if (ifVersion?.scope === "paths") checkPaths(ifVersion, paths, this);
