@@ -219,7 +219,8 @@ export class WritePath {
             { cause },
           )
         : toServiceError(cause);
-    const culprit = cause instanceof DocumentBroken ? writes[cause.culprit] : undefined;
+    const broken = cause instanceof DocumentBroken ? cause.culprit : undefined;
+    const culprit = broken && writes.find(({ write }) => write === broken);
     this.#logger.error("context dropped from memory", {
       contextId: live.id,
       actor: culprit?.write.actor,

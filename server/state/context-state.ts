@@ -53,10 +53,10 @@ export interface StoredState {
 
 /** The document threw or stopped working: it and everything admitted in the same turn must be dropped and loaded again. */
 export class DocumentBroken extends Error {
-  /** Index of the write that did it, in the array given to `admit`. */
-  readonly culprit: number;
+  /** The write that did it. */
+  readonly culprit: Write | undefined;
 
-  constructor(culprit: number, cause: unknown) {
+  constructor(culprit: Write | undefined, cause: unknown) {
     super("The document cannot be used any more; it must be loaded from the log again.", { cause });
     this.name = "DocumentBroken";
     this.culprit = culprit;
@@ -149,7 +149,7 @@ export class ContextState implements Present {
       if (this.doc._transaction !== null || this.doc._transactionCleanups.length > 0)
         throw new Error("a transaction was left open");
     } catch (error) {
-      throw new DocumentBroken(Math.min(at, writes.length - 1), error);
+      throw new DocumentBroken(writes[at] ?? writes.at(-1), error);
     }
     return verdicts;
   }
