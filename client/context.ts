@@ -47,6 +47,9 @@ import type { Input, OpsAt, ValueAt } from "./typed-data.ts";
 /** How long `close` waits for edits that are on their way. */
 const CLOSE_MS_MAX = 5000;
 
+/** How long it waits to hear that its Yjs client id is free for others: one id more does no harm. */
+const RELEASE_MS_MAX = 1000;
+
 export interface UpdateOptions {
   /** Refuse with VERSION_CONFLICT when what the operations touch, or lies above or below it, was changed after this version. */
   readonly ifVersion?: number;
@@ -308,7 +311,7 @@ export class Context<Data = JsonObject> {
 
   async #close(): Promise<void> {
     if (this.status === "online") await withinMs(CLOSE_MS_MAX, Promise.race([this.saved(), this.#statusChange()]));
-    if (this.status === "online") await withinMs(CLOSE_MS_MAX, this.#replica.releaseClientId());
+    if (this.status === "online") await withinMs(RELEASE_MS_MAX, this.#replica.releaseClientId());
     const wasOpen = this.status !== "closed";
     const left = this.unsaved.length;
     this.#replica.close(new ServiceError("CLOSED", "The context was closed. Open it again to go on."));

@@ -314,7 +314,7 @@ export class Replica implements ProviderListener {
     if (this.#fed !== this.#shown) this.#fed.doc.destroy();
     this.#fed = new KeepingDoc();
     this.#provider = this.#attach();
-    if (this.#carried === undefined) this.#store?.replace(this.#kept());
+    this.#store?.replace(this.#kept());
     this.connect();
   }
 

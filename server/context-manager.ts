@@ -139,6 +139,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     });
     this.conflicts = new ConflictUseCases({ access: this, storage, clock });
     this.types = new TypeUseCases({ access: this, types, storage, clock });
+    storage.onShrunk((id, bytes) => this.#state.get(id)?.state.size.takes(bytes));
     types.onChange((name) => {
       for (const live of this.#state.live()) {
         if (live.meta.type === name) live.state.useSchema(types.schemaOf(name));

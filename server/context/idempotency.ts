@@ -13,12 +13,11 @@ import { LIMITS } from "../../shared/limits.ts";
 import type { Clock } from "../clock.ts";
 import type { ChangeOutcome, ChangeRequest } from "../context-service.ts";
 import type { WriteResult } from "../state/state-manager.ts";
-import type { Idempotency, IdempotencyRecord, LogEntry } from "../storage/change-log.ts";
+import type { Idempotency, IdempotencyRecord } from "../storage/change-log.ts";
 
 /** The part of the log that this needs. */
 interface Records {
   findIdempotent(id: ContextId, key: string, notBeforeMs: number): Promise<IdempotencyRecord | undefined>;
-  read(id: ContextId, afterSeq: number, limit: number): Promise<readonly LogEntry[]>;
 }
 
 interface Call {
@@ -79,19 +78,8 @@ export class IdempotentCalls {
     );
     if (record === undefined) return { ...(await run(idempotency)), replayed: false };
     assertSame(record.fingerprint, idempotency.fingerprint);
-    return { ...(await this.#recall(id, record.version)), replayed: true };
-  }
-
-  async #recall(id: ContextId, version: number): Promise<WriteResult> {
-    // the change with this version lies at or after the position of the same number
-    for (let afterSeq = version - 1; ;) {
-      const entries = await this.#records.read(id, afterSeq, LIMITS.listLimitMax);
-      const found = entries.find((entry) => entry.kind === "change" && entry.version === version);
-      if (found !== undefined) return { version, seq: found.seq, paths: found.paths };
-      const last = entries.at(-1);
-      if (last === undefined || last.version > version) return { version, seq: version, paths: [] };
-      afterSeq = last.seq;
-    }
+    const { version, seq, paths } = record;
+    return { version, seq, paths, replayed: true };
   }
 }
 

@@ -6,7 +6,6 @@
  * Not here: what a session says (sync/session.ts), what its requests do (session-requests.ts).
  */
 import * as Y from "yjs";
-import { ServiceError } from "../../shared/errors.ts";
 import type { Json } from "../../shared/json.ts";
 import type { Clock } from "../clock.ts";
 import type { Caller, SessionOptions } from "../context-service.ts";
@@ -47,7 +46,10 @@ export class LiveSessions {
     this.#clientIds = clientIds;
   }
 
-  /** Takes over the caller's use of `live`, and ends it with the session. @throws {ServiceError} STORE_UNAVAILABLE */
+  /**
+   * Takes over the caller's use of `live`, and ends it with the session.
+   * @throws {ServiceError} STORE_UNAVAILABLE, or why the context was dropped meanwhile
+   */
   async open(live: Live, caller: Caller, options: SessionOptions, answer: Answer): Promise<Session> {
     const yjsClientId = options.isExtended ? await this.#reusableId(live, caller) : undefined;
     // from here to join() nothing waits: a topic without sessions does not last
@@ -69,7 +71,15 @@ export class LiveSessions {
     const port: SessionPort = {
       applyUpdate: (update, source, done) =>
         this.#state.enqueue(live, {
-          write: { kind: "update", actor: caller.actor, update, source: session, leases: leases.list(), ...source },
+          write: {
+            kind: "update",
+            actor: caller.actor,
+            update,
+            // a small object: it is remembered with what it wrote when the session is long gone
+            source: info,
+            leases: leases.list(),
+            ...source,
+          },
           author: session,
           settle: done,
           refuse: done,
@@ -89,8 +99,7 @@ export class LiveSessions {
     try {
       // the topic may have begun at a state with appends under way, and hello names its version
       await live.durable;
-      if (live.isDropped)
-        throw new ServiceError("STORE_UNAVAILABLE", "The context is being loaded again. Connect again in a moment.");
+      if (live.droppedBy !== undefined) throw live.droppedBy;
     } catch (error) {
       session.closed();
       throw error;
@@ -108,7 +117,9 @@ export class LiveSessions {
 
   async #reusableId(live: Live, { actor }: Caller): Promise<number | undefined> {
     try {
-      return await this.#clientIds.take({ contextId: live.id, epoch: live.meta.epoch, actor });
+      const id = await this.#clientIds.take({ contextId: live.id, epoch: live.meta.epoch, actor });
+      if (live.droppedBy !== undefined) throw live.droppedBy;
+      return id;
     } catch (error) {
       this.#state.release(live);
       throw error;

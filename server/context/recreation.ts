@@ -66,6 +66,8 @@ export class Recreation implements CompactionAccess {
       const authorSalt = this.#freshSalt(live);
       const authorId = authorIdOf(this.#options.storage.nodeClientId, { authorSalt });
       const { update } = await work({ state: Y.encodeStateAsUpdateV2(live.state.doc), authorId });
+      // deleted meanwhile: a new context of the same id must not get the document
+      if (live.droppedBy !== undefined) throw live.droppedBy;
       await this.#append(live, caller, { update, authorSalt });
       // sessions end before their queued writes are refused: those are not their clients' fault, and acks are owed
       this.#options.sync.endEpoch(id);

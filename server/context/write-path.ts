@@ -146,7 +146,7 @@ export class WritePath {
       if (verdict.kind === "unchanged" && idempotency !== undefined) {
         // that it changed nothing is an answer too, and a repeated request must get the same
         flush();
-        const record = { ...idempotency, version, atMs: this.#clock.nowMs() };
+        const record = { ...idempotency, version, seq: 0, paths: [], atMs: this.#clock.nowMs() };
         appends.push(this.#storage.recordIdempotent(live.id, record).then(() => []));
       }
       const admitted = admittedOf(verdict);
@@ -175,7 +175,7 @@ export class WritePath {
   ): Promise<readonly LogEntry[]> {
     const result = await this.#storage.append(live.id, guard, changes, options);
     if (result.kind === "appended") {
-      live.state.size.storedBytes = result.size.bytes;
+      live.state.size.takes(result.size.bytes);
       return result.entries;
     }
     throw new ServiceError(
@@ -210,7 +210,8 @@ export class WritePath {
             { cause },
           )
         : toServiceError(cause);
-    const culprit = cause instanceof DocumentBroken ? writes[cause.culprit] : undefined;
+    const broken = cause instanceof DocumentBroken ? cause.culprit : undefined;
+    const culprit = broken && writes.find(({ write }) => write === broken);
     this.#logger.error("context dropped from memory", {
       contextId: live.id,
       actor: culprit?.write.actor,

@@ -117,8 +117,10 @@ export class LogView {
     return checkpoint;
   }
 
+  /** In this order: when the log is trimmed in between, the base is among the checkpoints, and not taken for a later one. */
   async #findBase(): Promise<LogPlace> {
-    const [[first], checkpoints] = await Promise.all([this.#log.read(this.id, 0, 1), this.#log.checkpoints(this.id)]);
+    const [first] = await this.#log.read(this.id, 0, 1);
+    const checkpoints = await this.#log.checkpoints(this.id);
     const wholeFrom = first === undefined ? this.head.seq : first.seq - 1;
     const base = checkpoints.find(({ seq }) => seq >= wholeFrom);
     if (base === undefined) throw trimmed();

@@ -57,10 +57,10 @@ export interface StoredState {
 
 /** The document threw or stopped working: it and everything admitted in the same turn must be dropped and loaded again. */
 export class DocumentBroken extends Error {
-  /** Index of the write that did it, in the array given to `admit`. */
-  readonly culprit: number;
+  /** The write that did it. */
+  readonly culprit: Write | undefined;
 
-  constructor(culprit: number, cause: unknown) {
+  constructor(culprit: Write | undefined, cause: unknown) {
     super("The document cannot be used any more; it must be loaded from the log again.", { cause });
     this.name = "DocumentBroken";
     this.culprit = culprit;
@@ -112,9 +112,8 @@ export class ContextState implements Present {
     this.#clocks = new ClockIndex(head.version);
     this.#collected = new CollectedPlaces(this.doc);
     this.#conflicts = new ConflictDesk({ clocks: this.#clocks, touches: this.touches, clientIds: this.clientIds });
-    const tailBytes = tail.reduce((sum, { update }) => sum + update.byteLength, 0);
-    this.size = new SizeGuard(this.doc, checkpoint.state.byteLength, tailBytes);
-    this.size.storedBytes = stored.size.bytes;
+    const grown = tail.reduce((sum, { update }) => sum + update.byteLength, 0);
+    this.size = new SizeGuard(this.doc, { measured: checkpoint.state.byteLength, grown, stored: stored.size.bytes });
     this.useSchema(schema);
   }
 
@@ -169,7 +168,7 @@ export class ContextState implements Present {
       if (this.doc._transaction !== null || this.doc._transactionCleanups.length > 0)
         throw new Error("a transaction was left open");
     } catch (error) {
-      throw new DocumentBroken(Math.min(at, writes.length - 1), error);
+      throw new DocumentBroken(writes[at] ?? writes.at(-1), error);
     }
     return verdicts;
   }
@@ -237,12 +236,7 @@ export class ContextState implements Present {
     const from = Y.getState(this.doc.store, client);
     let written: WrittenJson;
     try {
-      if (write.ifVersion !== undefined) checkVersion(write.ifVersion, this);
-      if (write.resolves !== undefined) this.#conflicts.checkOpen(write.resolves);
-      const ops = typeof write.ops === "function" ? write.ops(this.doc) : write.ops;
-      if (write.ifVersion?.scope === "paths") checkPaths(write.ifVersion, statedPaths(ops), this);
-      if (!ops.every((op) => op.op === "remove" || op.op === "test")) this.size.check(0);
-      written = this.#write({ ...write, ops }, now);
+      written = this.#judgedAndWritten(write, now);
     } catch (error) {
       if (error instanceof ServiceError) return { kind: "refused", error };
       throw error;
@@ -266,7 +260,17 @@ export class ContextState implements Present {
     });
   }
 
-  /** Writes, or leaves the document as it was and throws. */
+  /** @throws {ServiceError} and leaves the document as it was */
+  #judgedAndWritten(write: OpsWrite, now: Moment): WrittenJson {
+    if (write.ifVersion !== undefined) checkVersion(write.ifVersion, this);
+    if (write.resolves !== undefined) this.#conflicts.checkOpen(write.resolves);
+    const ops = typeof write.ops === "function" ? write.ops(this.doc) : write.ops;
+    if (write.ifVersion?.scope === "paths") checkPaths(write.ifVersion, statedPaths(ops), this);
+    // what only removes is the way out of a full context
+    if (!ops.every((op) => op.op === "remove" || op.op === "test")) this.size.check(0);
+    return this.#write({ ...write, ops }, now);
+  }
+
   #write(write: OpsWrite & { readonly ops: readonly JsonOp[] }, now: Moment): WrittenJson {
     const { ops, ifVersion, origin } = write;
     const beforeWrite = (paths: readonly string[]): void => {

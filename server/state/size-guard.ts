@@ -18,12 +18,13 @@ export class SizeGuard {
   /** Something was only deleted since then. */
   #mayHaveShrunk = false;
   /** What the context takes on disk, as the log last said. */
-  storedBytes = 0;
+  #storedBytes: number;
 
-  constructor(doc: Y.Doc, measuredBytes: number, grownBytes: number) {
+  constructor(doc: Y.Doc, bytes: { readonly measured: number; readonly grown: number; readonly stored: number }) {
     this.#doc = doc;
-    this.#measuredBytes = measuredBytes;
-    this.#grownBytes = grownBytes;
+    this.#measuredBytes = bytes.measured;
+    this.#grownBytes = bytes.grown;
+    this.#storedBytes = bytes.stored;
   }
 
   /** Of the encoded document, an upper estimate. */
@@ -36,6 +37,11 @@ export class SizeGuard {
     if (onlyDeletes) this.#mayHaveShrunk = true;
   }
 
+  /** The log says what the context takes on disk now. */
+  takes(storedBytes: number): void {
+    this.#storedBytes = storedBytes;
+  }
+
   /** @throws {ServiceError} LIMIT_EXCEEDED */
   check(updateBytes: number): void {
     if (this.bytes + updateBytes > LIMITS.contextBytesMax && !this.#fitsWhenMeasured(updateBytes)) {
@@ -45,13 +51,7 @@ export class SizeGuard {
         { details: { limitBytes: LIMITS.contextBytesMax, bytes: this.bytes } },
       );
     }
-    if (this.storedBytes + updateBytes > LIMITS.contextStorageBytesMax) {
-      throw new ServiceError(
-        "LIMIT_EXCEEDED",
-        `The context with its history takes ${LIMITS.contextStorageBytesMax} bytes on disk, which is its limit. Forget named checkpoints, or keep less history.`,
-        { details: { limitBytes: LIMITS.contextStorageBytesMax, bytes: this.storedBytes } },
-      );
-    }
+    checkStored(this.#storedBytes, updateBytes);
   }
 
   #fitsWhenMeasured(updateBytes: number): boolean {
@@ -62,4 +62,15 @@ export class SizeGuard {
     }
     return this.bytes + updateBytes <= LIMITS.contextBytesMax;
   }
+}
+
+/** What a context takes on disk, and what is to come. @throws {ServiceError} LIMIT_EXCEEDED */
+export function checkStored(bytes: number, moreBytes: number): void {
+  const limitBytes = LIMITS.contextStorageBytesMax;
+  if (bytes + moreBytes <= limitBytes) return;
+  throw new ServiceError(
+    "LIMIT_EXCEEDED",
+    `The context with its history would take more than ${limitBytes} bytes on disk, which is its limit. Forget named checkpoints, or keep less history.`,
+    { details: { limitBytes, bytes } },
+  );
 }

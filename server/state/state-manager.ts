@@ -70,7 +70,8 @@ export class LiveContext<W extends QueuedWrite = QueuedWrite> {
   durable: Promise<void> = Promise.resolve();
   /** Appends under way. */
   appending = 0;
-  isDropped = false;
+  /** Why it is dead; undefined while it lives. */
+  droppedBy: ServiceError | undefined;
   /** Its writes wait: nothing is to be admitted now. */
   isPaused = false;
   readonly #queue: W[] = [];
@@ -88,6 +89,10 @@ export class LiveContext<W extends QueuedWrite = QueuedWrite> {
 
   get id(): ContextId {
     return this.meta.id;
+  }
+
+  get isDropped(): boolean {
+    return this.droppedBy !== undefined;
   }
 
   get isIdle(): boolean {
@@ -166,10 +171,10 @@ export class StateManager<W extends QueuedWrite> {
     context.release(this.#options.turns.monotonicMs());
   }
 
-  /** Queues a write for the context's next turn. */
+  /** Queues a write for the context's next turn; one that comes after `drop` is refused with the same error. */
   enqueue(context: LiveContext<W>, write: W): void {
-    if (context.isDropped) {
-      write.refuse(dropped());
+    if (context.droppedBy !== undefined) {
+      write.refuse(context.droppedBy);
       return;
     }
     context.push(write);
@@ -186,16 +191,16 @@ export class StateManager<W extends QueuedWrite> {
     this.#options.turns.defer(() => this.#turn(context));
   }
 
-  /** Forgets a context: what it holds may differ from the log. Its queued writes are refused with `error`. */
+  /** Forgets a context: what it holds may differ from the log. Its queued writes, and those that still come, are refused with `error`. */
   drop(context: LiveContext<W>, error: ServiceError): void {
     if (context.isDropped) return;
-    context.isDropped = true;
+    context.droppedBy = error;
     if (this.#live.get(context.id) === context) this.#live.delete(context.id);
     for (let turn = context.takeTurn(); turn.length > 0; turn = context.takeTurn()) {
       for (const write of turn) write.refuse(error);
     }
     this.#options.onDropped(context, error);
-    // the document goes with the object: Y.Doc.destroy only detaches observers, and nothing here observes
+    // the document goes with the object: whatever listens to it is held by nothing else
   }
 
   /** Drops what is in memory of a context and what is being loaded: its log is not what it was. */
@@ -234,7 +239,7 @@ export class StateManager<W extends QueuedWrite> {
     const loading = this.#load(id)
       .then((context) => {
         // forgotten meanwhile: whoever asked asks again
-        if (this.#loading.get(id) !== loading) context.isDropped = true;
+        if (this.#loading.get(id) !== loading) context.droppedBy = dropped();
         else {
           this.#live.set(id, context);
           this.#options.onLoaded(context);

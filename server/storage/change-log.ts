@@ -104,9 +104,12 @@ export interface Idempotency {
   readonly fingerprint: string;
 }
 
+/** With what the first request was answered: what it changed may be gone from the log when it is sent again. */
 export interface IdempotencyRecord extends Idempotency {
-  /** The version that the first request made. */
   readonly version: number;
+  /** Of its entry; 0 when it changed nothing. */
+  readonly seq: number;
+  readonly paths: readonly string[];
   readonly atMs: number;
 }
 

@@ -104,6 +104,8 @@ export class ContextCache {
   advance(id: ContextId, checkpoint: Checkpoint): void {
     const cached = this.#entries.peek(id);
     if (cached === undefined || checkpoint.seq <= cached.context.checkpoint.seq) return;
+    // made of a deleted context of the same id: the log did not take it
+    if (checkpoint.firstEpoch !== cached.context.meta.firstEpoch) return;
     if (checkpoint.seq > cached.context.head.seq) return this.delete(id);
     const { checkpoint: older, size } = cached.context;
     const bytes = size.bytes + checkpoint.state.length - (older.seq === size.baseSeq ? 0 : older.state.length);

@@ -85,6 +85,7 @@ export class StorageManager {
   readonly #recovery: LogRecovery;
   readonly #failureListeners = new Set<(contextIds: readonly ContextId[]) => void>();
   readonly #recoveryListeners = new Set<() => void>();
+  readonly #shrinkListeners = new Set<(contextId: ContextId, bytes: number) => void>();
   #cancelHousekeeping: (() => void) | undefined;
   #closing: Promise<void> | undefined;
 
@@ -159,6 +160,12 @@ export class StorageManager {
     return () => void this.#recoveryListeners.delete(listener);
   }
 
+  /** Called with what a context takes on disk when some of that was dropped; what appends add they say themselves. */
+  onShrunk(listener: (contextId: ContextId, bytes: number) => void): () => void {
+    this.#shrinkListeners.add(listener);
+    return () => void this.#shrinkListeners.delete(listener);
+  }
+
   /** Resolves when no checkpoint is being made and no history dropped. */
   async settled(): Promise<void> {
     await this.#checkpoints.settled();
@@ -229,6 +236,7 @@ export class StorageManager {
   async releaseCheckpoint(contextId: ContextId, seq: number, records?: readonly RecordWrite[]): Promise<void> {
     await this.#guarded(() => this.#log.releaseCheckpoint(contextId, seq, records));
     this.#cache.delete(contextId);
+    await this.#shrunk(contextId);
   }
 
   checkpoints(contextId: ContextId): Promise<readonly CheckpointInfo[]> {
@@ -245,6 +253,7 @@ export class StorageManager {
     } finally {
       this.#cache.delete(contextId);
     }
+    await this.#shrunk(contextId);
   }
 
   findIdempotent(contextId: ContextId, key: string, notBeforeMs: number): Promise<IdempotencyRecord | undefined> {
@@ -327,6 +336,13 @@ export class StorageManager {
       bytes: size.bytes,
       limitBytes,
     });
+  }
+
+  /** It is dropped already: that its size cannot be read now is no failure, the next append says it. */
+  async #shrunk(contextId: ContextId): Promise<void> {
+    const bytes = await this.bytesOnDisk(contextId).catch(() => undefined);
+    if (bytes === undefined) return;
+    for (const listener of this.#shrinkListeners) listener(contextId, bytes);
   }
 
   /** Nothing while the log is being reopened: that is the reason, and it was told. */

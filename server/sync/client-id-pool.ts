@@ -77,5 +77,6 @@ export class ClientIdPool {
 
 /** Keys have 256 bytes: a long name is cut, the record has it whole. */
 function prefixOf(actor: Actor): string {
-  return `${[...actor].slice(0, 48).join("")}/`;
+  // a pair that is cut in two becomes one character of three bytes
+  return `${actor.slice(0, 64)}/`;
 }

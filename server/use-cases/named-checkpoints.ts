@@ -18,12 +18,13 @@ import type { Clock } from "../clock.ts";
 import type { Caller } from "../context-service.ts";
 import type { HistoryManager } from "../history/history-manager.ts";
 import { Turns } from "../history/turns.ts";
+import { checkStored } from "../state/size-guard.ts";
 import type { ChangeLog } from "../storage/change-log.ts";
 
 /** StorageManager fits. */
 export type CheckpointStore = Pick<
   ChangeLog,
-  "summary" | "readRecord" | "listRecords" | "writeRecords" | "writeCheckpoint" | "releaseCheckpoint"
+  "summary" | "listRecords" | "writeRecords" | "writeCheckpoint" | "releaseCheckpoint" | "bytesOnDisk"
 >;
 
 interface NamedCheckpointsOptions {
@@ -64,6 +65,7 @@ export class NamedCheckpoints {
       const current = await this.#headVersion(id);
       this.#checkRoom(await this.#all(id), name);
       const checkpoint = await this.#history.checkpointAt(id, version ?? current);
+      checkStored(await this.#storage.bytesOnDisk(id), checkpoint.state.length);
       const named: NamedCheckpoint = {
         name,
         version: checkpoint.version,

@@ -6,6 +6,7 @@
 import type { Scenario } from "./scenario.ts";
 import { ack } from "./scenarios/ack.ts";
 import { coldLoad } from "./scenarios/cold-load.ts";
+import { history } from "./scenarios/history.ts";
 import { idle } from "./scenarios/idle.ts";
 import { lateJoin } from "./scenarios/late-join.ts";
 import { rest } from "./scenarios/rest.ts";
@@ -13,4 +14,15 @@ import { rooms } from "./scenarios/rooms.ts";
 import { saturation } from "./scenarios/saturation.ts";
 import { fanOut, mesh } from "./scenarios/steady.ts";
 
-export const SCENARIOS: readonly Scenario[] = [saturation, fanOut, mesh, rooms, idle, coldLoad, lateJoin, ack, rest];
+export const SCENARIOS: readonly Scenario[] = [
+  saturation,
+  fanOut,
+  mesh,
+  rooms,
+  idle,
+  coldLoad,
+  lateJoin,
+  ack,
+  rest,
+  history,
+];

@@ -147,7 +147,7 @@ export function testPast({ log, reopen }: LogUnderTest): void {
 
   test("[LOG-4] a request that changed nothing is remembered like one that did, and forgotten like it", async () => {
     await createPlan();
-    const remembered = { key: "k", fingerprint: "f", version: 0, atMs: 2_000 };
+    const remembered = { key: "k", fingerprint: "f", version: 0, seq: 0, paths: [], atMs: 2_000 };
     await log().recordIdempotent(plan, remembered);
     await reopen();
     expect(await log().findIdempotent(plan, "k", 2_000)).toEqual(remembered);

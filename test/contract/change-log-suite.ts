@@ -119,7 +119,7 @@ export function describeChangeLog(name: string, traits: LogTraits, factory: () =
       await createPlan();
       const idempotency = { key: "k1", fingerprint: "f" };
       const appending = log.append(plan, { seq: 0 }, [entryOf(1), entryOf(2)], { idempotency });
-      const record = { ...idempotency, version: 2, atMs: 2_002 };
+      const record = { ...idempotency, version: 2, seq: 2, paths: entryOf(2).paths, atMs: 2_002 };
       expect(await log.findIdempotent(plan, "k1", 2_002)).toEqual(record);
       await appending;
       await reopen();

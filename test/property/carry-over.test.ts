@@ -76,7 +76,10 @@ function edit({ random, deleted }: World, author: Author, token: string): void {
   if (dice < 0.45) return list.insert(intBelow(random, list.length + 1), [token]);
   if (dice < 0.7) {
     // between words, so that each stays whole
-    const ends = [...words.toString()].flatMap((unit, index) => (unit === " " ? [index + 1] : []));
+    const ends = words
+      .toJSON()
+      .split("")
+      .flatMap((unit, index) => (unit === " " ? [index + 1] : []));
     return words.insert(pick(random, [0, ...ends]), `${token} `);
   }
   if (dice < 0.85) return void nested.set(token, new Y.Map([["is", token.length]]));

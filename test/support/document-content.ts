@@ -20,8 +20,8 @@ function contentOfType(type: SharedType): { members: unknown[]; list: unknown[] 
     if (item.deleted) continue;
     const { content } = item;
     const last = list.at(-1);
-    if (content instanceof Y.ContentString && isRun(last, "string")) last.parts.push(...content.str);
-    else if (content instanceof Y.ContentString) list.push({ kind: "string", parts: [...content.str] });
+    if (content instanceof Y.ContentString && isRun(last, "string")) last.parts.push(...content.str.split(""));
+    else if (content instanceof Y.ContentString) list.push({ kind: "string", parts: content.str.split("") });
     else if (content instanceof Y.ContentAny && isRun(last, "values")) last.parts.push(...content.arr);
     else if (content instanceof Y.ContentAny) list.push({ kind: "values", parts: [...content.arr] });
     else list.push(valueOf(content));

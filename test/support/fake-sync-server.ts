@@ -39,6 +39,8 @@ export class FakeSyncServer {
   doc = new Y.Doc();
   version = 0;
   epoch = 1;
+  /** Told in hello, unless undefined as by an older server. */
+  firstEpoch: number | undefined;
   /** Switches. */
   acksUpdates = true;
   answersRequests = true;
@@ -51,6 +53,8 @@ export class FakeSyncServer {
   /** What came, for assertions. */
   readonly updates: Uint8Array[] = [];
   readonly requests: Request[] = [];
+  /** What was said between data frames: "base 3", "data". */
+  readonly said: string[] = [];
   readonly urls: URL[] = [];
   readonly #http: Server;
   readonly #sessions = new Set<Session>();
@@ -182,8 +186,9 @@ export class FakeSyncServer {
   }
 
   greet(socket: WebSocket): void {
-    const { epoch, version } = this;
-    socket.send(encodeHello({ protocol: 1, sessionId: "s", contextId: "c", epoch, version, actor: "ada" }));
+    const { epoch, version, firstEpoch } = this;
+    const later = firstEpoch === undefined ? {} : { firstEpoch };
+    socket.send(encodeHello({ protocol: 1, sessionId: "s", contextId: "c", epoch, version, actor: "ada", ...later }));
     socket.send(encodeStep1(Y.encodeStateVector(this.doc)));
   }
 
@@ -193,7 +198,11 @@ export class FakeSyncServer {
         if (this.greets) session.socket.send(encodeStep2(Y.encodeStateAsUpdate(this.doc, frame.stateVector)));
         return;
       case "data":
+        this.said.push("data");
         return this.#receive(session, frame.update);
+      case "base":
+        this.said.push(`base ${frame.version}`);
+        return;
       case "awareness":
         for (const { socket } of this.#sessions) socket.send(encodeAwareness(frame.entries));
         return;
@@ -220,7 +229,8 @@ export class FakeSyncServer {
     if (this.acksUpdates) session.socket.send(encodeAck({ frames: session.frames, version: this.version }));
   }
 
-  #answer(session: Session, { id, params }: Request): void {
+  #answer(session: Session, { id, method, params }: Request): void {
+    if (method !== "change") return session.socket.send(encodeResponse({ id, ok: true, result: {} }));
     if (!isJsonObject(params)) throw new Error("no params");
     const key = JSON.stringify(params["idempotencyKey"]);
     const replayed = this.#answers.has(key);

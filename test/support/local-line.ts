@@ -18,12 +18,13 @@ export class LocalLine {
   readonly #sockets = new Set<LocalSocket>();
 
   constructor(service: ContextManager, caller: Caller) {
-    const sockets = this.#sockets;
-    const line = this;
+    const join = (socket: LocalSocket): LocalLine => {
+      this.#sockets.add(socket);
+      return this;
+    };
     const bound = class extends LocalSocket {
       constructor() {
-        super(line, service, caller);
-        sockets.add(this);
+        super(join, service, caller);
       }
     };
     // the part of the DOM's class that y-websocket uses
@@ -47,8 +48,8 @@ class LocalSocket {
   #isOver = false;
   readonly #line: LocalLine;
 
-  constructor(line: LocalLine, service: ContextManager, caller: Caller) {
-    this.#line = line;
+  constructor(join: (socket: LocalSocket) => LocalLine, service: ContextManager, caller: Caller) {
+    this.#line = join(this);
     setImmediate(() => void this.#open(service, caller));
   }
 

@@ -13,7 +13,10 @@ export class Relay {
 
   private constructor(targetPort: number) {
     this.#server = createServer((client) => {
-      if (!this.isOpen) return void client.destroy();
+      if (!this.isOpen) {
+        client.destroy();
+        return;
+      }
       const target = connect(targetPort, "127.0.0.1");
       this.#keep(client, target);
       this.#keep(target, client);

@@ -16,6 +16,7 @@ import type { Session } from "../../server/sync/session.ts";
 import { SyncManager } from "../../server/sync/sync-manager.ts";
 import { TypeManager } from "../../server/types/type-manager.ts";
 import { InlineRecreator } from "../../server/use-cases/compaction.ts";
+import type { Recreator } from "../../server/use-cases/compaction.ts";
 import { GatedLog } from "./gated-log.ts";
 import { RecordingConnection } from "./recording-connection.ts";
 import { RecordingLogger } from "./recording-logger.ts";
@@ -34,6 +35,7 @@ export interface ServiceRig {
 export async function startService(
   log: GatedLog = new GatedLog(),
   runner: HistoryRunner = new InlineHistory(),
+  recreator: Recreator = new InlineRecreator(),
 ): Promise<ServiceRig> {
   const logger = new RecordingLogger();
   const storage = new StorageManager({ log, clock: systemClock, logger, checkpoints: new InlineCheckpointBuilder() });
@@ -46,7 +48,7 @@ export async function startService(
     types,
     sync: new SyncManager(systemClock),
     history: new HistoryManager({ log: storage, clock: systemClock, runner }),
-    recreator: new InlineRecreator(),
+    recreator,
   });
   return { service, log, logger, storage };
 }

@@ -13,7 +13,9 @@ const newCache = (): ContextCache => new ContextCache(new ManualClock(), LIMITS)
 function contextAt(seq: number): StoredContext {
   const tail = Array.from({ length: seq }, (_, index) => entry(index + 1));
   const head = { seq, version: seq, lockSeq: 0, updatedAtMs: 0 };
-  return { meta: metaOf("plan"), head, checkpoint: emptyCheckpoint(), tail, size: sizeAt(seq) };
+  const checkpoint = emptyCheckpoint();
+  const meta = { ...metaOf("plan"), firstEpoch: checkpoint.firstEpoch };
+  return { meta, head, checkpoint, tail, size: sizeAt(seq) };
 }
 
 /** Each entry takes ten bytes. */
@@ -61,6 +63,15 @@ test("[CACHE-1] a checkpoint takes the place of the older one, also in the size 
   cache.advance(plan, { ...emptyCheckpoint(), seq: 2, version: 2, state: new Uint8Array(70) });
   expect(cache.get(plan)?.size).toEqual({ ...sizeAt(3), bytes: 1_100 });
   expect(seqsIn(cache)).toEqual([3]);
+});
+
+test("[CACHE-1] a checkpoint that was made of a deleted context of the same id is not taken", async () => {
+  const cache = newCache();
+  await cache.fill(plan, () => Promise.resolve(contextAt(3)));
+  const stale = { ...emptyCheckpoint(), seq: 2, version: 2, state: new Uint8Array(70), firstEpoch: 7 };
+  cache.advance(plan, stale);
+  expect(cache.get(plan)).toMatchObject({ checkpoint: emptyCheckpoint(), size: sizeAt(3) });
+  expect(seqsIn(cache)).toEqual([1, 2, 3]);
 });
 
 test("[CACHE-1] what was dropped while it was read does not come back", async () => {

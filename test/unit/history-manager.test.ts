@@ -1,6 +1,9 @@
 /** The past out of a log: which versions there are, what they read, who is listed; cache and line. */
 import { describe, expect, test } from "vitest";
 import type { ChangesRequest } from "../../server/context-service.ts";
+import { systemClock } from "../../server/clock.ts";
+import { HistoryManager } from "../../server/history/history-manager.ts";
+import type { HistoryLog } from "../../server/history/log-view.ts";
 import { packEntries, unpackEntries } from "../../server/history/log-page.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { parseContextId } from "../../shared/ids.ts";
@@ -151,6 +154,37 @@ describe("the list of changes", () => {
     expect(await pages(rig, { newestFirst: true, before: 4 }, 2)).toEqual([[3, 2], [1]]);
     expect(await pages(rig, { newestFirst: true, before: 99 }, 9)).toEqual([[7, 6, 5, 4, 3, 2, 1]]);
   });
+
+  test.each(["before", "after"] as const)(
+    "[HIST-5] nothing that is kept is passed over when the log is trimmed while it is read (%s its oldest entry)",
+    async (when) => {
+      const past = counted(10);
+      const rig = await logOf(past);
+      const { log } = rig;
+      let isTrimmed = false;
+      const trimOnce = async (): Promise<void> => {
+        if (!isTrimmed) await trimTo(rig, past, 4);
+        isTrimmed = true;
+      };
+      const trimming: HistoryLog = {
+        nodeClientId: log.nodeClientId,
+        summary: (id) => log.summary(id),
+        read: async (id, afterSeq, limit) => {
+          if (when === "before") await trimOnce();
+          const entries = await log.read(id, afterSeq, limit);
+          await trimOnce();
+          return entries;
+        },
+        readBackwards: (id, beforeSeq, limit) => log.readBackwards(id, beforeSeq, limit),
+        checkpoints: (id) => log.checkpoints(id),
+        checkpointBefore: (id, seq) => log.checkpointBefore(id, seq),
+      };
+      const history = new HistoryManager({ log: trimming, clock: systemClock, runner: rig.runner });
+      await log.writeCheckpoint(CONTEXT, checkpointAt(past, past.entries.length - 1));
+      const { items } = await history.listChanges(CONTEXT, { since: 6, limit: 10 });
+      expect(items.map(({ version }) => version)).toEqual([7, 8, 9, 10]);
+    },
+  );
 
   test("[HIST-5] by actor and by path", async () => {
     const past = counted(6);

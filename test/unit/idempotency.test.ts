@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { ServiceError } from "../../shared/errors.ts";
 import type { ChangeRequest } from "../../server/context-service.ts";
+import { foldCheckpoint } from "../../server/storage/checkpoint/checkpoint.ts";
 import { GatedLog } from "../support/gated-log.ts";
 import { PLAN, caller, startPlan, startService } from "../support/service-rig.ts";
 
@@ -39,6 +40,21 @@ describe("[IDEM-1] once, and answered alike", () => {
     const { service } = await startService(rig.log);
     expect(await service.change(ada, PLAN, increment("k"))).toMatchObject({ version: 1, replayed: true });
     expect(await service.read(ada, PLAN, { path: "/n" })).toMatchObject({ data: 1 });
+  });
+
+  test("when the log has dropped the change, and positions ran ahead of versions", async () => {
+    const { service, log } = await startPlan({ n: 0 });
+    await service.history.compact(ada, PLAN);
+    const first = await service.change(ada, PLAN, increment("k"));
+    expect(first).toMatchObject({ version: 1, seq: 2, paths: ["/n"] });
+    await service.change(ada, PLAN, increment("other"));
+    const stored = await log.load(PLAN);
+    if (stored === undefined) throw new Error("the context is gone");
+    const base = foldCheckpoint({ base: stored.checkpoint, tail: stored.tail, nodeClientId: log.nodeClientId });
+    await log.writeCheckpoint(PLAN, base);
+    await log.trim(PLAN, base);
+    expect(await log.read(PLAN, 0, 10)).toEqual([]);
+    expect(await service.change(ada, PLAN, increment("k"))).toEqual({ ...first, replayed: true });
   });
 
   test("a first attempt that failed leaves the key free", async () => {

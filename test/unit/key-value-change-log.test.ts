@@ -46,7 +46,7 @@ test("[LOG-10] a deleted context leaves its epoch and nothing else, also when it
   await log.writeCheckpoint(plan, { ...emptyCheckpoint(), seq: 1, version: 1 });
   expect(await lettersIn(store)).toBe("!!!chkkl");
   await log.writeRecords(plan, [{ collection: "conflicts", key: "1.0", value: {} }]);
-  await log.recordIdempotent(plan, { key: "k", fingerprint: "f", version: 1, atMs: 2_000 });
+  await log.recordIdempotent(plan, { key: "k", fingerprint: "f", version: 1, seq: 0, paths: [], atMs: 2_000 });
   expect(await lettersIn(store)).toBe("!!!chikklrt");
   expect(await log.forgetIdempotent(2_001)).toBe(1);
   await Promise.all([log.append(plan, { seq: 1 }, [entryOf(2)]), log.remove(plan)]);

@@ -134,7 +134,7 @@ test("[LIVE-4] a dropped context refuses what is queued and what comes, and is l
   manager.drop(context, new ServiceError("INTERNAL", "broken"));
   manager.enqueue(context, write());
   await microtasks();
-  expect(refusals).toEqual(["INTERNAL", "STORE_UNAVAILABLE"]);
+  expect(refusals).toEqual(["INTERNAL", "INTERNAL"]);
   expect(turns).toEqual([]);
   expect(await manager.acquire(PLAN)).not.toBe(context);
   expect(loads).toHaveLength(2);

@@ -240,7 +240,7 @@ test("[LOG-5] after a refused append the context takes no other until it was loa
   expect(storage.status().available).toBe(true);
   await expect(storage.append(plan, { lockSeq: 0 }, [entryOf(2)])).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
   // What its caller holds may contain what was refused: nothing is said of it.
-  const remembered = { key: "k", fingerprint: "f", version: 1, atMs: 2_000 };
+  const remembered = { key: "k", fingerprint: "f", version: 1, seq: 0, paths: [], atMs: 2_000 };
   await expect(storage.recordIdempotent(plan, remembered)).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
   await storage.load(plan);
   await storage.recordIdempotent(plan, { ...remembered, version: 0 });

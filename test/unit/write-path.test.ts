@@ -8,31 +8,28 @@ import { LiveContext } from "../../server/state/state-manager.ts";
 import type { AppendResult } from "../../server/storage/change-log.ts";
 import { WritePath } from "../../server/context/write-path.ts";
 import type { PendingWrite } from "../../server/context/write-path.ts";
+import type { OpsWrite } from "../../server/state/writes.ts";
 import { RecordingLogger } from "../support/recording-logger.ts";
 import { NODE, storedContext } from "../support/stored-state.ts";
 
-function liveContext(): LiveContext<PendingWrite> {
-  const stored = storedContext();
-  return new LiveContext(stored.meta, new ContextState(stored, NODE), 0);
+interface Outcome {
+  readonly dropped: string[];
+  readonly refused: string[];
+  readonly turn: (live: LiveContext<PendingWrite>, key: string) => void;
 }
 
-test("[CTX-3] a refused append drops the context at once, not after the turns before it", async () => {
-  const live = liveContext();
-  const fail: ((error: Error) => void)[] = [];
+function writePath(append: () => Promise<AppendResult>): Outcome {
   const dropped: string[] = [];
   const refused: string[] = [];
   const path = new WritePath({
     clock: systemClock,
     logger: new RecordingLogger(),
-    storage: {
-      append: () => new Promise<AppendResult>((_resolve, reject) => void fail.push(reject)),
-      recordIdempotent: () => Promise.resolve(),
-    },
+    storage: { append, recordIdempotent: () => Promise.resolve() },
     conflicts: { recorded: () => undefined },
     sync: { publish: () => undefined, announce: () => undefined },
     drop: (_live, { code }) => void dropped.push(code),
   });
-  const turn = (key: string): void =>
+  const turn: Outcome["turn"] = (live, key) =>
     path.takeTurn(live, [
       {
         write: { kind: "ops", actor: ANONYMOUS, origin: "rest", ops: [{ op: "add", path: `/${key}`, value: 1 }] },
@@ -40,10 +37,39 @@ test("[CTX-3] a refused append drops the context at once, not after the turns be
         refuse: ({ code }) => void refused.push(`${key} ${code}`),
       },
     ]);
-  turn("first");
-  turn("second");
+  return { dropped, refused, turn };
+}
+
+function liveContext(State = ContextState): LiveContext<PendingWrite> {
+  const stored = storedContext();
+  return new LiveContext(stored.meta, new State(stored, NODE), 0);
+}
+
+test("[CTX-3] a refused append drops the context at once, not after the turns before it", async () => {
+  const live = liveContext();
+  const fail: ((error: Error) => void)[] = [];
+  const { dropped, refused, turn } = writePath(() => new Promise((_resolve, reject) => void fail.push(reject)));
+  turn(live, "first");
+  turn(live, "second");
   fail[1]?.(new ServiceError("STORE_UNAVAILABLE", "full"));
   await new Promise((resolve) => void setImmediate(resolve));
   expect(dropped).toEqual(["STORE_UNAVAILABLE"]);
   expect(refused).toEqual(["second STORE_UNAVAILABLE"]);
+});
+
+/** The policy of a conflict writes something that breaks. */
+class BreakingPolicy extends ContextState {
+  override takeResolutions(): readonly OpsWrite[] {
+    const ops = (): never => {
+      throw new TypeError("a defect");
+    };
+    return [{ kind: "ops", actor: ANONYMOUS, origin: "resolver", ops }];
+  }
+}
+
+test("[STATE-4] what the server's own write breaks is not blamed on whoever wrote in that turn", () => {
+  const { dropped, refused, turn } = writePath(() => new Promise(() => undefined));
+  turn(liveContext(BreakingPolicy), "innocent");
+  expect(dropped).toEqual(["STORE_UNAVAILABLE"]);
+  expect(refused).toEqual(["innocent STORE_UNAVAILABLE"]);
 });

@@ -248,7 +248,8 @@ function opsBeside(live: LiveContext, placed: Placement, { idempotency, records 
   const ops: StoreOp[] = meta === live.meta ? [] : [contextOp({ number, meta })];
   const last = entries.at(-1);
   if (idempotency !== undefined && last !== undefined) {
-    ops.push(...idempotencyOps(number, { ...idempotency, version: head.version, atMs: last.atMs }));
+    const { seq, paths, atMs } = last;
+    ops.push(...idempotencyOps(number, { ...idempotency, version: head.version, seq, paths, atMs }));
   }
   if (records !== undefined) ops.push(...sideRecordOps(number, records(entries)));
   return ops;

@@ -140,16 +140,23 @@ export function encodeIdempotency(key: Uint8Array, record: IdempotencyRecord): U
     writeVarString(encoder, record.fingerprint);
     writeVarUint(encoder, record.version);
     writeVarUint(encoder, record.atMs);
+    writeVarUint(encoder, record.seq);
+    writeVarUint(encoder, record.paths.length);
+    for (const path of record.paths) writeVarString(encoder, path);
   });
 }
 
 export function decodeIdempotency(record: StoredRecord): IdempotencyRecord {
-  return decodeRecord(record, (decoder) => ({
-    key: readVarString(decoder),
-    fingerprint: readVarString(decoder),
-    version: readVarUint(decoder),
-    atMs: readVarUint(decoder),
-  }));
+  return decodeRecord(record, (decoder) => {
+    const idempotency = { key: readVarString(decoder), fingerprint: readVarString(decoder) };
+    const [version, atMs] = [readVarUint(decoder), readVarUint(decoder)];
+    const paths: string[] = [];
+    // of layout 1: what was changed is not told, and where it stands is its version
+    if (!hasContent(decoder)) return { ...idempotency, version, seq: version, paths, atMs };
+    const seq = readVarUint(decoder);
+    for (let count = readVarUint(decoder); count > 0; count--) paths.push(readVarString(decoder));
+    return { ...idempotency, version, seq, paths, atMs };
+  });
 }
 
 export function encodeSideRecord(key: Uint8Array, value: JsonObject): Uint8Array {

@@ -1,7 +1,7 @@
 /**
  * Which contexts come close to the bound of what one may take on disk; each is told once until it is smaller again.
  *
- * Not here: refusing writes at the bound (write-path.ts), dropping history (retention-scheduler.ts).
+ * Not here: refusing writes at the bound (state/size-guard.ts), dropping history (retention-scheduler.ts).
  */
 import type { ContextId } from "../../../shared/ids.ts";
 import type { LogSize } from "../change-log.ts";

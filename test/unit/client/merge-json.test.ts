@@ -31,7 +31,7 @@ describe("[SDK-31] what we did goes on top of what others did", () => {
     ["a list", [1, 2, 3], [1, 2, 3, 4], [0, 1, 2, 3], [0, 1, 2, 3, 4]],
     ["an element", [{ a: 1 }, 2], [{ a: 9 }, 2], [{ a: 1 }, 2, 3], [{ a: 9 }, 2, 3]],
     ["a member called __proto__", {}, JSON.parse('{"__proto__": 1}'), { a: 1 }, JSON.parse('{"a": 1, "__proto__": 1}')],
-  ])("%s", (_what, before, ours, theirs, expected) => {
+  ])("%s", (_what, ...[before, ours, theirs, expected]) => {
     const merged = merge(before, ours, theirs);
     expect(merged).toEqual(expected);
     expect(Object.keys(merged ?? {})).toEqual(Object.keys(expected ?? {}));
@@ -44,6 +44,8 @@ describe("[SDK-31] what we did goes on top of what others did", () => {
     ["one member, added twice", {}, { a: 1 }, { a: 2 }],
     ["overlapping parts of a text", text("abc"), text("aXc"), text("aYc")],
     ["one word, in different letters", text("a word"), text("a ward"), text("a world")],
+    ["the two ends of one word", text("abcd"), text("abcX"), text("Ybcd")],
+    ["the end of one word", text("word"), text("words"), text("wordy")],
     ["a character of two units", text("😀"), text("😁"), text("😂")],
     ["an insertion in what they removed", text("abcd"), text("abXcd"), text("ad")],
     ["overlapping parts of a list", [1, 2, 3], [1, 9, 3], [1, 8, 3]],
