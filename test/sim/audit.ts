@@ -59,7 +59,7 @@ export class Audit {
         `the head says seq ${stored.head.seq}, version ${stored.head.version}; the log has ${this.entries.length} and ${this.version}`,
       );
     }
-    const loaded = new ContextState(stored, log.nodeClientId).doc;
+    const loaded = new ContextState(stored, { nodeClientId: log.nodeClientId, monotonicMs: 0 }).doc;
     if (viewOf(loaded) !== viewOf(this.doc))
       this.#violate(
         "S3 STATE-7",

@@ -24,6 +24,7 @@ import type {
   ReadContext,
 } from "../../server/context-service.ts";
 import { FakeConflicts } from "./fake-conflicts.ts";
+import { FakeLocks } from "./fake-locks.ts";
 import { FakePast } from "./fake-past.ts";
 import { AT_MS, assertUnchanged, dataAt, touches } from "./fake-store.ts";
 import type { FakeStore, Stored } from "./fake-store.ts";
@@ -40,6 +41,7 @@ export class FakeContextService implements ContextService {
   readonly history = new FakePast(this.#store);
   readonly conflicts = new FakeConflicts(this.#store);
   readonly types = new FakeTypes(this.#store);
+  readonly locks = new FakeLocks(this.#store);
   failure: Error | undefined;
   reasons: string[] = [];
   /** Live feeds under way. */

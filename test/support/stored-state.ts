@@ -3,11 +3,23 @@ import * as Y from "yjs";
 import { ANONYMOUS, parseContextId } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
 import { writeInitialData } from "../../server/state/json/json-data.ts";
-import type { AdmittedChange, Verdict } from "../../server/state/writes.ts";
+import { ContextState } from "../../server/state/context-state.ts";
+import type { StateOptions } from "../../server/state/context-state.ts";
+import type { Admitted, Moment, Verdict } from "../../server/state/writes.ts";
 import type { Checkpoint, LogEntry, StoredContext } from "../../server/storage/change-log.ts";
 
 /** The server's Yjs client id in these contexts. */
 export const NODE = 7;
+
+/** A moment at which both clocks say the same. */
+export function at(ms: number): Moment {
+  return { atMs: ms, monotonicMs: ms };
+}
+
+/** The context in memory, loaded at 0 ms. */
+export function stateFrom(context: StoredContext, options: Partial<StateOptions> = {}): ContextState {
+  return new ContextState(context, { nodeClientId: NODE, monotonicMs: 0, ...options });
+}
 
 export function checkpointOf(doc: Y.Doc, more: Partial<Checkpoint> = {}): Checkpoint {
   return {
@@ -39,19 +51,23 @@ export function storedContext(data: JsonObject = {}): StoredContext {
 }
 
 /** The context after these entries, which continue it. */
-export function withTail(context: StoredContext, changes: readonly AdmittedChange[]): StoredContext {
-  const { seq, version } = context.head;
-  const tail: LogEntry[] = changes.map((change, index) => ({
-    ...change,
-    seq: seq + index + 1,
-    version: version + index + 1,
-  }));
+export function withTail(context: StoredContext, admitted: readonly Admitted[]): StoredContext {
+  let { seq, version } = context.head;
+  const tail = admitted.map((entry): LogEntry => {
+    seq += 1;
+    version += entry.kind === "change" ? 1 : 0;
+    return { ...entry, seq, version };
+  });
   const last = tail.at(-1);
   if (last === undefined) return context;
   const head = { ...context.head, seq: last.seq, version: last.version, updatedAtMs: last.atMs };
   return { ...context, head, tail: [...context.tail, ...tail] };
 }
 
-export function admittedOf(verdicts: readonly Verdict[]): AdmittedChange[] {
-  return verdicts.flatMap((verdict) => (verdict.kind === "admitted" ? [verdict.change] : []));
+/** What the verdicts put into the log. */
+export function admittedOf(verdicts: readonly Verdict[]): readonly Admitted[] {
+  return verdicts.flatMap((verdict): readonly Admitted[] => {
+    if (verdict.kind === "admitted") return [verdict.change];
+    return verdict.kind === "refused" && verdict.instead !== undefined ? [verdict.instead] : [];
+  });
 }

@@ -6,15 +6,24 @@ import { parseActor } from "../../shared/ids.ts";
 import type { Actor } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
 import { LIMITS } from "../../shared/limits.ts";
-import { ContextState, DocumentBroken } from "../../server/state/context-state.ts";
+import { DocumentBroken } from "../../server/state/context-state.ts";
+import type { ContextState } from "../../server/state/context-state.ts";
 import type { OpsWrite, Verdict, Write } from "../../server/state/writes.ts";
 import { readData } from "../../shared/read-data.ts";
-import { NODE, admittedOf, checkpointOf, storedContext as stored, withTail } from "../support/stored-state.ts";
+import {
+  NODE,
+  admittedOf,
+  at,
+  checkpointOf,
+  stateFrom,
+  storedContext as stored,
+  withTail,
+} from "../support/stored-state.ts";
 
 const ada = parseActor("ada");
 const bob = parseActor("bob");
 
-const stateOf = (data: JsonObject = {}): ContextState => new ContextState(stored(data), NODE);
+const stateOf = (data: JsonObject = {}): ContextState => stateFrom(stored(data));
 const ops = (actor: Actor, list: readonly JsonOp[], version?: number): OpsWrite => ({
   kind: "ops",
   actor,
@@ -63,7 +72,7 @@ describe("[STATE-1] a refusal changes nothing", () => {
   ])("%s", (code, write) => {
     const state = stateOf({ a: 1 });
     const before = Y.encodeStateAsUpdate(state.doc);
-    expect(kinds(state.admit([write], 0))).toEqual([code]);
+    expect(kinds(state.admit([write], at(0)))).toEqual([code]);
     expect(Y.encodeStateAsUpdate(state.doc)).toEqual(before);
     expect([state.seq, state.version]).toEqual([0, 0]);
   });
@@ -82,7 +91,7 @@ describe("[STATE-2] client ids belong to actors", () => {
               honest.edit((data) => data.set("a", 1)),
             ),
           ],
-          0,
+          at(0),
         ),
       ),
     ).toEqual(["admitted"]);
@@ -95,7 +104,7 @@ describe("[STATE-2] client ids belong to actors", () => {
               honest.edit((data) => data.set("b", 2)),
             ),
           ],
-          0,
+          at(0),
         ),
       ),
     ).toEqual(["CLIENT_ID_TAKEN"]);
@@ -114,7 +123,7 @@ describe("[STATE-2] client ids belong to actors", () => {
               forger.edit((data) => data.set("a", 2)),
             ),
           ],
-          0,
+          at(0),
         ),
       ),
     ).toEqual(["CLIENT_ID_TAKEN"]);
@@ -123,14 +132,14 @@ describe("[STATE-2] client ids belong to actors", () => {
   test("owners come back with the state, from the checkpoint and from the tail", () => {
     const source = stateOf();
     const first = client(source, 100).edit((data) => data.set("a", 1));
-    const tailed = withTail(stored(), admittedOf(stateOf().admit([update(ada, first)], 0)));
-    const fromTail = new ContextState(tailed, NODE);
+    const tailed = withTail(stored(), admittedOf(stateOf().admit([update(ada, first)], at(0))));
+    const fromTail = stateFrom(tailed);
     const checkpoint = checkpointOf(fromTail.doc, { seq: 1, version: 1, owners: [[100, ada]] });
-    const fromCheckpoint = new ContextState({ ...tailed, checkpoint, tail: [] }, NODE);
+    const fromCheckpoint = stateFrom({ ...tailed, checkpoint, tail: [] });
     for (const state of [fromTail, fromCheckpoint]) {
       const next = client(state, 100).edit((data) => data.set("b", 2));
-      expect(kinds(state.admit([update(bob, next)], 0))).toEqual(["CLIENT_ID_TAKEN"]);
-      expect(kinds(state.admit([update(ada, next)], 0))).toEqual(["admitted"]);
+      expect(kinds(state.admit([update(bob, next)], at(0)))).toEqual(["CLIENT_ID_TAKEN"]);
+      expect(kinds(state.admit([update(ada, next)], at(0)))).toEqual(["admitted"]);
     }
   });
 });
@@ -146,7 +155,7 @@ describe("[STATE-3] versions count changes", () => {
         update(ada, edit),
         ops(ada, [{ op: "add", path: "/c", value: 3 }], 1),
       ],
-      42,
+      at(42),
     );
     expect(kinds(verdicts)).toEqual(["unchanged", "admitted", "unchanged", "admitted"]);
     expect([state.seq, state.version, state.updatedAtMs]).toEqual([2, 2, 42]);
@@ -162,7 +171,7 @@ describe("[STATE-3] versions count changes", () => {
         ),
         ops(bob, [{ op: "add", path: "/c", value: 3 }]),
       ],
-      42,
+      at(42),
     );
     expect(live).toMatchObject({
       kind: "admitted",
@@ -187,7 +196,7 @@ test("[STATE-4] a document that throws is given up, with the culprit named", () 
   state.doc.on("beforeTransaction", () => {
     throw new Error("a handler that must not throw");
   });
-  expect(() => state.admit(writes, 0)).toThrow(
+  expect(() => state.admit(writes, at(0))).toThrow(
     expect.objectContaining({ constructor: DocumentBroken, culprit: writes[0] }),
   );
 });
@@ -203,7 +212,7 @@ test("[STATE-5] updates of one turn build on each other, in one transaction", ()
   );
   let transactions = 0;
   state.doc.on("afterTransaction", () => void transactions++);
-  expect(kinds(state.admit(writes, 0))).toEqual(["admitted", "admitted", "admitted"]);
+  expect(kinds(state.admit(writes, at(0)))).toEqual(["admitted", "admitted", "admitted"]);
   expect(transactions).toBe(1);
   expect(dataOf(state)).toEqual({ a: 3 });
 });
@@ -212,7 +221,7 @@ test("[STATE-6] a full context refuses growth, takes deletes, and then has room 
   const state = stateOf();
   const chunk = "x".repeat(LIMITS.stringCharsMax);
   const add = (path: string, value: string): string[] =>
-    kinds(state.admit([ops(ada, [{ op: "add", path, value }])], 0));
+    kinds(state.admit([ops(ada, [{ op: "add", path, value }])], at(0)));
   for (let i = 0; i < 10; i++) expect(add(`/k${i}`, chunk)).toEqual(["admitted"]);
   expect(add("/one-more", "x")).toEqual(["LIMIT_EXCEEDED"]);
   const { edit } = client(state, 100);
@@ -225,19 +234,19 @@ test("[STATE-6] a full context refuses growth, takes deletes, and then has room 
             edit((data) => data.delete("k0")),
           ),
         ],
-        0,
+        at(0),
       ),
     ),
   ).toEqual(["admitted"]);
   const twoChunks = client(state, 200).edit((data) => ["big", "bigger"].forEach((key) => data.set(key, chunk)));
-  expect(kinds(state.admit([update(ada, twoChunks)], 0))).toEqual(["LIMIT_EXCEEDED"]);
-  expect(kinds(state.admit([ops(ada, [{ op: "remove", path: "/k1" }])], 0))).toEqual(["admitted"]);
+  expect(kinds(state.admit([update(ada, twoChunks)], at(0)))).toEqual(["LIMIT_EXCEEDED"]);
+  expect(kinds(state.admit([ops(ada, [{ op: "remove", path: "/k1" }])], at(0)))).toEqual(["admitted"]);
   expect(add("/one-more", "x")).toEqual(["admitted"]);
 });
 
 test("[STATE-7] a state rebuilt from checkpoint and tail equals the one that lived through it", () => {
   const base = stored({ a: 1, list: [1, 2] });
-  const state = new ContextState(base, NODE);
+  const state = stateFrom(base);
   const { edit } = client(state, 100);
   const writes = [
     update(
@@ -250,8 +259,8 @@ test("[STATE-7] a state rebuilt from checkpoint and tail equals the one that liv
       edit((data) => data.delete("a")),
     ),
   ];
-  const verdicts = state.admit(writes, 9);
-  const again = new ContextState(withTail(base, admittedOf(verdicts)), NODE);
+  const verdicts = state.admit(writes, at(9));
+  const again = stateFrom(withTail(base, admittedOf(verdicts)));
   expect(Y.encodeStateAsUpdate(again.doc)).toEqual(Y.encodeStateAsUpdate(state.doc));
   expect([again.seq, again.version, again.clientIds.authorId]).toEqual([3, 3, NODE]);
 });
@@ -262,6 +271,6 @@ test("[PRE-2] two who write the same value for one version: the second is refuse
     ...ops(ada, [{ op: "replace", path, value: 1 }]),
     ifVersion: { version, scope: "paths" },
   });
-  const verdicts = state.admit([set("/n", 0), set("/n", 0), set("/m", 0), set("/n", 1)], 0);
+  const verdicts = state.admit([set("/n", 0), set("/n", 0), set("/m", 0), set("/n", 1)], at(0));
   expect(kinds(verdicts)).toEqual(["admitted", "VERSION_CONFLICT", "admitted", "unchanged"]);
 });

@@ -16,7 +16,7 @@ const BYTES = Uint8Array.from([0, 0]);
 const incomplete = (rule: string): ServiceError => new ServiceError("MALFORMED_UPDATE", "gap", { details: { rule } });
 
 function join() {
-  const topic = new Topic(PLAN, 4, new Map([[7, 3]]));
+  const topic = new Topic(PLAN, { seq: 4, version: 4, vector: new Map([[7, 3]]) });
   const connection = new RecordingConnection();
   const settle: UpdateDone[] = [];
   const info = { id: "s", contextId: PLAN, epoch: 1, firstEpoch: 1, actor: ANONYMOUS, isExtended: true };
@@ -81,8 +81,10 @@ test("[WIRE-19] a step 2 that refers to unknown content ends the session, and so
 test("[WIRE-15] what the version of hello holds is not sent as a commit again", () => {
   const { topic, connection } = join();
   const change = { version: 4, seq: 4, actor: ANONYMOUS, origin: "rest", atMs: 0, paths: [], update: BYTES } as const;
-  topic.publish([{ change, advances: [{ client: 7, to: 3 }], author: undefined }]);
-  topic.publish([{ change: { ...change, version: 5, seq: 5 }, advances: [{ client: 7, to: 4 }], author: undefined }]);
+  topic.publish([{ change, kind: "change", advances: [{ client: 7, to: 3 }], author: undefined }]);
+  topic.publish([
+    { change: { ...change, version: 5, seq: 5 }, kind: "change", advances: [{ client: 7, to: 4 }], author: undefined },
+  ]);
   topic.flush();
   expect(connection.take()).toMatchObject([{ type: "commit", changes: [{ version: 5 }] }]);
 });

@@ -60,7 +60,7 @@ interface Member {
 
 let topic: Topic;
 beforeEach(() => {
-  topic = new Topic(PLAN, 4, new Map([[7, 3]]));
+  topic = new Topic(PLAN, { seq: 4, version: 4, vector: new Map([[7, 3]]) });
 });
 
 function join(isExtended: boolean, start = true): Member {
@@ -84,7 +84,7 @@ function publication(version: number, author?: Session, updateBytes = 2): Public
     paths: ["/a"],
     update: new Uint8Array(updateBytes),
   };
-  return { change, advances: [{ client: 7, to: version }], author };
+  return { change, kind: "change", advances: [{ client: 7, to: version }], author };
 }
 
 const settle = async (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));

@@ -33,6 +33,8 @@ beforeEach(() => {
     limits: LIMITS,
     nodeClientId: () => NODE,
     schemaOf: () => undefined,
+    onLoaded: () => undefined,
+    onDropped: () => undefined,
     onTurn: (_context, writes) => void turns.push(writes),
   });
 });

@@ -26,6 +26,7 @@ function writePath(append: () => Promise<AppendResult>): Outcome {
     logger: new RecordingLogger(),
     storage: { append, recordIdempotent: () => Promise.resolve() },
     conflicts: { recorded: () => undefined },
+    locks: { changed: () => undefined },
     sync: { publish: () => undefined, announce: () => undefined },
     drop: (_live, { code }) => void dropped.push(code),
   });
@@ -42,7 +43,7 @@ function writePath(append: () => Promise<AppendResult>): Outcome {
 
 function liveContext(State = ContextState): LiveContext<PendingWrite> {
   const stored = storedContext();
-  return new LiveContext(stored.meta, new State(stored, NODE), 0);
+  return new LiveContext(stored.meta, new State(stored, { nodeClientId: NODE, monotonicMs: 0 }), 0);
 }
 
 test("[CTX-3] a refused append drops the context at once, not after the turns before it", async () => {
