@@ -21,6 +21,8 @@ export interface PlannedChange {
   readonly message?: string;
   /** Refuse with VERSION_CONFLICT when what the change touches was changed after this version. */
   readonly ifVersion?: number;
+  /** Fencing tokens of the locks that the writer holds. */
+  readonly tokens?: readonly number[];
   /** The conflict that it resolves: its record becomes `resolved` together with the change; CONFLICT_RESOLVED if it is. */
   readonly resolves?: Conflict;
 }

@@ -91,6 +91,8 @@ export interface RestoreRequest {
   /** Say what would be done, and do nothing. */
   readonly dryRun?: boolean;
   readonly message?: string;
+  /** Fencing tokens of the locks that the writer holds. */
+  readonly lockTokens?: readonly number[];
 }
 
 export interface UndoRequest {
@@ -102,6 +104,7 @@ export interface UndoRequest {
   readonly path?: string;
   readonly dryRun?: boolean;
   readonly message?: string;
+  readonly lockTokens?: readonly number[];
 }
 
 /** What restoring or undoing did, or would do. */
@@ -180,6 +183,7 @@ export interface ConflictService {
       readonly conflictId: string;
       readonly take: "winner" | "loser" | readonly JsonOp[];
       readonly message?: string;
+      readonly lockTokens?: readonly number[];
     },
   ): Promise<{ readonly version: number; readonly conflict: Conflict }>;
 }

@@ -103,7 +103,7 @@ export const ERRORS = {
     status: 409,
     closeCode: 4403,
     retry: "changed",
-    meaning: "The lock token of the write is older than the newest lease.",
+    meaning: "The lock that the token stands for is not held any more.",
   },
   CONFLICT_RESOLVED: {
     status: 409,

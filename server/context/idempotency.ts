@@ -45,7 +45,8 @@ export class IdempotentCalls {
     request: ChangeRequest,
     run: (idempotency: Idempotency | undefined) => Promise<WriteResult>,
   ): Promise<ChangeOutcome> {
-    const { idempotencyKey: key, ...asked } = request;
+    // lock tokens say who may write, not what: the lock may have been taken anew before the request is sent again
+    const { idempotencyKey: key, lockTokens: _tokens, ...asked } = request;
     if (key === undefined) return { ...(await run(undefined)), replayed: false };
     const fingerprint = createHash("sha256")
       .update(JSON.stringify([actor, asked]))

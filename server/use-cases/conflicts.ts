@@ -73,7 +73,7 @@ export class ConflictUseCases implements ConflictService {
   async resolve(
     caller: Caller,
     id: ContextId,
-    { conflictId, take, message }: ResolveRequest,
+    { conflictId, take, message, lockTokens: tokens = [] }: ResolveRequest,
   ): Promise<{ readonly version: number; readonly conflict: Conflict }> {
     return this.#inTurn(`${id} ${conflictId}`, async () => {
       const conflict = await this.#read(id, conflictId);
@@ -82,6 +82,7 @@ export class ConflictUseCases implements ConflictService {
         plan: (doc) => (isOps(take) ? take : opsTaking(take, conflict, (path) => findMarked(doc, path))),
         origin: caller.origin,
         resolves: conflict,
+        tokens,
         ...(message === undefined ? {} : { message }),
       });
       // a change wrote the record together with its entry; the present that stands has none

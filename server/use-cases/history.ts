@@ -66,6 +66,7 @@ export class HistoryUseCases implements HistoryService {
 
   async restore(caller: Caller, id: ContextId, request: RestoreRequest): Promise<RevertOutcome> {
     const { path, version, dryRun = false, message = `restore version ${version}` } = request;
+    const { lockTokens: tokens = [] } = request;
     const wanted = await this.#history.reading(id, { version, path });
     let found: RevertOps = { changes: [], kept: [] };
     const plan = (doc: Y.Doc): readonly JsonOp[] => {
@@ -75,7 +76,7 @@ export class HistoryUseCases implements HistoryService {
     };
     const at = dryRun
       ? (await this.#access.look(id, plan)).head.version
-      : (await this.#access.change(caller, id, { plan, origin: "restore", message })).version;
+      : (await this.#access.change(caller, id, { plan, origin: "restore", message, tokens })).version;
     return { version: at, ...found, dryRun };
   }
 
@@ -107,11 +108,11 @@ export class HistoryUseCases implements HistoryService {
   }
 
   async #undoOnce(caller: Caller, id: ContextId, request: UndoRequest): Promise<RevertOutcome> {
-    const { actor, from, to, dryRun = false } = request;
+    const { actor, from, to, dryRun = false, lockTokens: tokens = [] } = request;
     const { changes, kept, version } = await this.#history.undoPlan(id, request);
     if (dryRun || changes.length === 0) return { version, changes, kept, dryRun };
     const message = request.message ?? `undo ${actor}, versions ${from + 1} to ${to}`;
-    const planned = { plan: () => changes, origin: "undo", message, ifVersion: version } as const;
+    const planned = { plan: () => changes, origin: "undo", message, ifVersion: version, tokens } as const;
     const outcome = await this.#access.change(caller, id, planned);
     return { version: outcome.version, changes, kept, dryRun };
   }

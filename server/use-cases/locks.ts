@@ -23,7 +23,7 @@ import type { WriteResult } from "../state/state-manager.ts";
 export interface LockContext {
   readonly desk: LockDesk;
   /** @throws {ServiceError} those of LockDesk.judge, STORE_UNAVAILABLE */
-  write(event: LockEvent): Promise<WriteResult>;
+  readonly write: (event: LockEvent) => Promise<WriteResult>;
 }
 
 /** Port: ContextManager is the implementation. */
@@ -93,6 +93,11 @@ export class LockUseCases implements LockService {
         if (waitMs === 0 && refusal !== undefined) throw refusal;
         await this.#wait(id, context, { event, waitMs, signal, refusal });
       }
+      if (signal?.aborted === true) {
+        // nobody would hear of it
+        await context.write({ op: "release", lockId });
+        throw gone();
+      }
       return this.#viewOf(context.desk, lockId);
     });
   }
@@ -148,9 +153,7 @@ export class LockUseCases implements LockService {
       isLate = true;
       waiter.wake();
     });
-    const abort = (): void =>
-      waiter.wake(new ServiceError("CLOSED", "The caller does not wait for the lock any more."));
-    signal?.addEventListener("abort", abort, { once: true });
+    const forgetSignal = onAbort(signal, () => waiter.wake(gone()));
     try {
       for (;;) {
         // a lock may have ended before this one waited for it
@@ -164,7 +167,7 @@ export class LockUseCases implements LockService {
       }
     } finally {
       cancelTimer();
-      signal?.removeEventListener("abort", abort);
+      forgetSignal();
       queue.remove(waiter);
       if (queue.length === 0 && this.#queues.get(id) === queue) this.#queues.delete(id);
       this.changed(id, context.desk);
@@ -190,6 +193,17 @@ interface Wait {
   readonly signal: AbortSignal | undefined;
   /** Why the first try failed, if there was one. */
   readonly refusal: ServiceError | undefined;
+}
+
+/** Calls `task` when the signal aborts, at once if it has. The returned function undoes it. */
+function onAbort(signal: AbortSignal | undefined, task: () => void): () => void {
+  signal?.addEventListener("abort", task, { once: true });
+  if (signal?.aborted === true) task();
+  return () => signal?.removeEventListener("abort", task);
+}
+
+function gone(): ServiceError {
+  return new ServiceError("CLOSED", "The caller does not wait for the lock any more.");
 }
 
 function othersFirst(): ServiceError {

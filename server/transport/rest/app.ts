@@ -47,6 +47,7 @@ const ASKABLE_HEADERS = [
   "if-match",
   "if-none-match",
   "last-event-id",
+  "lock-token",
   "mcm-actor",
   "mcm-client",
 ];
@@ -92,7 +93,9 @@ export function createRestApp(options: RestOptions): RestApp {
   app.onError((error, context) => {
     const requestId = context.get("requestId");
     const { status, code } = toServiceError(error);
-    if (status >= 500) options.logger[status === 500 ? "error" : "warn"]("request failed", { requestId, code, error });
+    // CLOSED: the caller went away
+    if (status >= 500 && code !== "CLOSED")
+      options.logger[status === 500 ? "error" : "warn"]("request failed", { requestId, code, error });
     return problemResponse(error, requestId);
   });
   return app;

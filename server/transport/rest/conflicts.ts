@@ -14,8 +14,8 @@ import { noQuerySchema } from "../../../shared/protocol/rest.ts";
 import { contextIdOf, json } from "./call.ts";
 import type { Call, RestHandler, RestParts } from "./call.ts";
 import { conflictList, resolveResult } from "./conflict-views.ts";
-import { etagOf } from "./preconditions.ts";
-import { parseAs, parseQuery, readBody } from "./request.ts";
+import { etagOf, lockTokensOf } from "./preconditions.ts";
+import { parseAs, parseQuery, readWriteBody } from "./request.ts";
 
 export const conflictHandlers = { list, resolve } satisfies Record<string, RestHandler>;
 
@@ -31,7 +31,9 @@ async function resolve({ service }: RestParts, call: Call): Promise<Response> {
   const id = contextIdOf(call);
   parseQuery(noQuerySchema, call.request.url);
   const conflictId = parseAs(conflictIdSchema, call.param("conflictId"), "address");
-  const { take, changes = [], ...rest } = await readBody(resolveRequestSchema, call.request);
-  const outcome = await service.conflicts.resolve(call.caller, id, { conflictId, take: take ?? changes, ...rest });
+  const tokens = lockTokensOf(call.request.headers);
+  const { take, changes = [], ...rest } = await readWriteBody(resolveRequestSchema, call.request);
+  const request = { conflictId, take: take ?? changes, ...rest, ...tokens };
+  const outcome = await service.conflicts.resolve(call.caller, id, request);
   return json(resolveResult(outcome), { headers: { etag: etagOf(outcome.version) } });
 }

@@ -19,7 +19,7 @@ import {
 import type { ChangeRequest } from "../../../shared/protocol/rest.ts";
 import { contextIdOf, json, jsonAtVersion, noContent } from "./call.ts";
 import type { Call, RestHandler, RestParts } from "./call.ts";
-import { etagOf, idempotencyKey, ifMatch, refuseHeader } from "./preconditions.ts";
+import { etagOf, idempotencyKey, ifMatch, lockTokensOf, refuseHeader } from "./preconditions.ts";
 import { mediaTypeOf, parseAs, parseQuery, readJson } from "./request.ts";
 import { changeResult, contextList, contextView } from "./views.ts";
 
@@ -63,10 +63,12 @@ async function change({ service }: RestParts, call: Call): Promise<Response> {
   parseQuery(noQuerySchema, request.url);
   const key = idempotencyKey(request.headers);
   const required = ifMatch(request.headers);
+  const tokens = lockTokensOf(request.headers);
   const { changes: ops, message, ...body } = await changeRequestOf(request);
   const outcome = await service.change(caller, contextId, {
     ops,
     ...preconditionOf(required, body),
+    ...tokens,
     ...(message === undefined ? {} : { message }),
     ...(key === undefined ? {} : { idempotencyKey: key }),
   });
@@ -77,6 +79,7 @@ async function remove({ service }: RestParts, call: Call): Promise<Response> {
   const { request, caller } = call;
   parseQuery(noQuerySchema, request.url);
   refuseHeader(request.headers, "If-Match", "A context is deleted at whatever version it is.");
+  refuseHeader(request.headers, "Lock-Token", "A context is deleted whoever has locks in it.");
   await service.delete(caller, contextIdOf(call));
   return noContent();
 }

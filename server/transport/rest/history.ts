@@ -20,8 +20,8 @@ import type { ContextService, RevertOutcome } from "../../context-service.ts";
 import { contextIdOf, json, jsonAtVersion, noContent } from "./call.ts";
 import type { Call, RestHandler, RestParts } from "./call.ts";
 import { blameView, checkpointView, diffView, revertResult } from "./history-views.ts";
-import { etagOf } from "./preconditions.ts";
-import { parseAs, parseQuery, readBody } from "./request.ts";
+import { etagOf, lockTokensOf } from "./preconditions.ts";
+import { parseAs, parseQuery, readBody, readWriteBody } from "./request.ts";
 
 export const historyHandlers = {
   diff,
@@ -43,14 +43,14 @@ async function diff({ service }: RestParts, call: Call): Promise<Response> {
 
 async function restore({ service }: RestParts, call: Call): Promise<Response> {
   const id = contextIdOf(call);
-  const { path = "", ...request } = await bodyOf(restoreRequestSchema, call);
+  const { path = "", ...request } = await writeOf(restoreRequestSchema, call);
   parsePath(path);
   return reverted(await service.history.restore(call.caller, id, { ...request, path }));
 }
 
 async function undo({ service }: RestParts, call: Call): Promise<Response> {
   const id = contextIdOf(call);
-  const { actor, to, ...request } = await bodyOf(undoRequestSchema, call);
+  const { actor, to, ...request } = await writeOf(undoRequestSchema, call);
   if (request.path !== undefined) parsePath(request.path);
   const whose = parseActor(actor);
   const end = to ?? (await presentEnd(service, call, request.from));
@@ -100,6 +100,12 @@ async function compact({ service }: RestParts, call: Call): Promise<Response> {
   await bodyOf(compactRequestSchema, call);
   const outcome = await service.history.compact(call.caller, id);
   return json(outcome, { headers: { etag: etagOf(outcome.version) } });
+}
+
+async function writeOf<Schema extends z.ZodObject>(schema: Schema, { request }: Call) {
+  parseQuery(noQuerySchema, request.url);
+  const tokens = lockTokensOf(request.headers);
+  return { ...(await readWriteBody(schema, request)), ...tokens };
 }
 
 function bodyOf<Schema extends z.ZodType>(schema: Schema, { request }: Call): Promise<z.output<Schema>> {

@@ -23,7 +23,16 @@ import {
   revertResultSchema,
   undoRequestSchema,
 } from "../../../shared/protocol/rest-history.ts";
-import { answer, answerAt, ifNoneMatch, inContext, jsonBody, notModified, operation } from "./openapi-parts.ts";
+import {
+  answer,
+  answerAt,
+  ifNoneMatch,
+  inContext,
+  jsonBody,
+  lockToken,
+  notModified,
+  operation,
+} from "./openapi-parts.ts";
 
 export const historyPaths: ZodOpenApiPathsObject = {
   "/v1/contexts/{id}/diff": {
@@ -50,6 +59,7 @@ export const historyPaths: ZodOpenApiPathsObject = {
     post: operation({
       summary: "Make a context, or a part of it, what it was, by a new change",
       path: inContext,
+      header: lockToken,
       body: jsonBody(restoreRequestSchema),
       responses: { "200": answerAt("What was done", revertResultSchema) },
     }),
@@ -58,6 +68,7 @@ export const historyPaths: ZodOpenApiPathsObject = {
     post: operation({
       summary: "Take one actor's changes back; what others wrote since stays",
       path: inContext,
+      header: lockToken,
       body: jsonBody(undoRequestSchema),
       responses: { "200": answerAt("What was done, and what was kept", revertResultSchema) },
     }),
@@ -102,6 +113,7 @@ export const historyPaths: ZodOpenApiPathsObject = {
     post: operation({
       summary: "Resolve a conflict by a change that names it",
       path: inContext.extend({ conflictId: z.string().describe('Such as "17.0"') }),
+      header: lockToken,
       body: jsonBody(resolveRequestSchema),
       responses: { "200": answerAt("The conflict, resolved", resolveResultSchema) },
     }),

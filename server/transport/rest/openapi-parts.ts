@@ -1,7 +1,7 @@
 /**
  * What the operations of the OpenAPI document have in common.
  *
- * Not here: the operations (openapi.ts, openapi-history.ts, openapi-types.ts).
+ * Not here: the operations (openapi.ts, openapi-history.ts, openapi-locks.ts, openapi-types.ts).
  */
 import type { ZodOpenApiContentObject, ZodOpenApiOperationObject, ZodOpenApiResponsesObject } from "zod-openapi";
 import { z } from "zod";
@@ -19,6 +19,9 @@ const problem = {
 export const inContext = z.object({ id: z.string().describe("1 to 128 letters, digits, '.', '_', ':' or '-'") });
 const etag = z.object({ ETag: z.string().describe('The version in quotes: "7"') });
 export const notModified = { description: "The version in If-None-Match is the one asked for" };
+export const lockToken = {
+  "Lock-Token": z.string().exactOptional().describe("Fencing tokens of the locks that the writer holds: 17, 18"),
+};
 export const ifNoneMatch = { "If-None-Match": z.string().exactOptional() };
 
 export const jsonBody = (schema: z.ZodType): ZodOpenApiContentObject => ({ "application/json": { schema } });

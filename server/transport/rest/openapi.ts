@@ -24,7 +24,17 @@ import {
 } from "../../../shared/protocol/rest.ts";
 import { PRODUCT_VERSION } from "../../../shared/protocol/version.ts";
 import { historyPaths } from "./openapi-history.ts";
-import { answer, answerAt, ifNoneMatch, inContext, jsonBody, notModified, operation } from "./openapi-parts.ts";
+import { lockPaths } from "./openapi-locks.ts";
+import {
+  answer,
+  answerAt,
+  ifNoneMatch,
+  inContext,
+  jsonBody,
+  lockToken,
+  notModified,
+  operation,
+} from "./openapi-parts.ts";
 import { typePaths } from "./openapi-types.ts";
 
 let text: string | undefined;
@@ -66,6 +76,7 @@ const change = operation({
       .string()
       .exactOptional()
       .describe("A second request with the key is answered like the first, for 24 hours"),
+    ...lockToken,
   },
   body: {
     ...jsonBody(changeRequestSchema),
@@ -104,6 +115,7 @@ const paths: ZodOpenApiPathsObject = {
   "/v1/contexts/{id}": { get: read, patch: change, delete: remove },
   "/v1/contexts/{id}/changes": { get: changes },
   ...historyPaths,
+  ...lockPaths,
   ...typePaths,
   "/healthz": { get: { summary: "Is the process alive", responses: { "200": answer("Alive", healthSchema) } } },
   "/readyz": { get: { summary: "Can it do its work", responses: readiness } },

@@ -1,14 +1,15 @@
 /**
- * Headers that make a request conditional or repeatable: ETag, If-Match, If-None-Match, Idempotency-Key.
+ * Headers that make a request conditional or repeatable: ETag, If-Match, If-None-Match, Idempotency-Key, Lock-Token.
  *
  * A context's ETag is its version in quotes: `"7"`. It is a strong tag, also of parts of the context: the address says the part.
  *
- * Not here: comparing versions (the core does it, in turn order of the context).
+ * Not here: comparing versions, looking at locks (the core does it, in turn order of the context).
  */
 import { ServiceError } from "../../../shared/errors.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 
 const VERSION_TAG = /^"(0|[1-9]\d{0,14})"$/;
+const LOCK_TOKENS = /^[1-9]\d{0,14}(?:[ \t]*,[ \t]*[1-9]\d{0,14})*$/;
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]+$/;
 
 export function etagOf(version: number): string {
@@ -47,6 +48,19 @@ export function idempotencyKey(headers: Headers): string | undefined {
     );
   }
   return key;
+}
+
+/** The fencing tokens of `Lock-Token: 17, 18`, under which the request writes. @throws {ServiceError} INVALID_REQUEST */
+export function lockTokensOf(headers: Headers): { readonly lockTokens?: readonly number[] } {
+  const header = headers.get("lock-token");
+  if (header === null) return {};
+  if (!LOCK_TOKENS.test(header)) {
+    throw new ServiceError(
+      "INVALID_REQUEST",
+      "The Lock-Token header must be fencing tokens of locks, such as 17, or several with commas between.",
+    );
+  }
+  return { lockTokens: header.split(",").map(Number) };
 }
 
 /** A header that would change what the request means, sent where it does not apply, is refused instead of ignored. */

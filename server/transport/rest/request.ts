@@ -46,11 +46,20 @@ export function mediaTypeOf<Type extends string>(headers: Headers, accepted: rea
   );
 }
 
+/** The body of a request that writes nothing into the data. @throws {ServiceError} those of readWriteBody */
+export async function readBody<Schema extends z.ZodType>(schema: Schema, request: Request): Promise<z.output<Schema>> {
+  refuseHeader(request.headers, "Lock-Token", "It writes nothing that a lock protects.");
+  return readWriteBody(schema, request);
+}
+
 /**
  * The body of a writing request that is neither conditional nor repeatable under a key.
  * @throws {ServiceError} INVALID_REQUEST, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE
  */
-export async function readBody<Schema extends z.ZodType>(schema: Schema, request: Request): Promise<z.output<Schema>> {
+export async function readWriteBody<Schema extends z.ZodType>(
+  schema: Schema,
+  request: Request,
+): Promise<z.output<Schema>> {
   refuseHeader(request.headers, "If-Match", "It acts on what is there when it comes.");
   refuseHeader(
     request.headers,

@@ -9,6 +9,7 @@ import { conflictHandlers } from "./conflicts.ts";
 import { typeHandlers } from "./context-types.ts";
 import { contextHandlers } from "./contexts.ts";
 import { historyHandlers } from "./history.ts";
+import { lockHandlers } from "./locks.ts";
 
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 export type Methods<Handler> = Readonly<Partial<Record<Method, Handler>>>;
@@ -30,6 +31,8 @@ export const ROUTES: Readonly<Record<string, Methods<RestHandler>>> = {
   "/v1/contexts/:id/compact": { POST: historyHandlers.compact },
   "/v1/contexts/:id/conflicts": { GET: conflictHandlers.list },
   "/v1/contexts/:id/conflicts/:conflictId/resolve": { POST: conflictHandlers.resolve },
+  "/v1/contexts/:id/locks": { GET: lockHandlers.list, POST: lockHandlers.acquire },
+  "/v1/contexts/:id/locks/:lockId": { PUT: lockHandlers.renew, DELETE: lockHandlers.release },
   "/v1/types": { GET: typeHandlers.list },
   "/v1/types/:name": { GET: typeHandlers.read, PUT: typeHandlers.register, DELETE: typeHandlers.remove },
 };
