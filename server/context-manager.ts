@@ -300,7 +300,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
         desk: live.state.locks,
         write: (event) =>
           new Promise((settle, refuse) => {
-            const write = { kind: "lock", actor: caller.actor, origin: caller.origin, event } as const;
+            const write = { kind: "lock", ...caller, event } as const;
             this.#state.enqueue(live, { write, settle, refuse });
           }),
       }),
@@ -344,7 +344,8 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
 
   async #using<Result>(id: ContextId, task: (live: Live) => Promise<Result>): Promise<Result> {
     this.#assertOpen();
-    const live = await this.#state.acquire(id);
+    // without waiting when it is in memory: what a session asks takes its place among what it edits
+    const live = this.#state.retained(id) ?? (await this.#state.acquire(id));
     try {
       return await task(live);
     } finally {

@@ -13,11 +13,14 @@ import type { Json, JsonObject } from "../shared/json.ts";
 import type { Lock, LockMode } from "../shared/lock.ts";
 import type { Connection } from "./sync/connection.ts";
 import type { Session } from "./sync/session.ts";
+import type { SessionLeases } from "./sync/session-leases.ts";
 
 /** Who asks, and through which door. */
 export interface Caller {
   readonly actor: Actor;
   readonly origin: ChangeOrigin;
+  /** Of a live session: the locks that it takes. */
+  readonly leases?: SessionLeases;
 }
 
 export interface NewContext {

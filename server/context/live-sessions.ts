@@ -77,7 +77,7 @@ export class LiveSessions {
             update,
             // a small object: it is remembered with what it wrote when the session is long gone
             source: info,
-            leases: leases.list(),
+            leases,
             ...source,
           },
           author: session,

@@ -24,6 +24,7 @@ export async function answerRequest(
   { caller, id, leases }: Asker,
   request: Answerable,
 ): Promise<Json> {
+  const holder = { ...caller, leases };
   switch (request.method) {
     case "ping":
       return {};
@@ -32,13 +33,11 @@ export async function answerRequest(
       return { version, seq, paths, replayed };
     }
     case "lock":
-      return lockView(leases.add(await service.locks.acquire(caller, id, request.lock)));
+      return lockView(await service.locks.acquire(holder, id, request.lock));
     case "renew-lock":
-      return lockView(leases.add(await service.locks.renew(caller, id, request.lockId, request)));
+      return lockView(await service.locks.renew(holder, id, request.lockId, request));
     case "unlock":
-      // given back also when its time was over: the client knows now that it has it no more
-      leases.remove(request.lockId);
-      await service.locks.release(caller, id, request.lockId);
+      await service.locks.release(holder, id, request.lockId);
       return {};
   }
 }

@@ -289,17 +289,20 @@ export class ContextState implements Present {
     return rehearsed;
   }
 
-  #admitLock({ actor, origin, event }: LockWrite, { atMs, monotonicMs }: Moment): Verdict {
+  #admitLock({ actor, origin, event, leases }: LockWrite, { atMs, monotonicMs }: Moment): Verdict {
+    // given back also when it was lost: its session knows now that it has it no more
+    if (event.op === "release") leases?.remove(event.lockId);
     let lock: LockEvent | undefined;
     try {
       lock = this.locks.judge(event, actor, monotonicMs);
     } catch (error) {
       return { kind: "refused", error: toServiceError(error) };
     }
+    const paths = this.locks.pathsOf(event);
+    if (lock !== undefined) this.locks.apply(lock, { seq: ++this.#seq, actor, atMs }, monotonicMs);
+    const held = this.locks.table.get(event.lockId);
+    if (held !== undefined && event.op !== "expire") leases?.add(held);
     if (lock === undefined) return { kind: "unchanged" };
-    this.#seq++;
-    const paths = this.locks.pathsOf(lock);
-    this.locks.apply(lock, { seq: this.#seq, actor, atMs }, monotonicMs);
     return { kind: "admitted", change: { kind: "lock", actor, origin, atMs, paths, update: NOTHING, lock } };
   }
 

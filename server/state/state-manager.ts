@@ -167,6 +167,13 @@ export class StateManager<W extends QueuedWrite> {
     }
   }
 
+  /** The context if it is in memory now, kept there until `release`. */
+  retained(id: ContextId): LiveContext<W> | undefined {
+    const context = this.#live.get(id);
+    context?.retain();
+    return context;
+  }
+
   release(context: LiveContext<W>): void {
     context.release(this.#options.turns.monotonicMs());
   }

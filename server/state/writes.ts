@@ -6,7 +6,7 @@ import type { ChangeOrigin, JsonOp } from "../../shared/change.ts";
 import type { Conflict } from "../../shared/conflict.ts";
 import type { ServiceError } from "../../shared/errors.ts";
 import type { Actor } from "../../shared/ids.ts";
-import type { LockEvent } from "../../shared/lock.ts";
+import type { Lock, LockEvent } from "../../shared/lock.ts";
 import type { Precondition } from "./precondition.ts";
 import type { Touch } from "./update/touched-paths.ts";
 
@@ -27,14 +27,21 @@ export interface UpdateWrite {
   readonly baseVersion?: number;
   /** The session it came from: what that wrote before, it has seen. */
   readonly source?: object;
-  /** The locks that the session took and has not given back. */
-  readonly leases?: readonly Lease[];
+  /** Of its session. */
+  readonly leases?: Pick<LeaseBook, "list">;
 }
 
 /** A lock as its holder knows it. */
-export interface Lease {
-  readonly fencingToken: number;
-  readonly paths: readonly string[];
+export type Lease = Pick<Lock, "lockId" | "fencingToken" | "paths">;
+
+/**
+ * The locks that a session took and has not given back. Admission keeps it, so that an edit is judged with what the
+ * session asked before it, whether or not that was answered.
+ */
+export interface LeaseBook {
+  list(): readonly Lease[];
+  add(lease: Lease): void;
+  remove(lockId: string): void;
 }
 
 /** A JSON change that waits for admission. */
@@ -57,6 +64,8 @@ export interface LockWrite {
   readonly actor: Actor;
   readonly origin: ChangeOrigin;
   readonly event: LockEvent;
+  /** Of the session that asks, if it is one. */
+  readonly leases?: LeaseBook;
 }
 
 export type Write = UpdateWrite | OpsWrite | LockWrite;

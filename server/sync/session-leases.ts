@@ -5,27 +5,27 @@
  *  1. A lease stays until the client gives it back, also when its time is over: until then the client may not know, and what
  *     it writes there is refused.
  *
- * Not here: whether a lease still counts (state/locks/lock-desk.ts).
+ * Not here: when a lock joins or leaves (state/context-state.ts, in the order of the session's edits), whether a lease still
+ * counts (state/locks/lock-desk.ts).
  */
-import type { Lock } from "../../shared/lock.ts";
+import type { Lease, LeaseBook } from "../state/writes.ts";
 
-/** What is remembered of a lock. */
-export type Lease = Pick<Lock, "lockId" | "fencingToken" | "paths">;
-
-export class SessionLeases {
+export class SessionLeases implements LeaseBook {
   readonly #leases = new Map<string, Lease>();
 
-  add<Granted extends Lease>(lock: Granted): Granted {
-    const { lockId, fencingToken, paths } = lock;
+  /** In the order in which they were taken. */
+  list(): readonly Lease[] {
+    return this.#leases.size === 0 ? NONE : [...this.#leases.values()];
+  }
+
+  add({ lockId, fencingToken, paths }: Lease): void {
     this.#leases.set(lockId, { lockId, fencingToken, paths });
-    return lock;
   }
 
   remove(lockId: string): void {
     this.#leases.delete(lockId);
   }
-
-  list(): readonly Lease[] {
-    return [...this.#leases.values()];
-  }
 }
+
+/** What nearly every edit is written under. */
+const NONE: readonly Lease[] = [];

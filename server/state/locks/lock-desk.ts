@@ -11,9 +11,9 @@ import { ServiceError } from "../../../shared/errors.ts";
 import type { Actor } from "../../../shared/ids.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import type { Lock, LockEvent } from "../../../shared/lock.ts";
-import { overlaps, parsePath } from "../../../shared/path.ts";
+import { covers, overlaps, parsePath } from "../../../shared/path.ts";
 import type { LogEntry } from "../../storage/change-log.ts";
-import type { Lease } from "../writes.ts";
+import type { Lease, LeaseBook } from "../writes.ts";
 import { Leases } from "./leases.ts";
 import { LockTable } from "./lock-table.ts";
 import type { Held } from "./lock-table.ts";
@@ -27,7 +27,7 @@ interface Bearer {
 /** Who edits, in a session that took these locks. */
 interface Editor {
   readonly actor: Actor;
-  readonly leases?: readonly Lease[];
+  readonly leases?: Pick<LeaseBook, "list">;
 }
 
 export class LockDesk {
@@ -86,17 +86,19 @@ export class LockDesk {
   }
 
   /**
-   * For a live edit: what its session took counts, and what that lost bars it from the paths it had.
+   * For a live edit: what its session took counts, and what that lost bars it from the paths it had, but for those that it
+   * took again.
    * @throws {ServiceError} FENCE_STALE, LOCKED
    */
-  checkEdit(paths: readonly string[], { actor, leases = [] }: Editor, nowMs: number): void {
-    const held = new Set<string>();
-    for (const lease of leases) {
-      const lock = this.#holding(lease.fencingToken, actor, nowMs);
-      if (lock !== undefined) held.add(lock.lockId);
-      else if (overlap(lease.paths, paths)) throw stale(lease.fencingToken);
+  checkEdit(paths: readonly string[], { actor, leases }: Editor, nowMs: number): void {
+    const taken = leases?.list() ?? [];
+    const held = taken.filter(({ fencingToken }) => this.#holding(fencingToken, actor, nowMs) !== undefined);
+    if (held.length < taken.length) {
+      const others = paths.filter((path) => !held.some((lease) => isIn(lease, path)));
+      const lost = taken.find((lease) => !held.includes(lease) && overlap(lease.paths, others));
+      if (lost !== undefined) throw stale(lost.fencingToken);
     }
-    this.#checkFree(paths, held, nowMs);
+    this.#checkFree(paths, new Set(held.map(({ lockId }) => lockId)), nowMs);
   }
 
   #checkFree(paths: readonly string[], held: Held, nowMs: number): void {
@@ -145,6 +147,10 @@ export class LockDesk {
     if (lock.holder === actor) return lock;
     throw new ServiceError("FORBIDDEN", `The lock belongs to ${lock.holder}. Only its holder renews or releases it.`);
   }
+}
+
+function isIn({ paths }: Lease, path: string): boolean {
+  return paths.some((own) => covers(parsePath(own), parsePath(path)));
 }
 
 function overlap(some: readonly string[], others: readonly string[]): boolean {
