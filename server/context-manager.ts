@@ -103,6 +103,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   readonly #sessions: LiveSessions;
   readonly #idempotent: IdempotentCalls;
   readonly #writePath: WritePath;
+  readonly #lockClock: LockClock;
   #isClosing = false;
   #cancelUnload: (() => void) | undefined;
 
@@ -122,12 +123,17 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       limits: LIMITS,
       nodeClientId: () => storage.nodeClientId,
       schemaOf: (meta) => types.schemaOf(meta.type),
-      onLoaded: (live) => lockClock.loaded(live),
-      onDropped: (live, error) => lockClock.dropped(live, error),
+      onLoaded: (live) => this.#lockClock.loaded(live),
+      onDropped: (live, error) => this.#lockClock.dropped(live, error),
       onTurn: (live, writes) => this.#writePath.takeTurn(live, writes),
     });
-    const lockClock = new LockClock({ clock, sync, state: this.#state, waiters: this.locks });
-    this.#writePath = new WritePath({ ...options, conflicts: new ConflictThinning(options), locks: lockClock, drop });
+    this.#lockClock = new LockClock({ clock, sync, state: this.#state, waiters: this.locks });
+    this.#writePath = new WritePath({
+      ...options,
+      conflicts: new ConflictThinning(options),
+      locks: this.#lockClock,
+      drop,
+    });
     this.#sessions = new LiveSessions({ clock, sync, state: this.#state, clientIds: new ClientIdPool(storage) });
     const compaction = new Compaction(new Recreation({ ...options, state: this.#state, drop }), recreator);
     this.history = new HistoryUseCases({
@@ -158,6 +164,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   async close(): Promise<void> {
     this.#isClosing = true;
     this.#cancelUnload?.();
+    this.#lockClock.stop(shuttingDown());
     await this.#settled();
     this.#sync.endEverything(shuttingDown());
     await this.#settled();
@@ -298,6 +305,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     return this.#surviving(id, (live) =>
       task({
         desk: live.state.locks,
+        durable: () => live.durable,
         write: (event) =>
           new Promise((settle, refuse) => {
             const write = { kind: "lock", ...caller, event } as const;

@@ -8,7 +8,6 @@
  * Not here: which locks there are (state/locks), who waits (use-cases/locks.ts).
  */
 import type { ServiceError } from "../../shared/errors.ts";
-import type { ContextId } from "../../shared/ids.ts";
 import { lockEventView } from "../../shared/protocol/lock-view.ts";
 import type { Clock } from "../clock.ts";
 import type { LockDesk } from "../state/locks/lock-desk.ts";
@@ -24,14 +23,15 @@ interface LockClockOptions {
   readonly state: StateManager<PendingWrite>;
   readonly sync: SyncManager;
   readonly waiters: {
-    changed(id: ContextId, desk: LockDesk): void;
-    dropped(id: ContextId, error: ServiceError): void;
+    changed(desk: LockDesk): void;
+    ended(desk: LockDesk, error: ServiceError): void;
   };
 }
 
 export class LockClock {
   readonly #options: LockClockOptions;
   readonly #timers = new WeakMap<Live, () => void>();
+  #isStopped = false;
 
   constructor(options: LockClockOptions) {
     this.#options = options;
@@ -47,21 +47,30 @@ export class LockClock {
     const { sync, waiters } = this.#options;
     if (entry.lock !== undefined) sync.announce(live.id, lockEventView(entry.lock, entry));
     this.#wind(live);
-    waiters.changed(live.id, live.state.locks);
+    waiters.changed(live.state.locks);
   }
 
   dropped(live: Live, error: ServiceError): void {
+    this.#unwind(live);
+    this.#options.waiters.ended(live.state.locks, error);
+  }
+
+  /** Nobody waits any more, and no lock ends: their time goes on when their contexts are loaded again. */
+  stop(error: ServiceError): void {
+    this.#isStopped = true;
+    for (const live of this.#options.state.live()) this.dropped(live, error);
+  }
+
+  #unwind(live: Live): void {
     this.#timers.get(live)?.();
     this.#timers.delete(live);
-    this.#options.waiters.dropped(live.id, error);
   }
 
   #wind(live: Live): void {
     const { clock } = this.#options;
-    this.#timers.get(live)?.();
-    this.#timers.delete(live);
+    this.#unwind(live);
     const endsAtMs = live.state.locks.nextEndMs();
-    if (endsAtMs === undefined || live.isDropped) return;
+    if (endsAtMs === undefined || live.isDropped || this.#isStopped) return;
     const leftMs = Math.max(0, endsAtMs - clock.monotonicMs());
     this.#timers.set(
       live,
@@ -72,16 +81,18 @@ export class LockClock {
   #sweep(live: Live): void {
     const { clock, state } = this.#options;
     const { locks } = live.state;
-    for (const lockId of locks.overdue(clock.monotonicMs())) {
-      const holder = locks.table.get(lockId)?.holder;
-      if (holder === undefined) continue;
+    const overdue = locks.overdue(clock.monotonicMs());
+    // the timer rang a moment early, or what was due was renewed
+    if (overdue.length === 0) this.#wind(live);
+    for (const lockId of overdue) {
+      const actor = locks.table.get(lockId)?.holder;
+      if (actor === undefined) continue;
+      // not wound before their turn has come: it may be held up, and until then they stay overdue
       state.enqueue(live, {
-        write: { kind: "lock", actor: holder, origin: "server", event: { op: "expire", lockId } },
-        settle: () => undefined,
+        write: { kind: "lock", actor, origin: "server", event: { op: "expire", lockId } },
+        settle: () => this.#wind(live),
         refuse: () => undefined,
       });
     }
-    // a timer may ring a moment early, and a lock may have been renewed
-    this.#wind(live);
   }
 }

@@ -291,7 +291,7 @@ export class Session implements Member {
   /** A replica that holds what the server refused is wrong for good: the session ends; the SDK is told first what was refused. */
   #refuse(frame: number, error: ServiceError): void {
     if (this.isClosed) return;
-    if (this.isExtended && error.retry !== "later")
+    if (this.isExtended && isForGood(error))
       this.#send(
         batchOf([encodeRejected({ frame, code: error.code, message: error.message, details: error.details })]),
       );
@@ -357,6 +357,11 @@ const KEEP_ALIVE: Batch = batchOf([encodeAwareness([])]);
 /** The update may be right, only not by itself (server/state/update/update-refusals.ts). */
 function isIncomplete({ code, details }: ServiceError): boolean {
   return code === "MALFORMED_UPDATE" && (details["rule"] === "clock-gap" || details["rule"] === "unknown-reference");
+}
+
+/** Not for good is what the client sends again by itself: the server had trouble, or was asked too much at once. */
+function isForGood({ code, closeCode }: ServiceError): boolean {
+  return closeCode < ERRORS.INTERNAL.closeCode && code !== "RATE_LIMITED";
 }
 
 function clientsOf(stateVector: Uint8Array): Iterable<number> {

@@ -45,22 +45,14 @@ export class LockDesk {
    * @throws {ServiceError} LOCKED, LOCK_NOT_FOUND, FORBIDDEN, LIMIT_EXCEEDED
    */
   judge(event: LockEvent, actor: Actor, nowMs: number): LockEvent | undefined {
-    switch (event.op) {
-      case "acquire":
-        return this.#judgeAcquire(event, nowMs);
-      case "expire":
-        return this.table.get(event.lockId) !== undefined && this.#leases.isOver(event.lockId, nowMs)
-          ? event
-          : undefined;
-      case "renew": {
-        const lock = this.#own(event.lockId, actor, nowMs);
-        this.#leases.begin(lock.lockId, event.ttlMs, nowMs);
-        return lock.ttlMs === event.ttlMs ? undefined : event;
-      }
-      case "release":
-        this.#own(event.lockId, actor, nowMs);
-        return event;
-    }
+    if (event.op === "acquire") return this.#judgeAcquire(event, nowMs);
+    const { lockId } = event;
+    if (event.op === "expire") return this.#isOverdue(lockId, nowMs) ? event : undefined;
+    const { ttlMs } = this.#own(lockId, actor, nowMs);
+    if (event.op === "release" || event.ttlMs !== ttlMs) return event;
+    // the time begins anew, and that is no news for the log
+    this.#leases.begin(lockId, ttlMs, nowMs);
+    return undefined;
   }
 
   /** The event is in the log. */
@@ -101,6 +93,10 @@ export class LockDesk {
     this.#checkFree(paths, new Set(held.map(({ lockId }) => lockId)), nowMs);
   }
 
+  #isOverdue(lockId: string, nowMs: number): boolean {
+    return this.table.get(lockId) !== undefined && this.#leases.isOver(lockId, nowMs);
+  }
+
   #checkFree(paths: readonly string[], held: Held, nowMs: number): void {
     const obstacle = this.table.obstacleToWrite(paths, held);
     if (obstacle !== undefined) throw locked(obstacle, this.leftMs(obstacle, nowMs));
@@ -138,7 +134,7 @@ export class LockDesk {
 
   #own(lockId: string, actor: Actor, nowMs: number): Lock {
     const lock = this.table.get(lockId);
-    if (lock === undefined || this.#leases.isOver(lockId, nowMs)) {
+    if (lock === undefined || this.#isOverdue(lockId, nowMs)) {
       throw new ServiceError(
         "LOCK_NOT_FOUND",
         "There is no such lock, or its time is over. Take it again before you write there.",

@@ -2,15 +2,15 @@
  * Who waits for locks of one context, first come, first served.
  *
  * Invariants (LOCK):
- *  1. A request is granted when no lock and no earlier waiting request is in its way: nobody overtakes on the same paths,
- *     and nobody waits for paths that it did not ask for.
+ *  1. A request is called when no lock and no earlier request is in its way: nobody overtakes on the same paths, and nobody
+ *     waits for paths that it did not ask for.
  *  2. All paths of a request are granted at once or none: two requests never wait for each other.
  *
  * Not here: how long somebody waits (the caller ends it).
  */
 import type { LockMode } from "../../../shared/lock.ts";
-import { overlaps, parsePath } from "../../../shared/path.ts";
 import type { LockTable } from "./lock-table.ts";
+import { PathIndex } from "./path-index.ts";
 
 export interface Waiting {
   readonly paths: readonly string[];
@@ -20,6 +20,7 @@ export interface Waiting {
 export class LockQueue<Request extends Waiting> {
   /** In order of arrival; true for those that were called and have not answered. */
   readonly #requests = new Map<Request, boolean>();
+  readonly #paths = new PathIndex<Request>();
 
   get length(): number {
     return this.#requests.size;
@@ -29,44 +30,44 @@ export class LockQueue<Request extends Waiting> {
     return [...this.#requests.keys()];
   }
 
-  add(request: Request): void {
-    this.#requests.set(request, false);
+  /** Comes last. True when no earlier request is in its way: it counts as called. */
+  add(request: Request): boolean {
+    const isCalled = !isBehind(request, this.#paths);
+    this.#requests.set(request, isCalled);
+    for (const path of request.paths) this.#paths.add(path, request);
+    return isCalled;
   }
 
   /** The request does not wait any more. */
   remove(request: Request): void {
     this.#requests.delete(request);
+    for (const path of request.paths) this.#paths.delete(path, request);
   }
 
-  /** The first request that can be granted now. It keeps its place, and is not called again before `recall`. */
-  call(table: LockTable): Request | undefined {
-    const earlier: Request[] = [];
+  /** Those that can be granted now, in order. They keep their places, and are not called again before `recall`. */
+  call(table: LockTable): readonly Request[] {
+    const called: Request[] = [];
+    const earlier = new PathIndex<Request>();
     for (const [request, isCalled] of this.#requests) {
-      const isFree =
-        !isCalled &&
-        table.obstacleToLock(request.paths, request.mode) === undefined &&
-        !earlier.some((other) => excludes(other, request));
-      if (isFree) {
-        this.#requests.set(request, true);
-        return request;
+      const { paths, mode } = request;
+      if (!isCalled && table.obstacleToLock(paths, mode) === undefined && !isBehind(request, earlier)) {
+        called.push(request);
       }
-      earlier.push(request);
+      for (const path of paths) earlier.add(path, request);
     }
-    return undefined;
+    for (const request of called) this.#requests.set(request, true);
+    return called;
   }
 
   /** It was called in vain: it waits on, in its place. */
   recall(request: Request): void {
     if (this.#requests.has(request)) this.#requests.set(request, false);
   }
-
-  /** True when the request would have to wait for one that is waiting already. */
-  isBehind(request: Waiting): boolean {
-    return this.list().some((other) => excludes(other, request));
-  }
 }
 
-function excludes(a: Waiting, b: Waiting): boolean {
-  if (a.mode === "shared" && b.mode === "shared") return false;
-  return a.paths.some((path) => b.paths.some((other) => overlaps(parsePath(path), parsePath(other))));
+function isBehind({ paths, mode }: Waiting, earlier: PathIndex<Waiting>): boolean {
+  for (const path of paths) {
+    for (const other of earlier.overlapping(path)) if (mode === "exclusive" || other.mode === "exclusive") return true;
+  }
+  return false;
 }

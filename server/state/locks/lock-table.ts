@@ -4,28 +4,22 @@
  * Invariants (LOCK):
  *  1. No two locks overlap unless both are shared.
  *  2. The table is what its entries make of it, in their order: the same on every server that reads the log.
- *  3. A question costs as many steps as its path has, however many locks there are.
+ *  3. A question costs the steps of its paths and the locks that it may pass there, however many others there are.
  *
  * Not here: time (leases.ts), waiting (lock-queue.ts), sessions and tokens of the wire.
  */
 import type { Lock, LockEvent, LockMode } from "../../../shared/lock.ts";
-import { parsePath } from "../../../shared/path.ts";
 import type { LogEntry } from "../../storage/change-log.ts";
+import { PathIndex } from "./path-index.ts";
 
-/** Locks that a writer may pass: those it holds. */
+/** Ids of locks that a writer may pass: those it holds. */
 export type Held = ReadonlySet<string>;
-
-interface Node {
-  readonly own: Set<Lock>;
-  /** Locks at or below it, each as often as it has paths there. */
-  count: number;
-  readonly children: Map<string, Node>;
-}
 
 export class LockTable {
   readonly #locks = new Map<string, Lock>();
-  readonly #byToken = new Map<number, Lock>();
-  readonly #root: Node = newNode();
+  readonly #byToken = new Map<number, string>();
+  /** Ids of the locks at each path. */
+  readonly #paths = new PathIndex<string>();
 
   constructor(locks: Iterable<Lock> = []) {
     for (const lock of locks) this.#add(lock);
@@ -45,7 +39,7 @@ export class LockTable {
   }
 
   withToken(fencingToken: number): Lock | undefined {
-    return this.#byToken.get(fencingToken);
+    return this.#locks.get(this.#byToken.get(fencingToken) ?? "");
   }
 
   /** What a lock entry says happens to the table; one about a lock that is not there changes nothing. */
@@ -57,8 +51,8 @@ export class LockTable {
     }
     const lock = this.#locks.get(event.lockId);
     if (lock === undefined) return;
-    this.#remove(lock);
-    if (event.op === "renew") this.#add({ ...lock, ttlMs: event.ttlMs });
+    if (event.op === "renew") this.#locks.set(lock.lockId, { ...lock, ttlMs: event.ttlMs });
+    else this.#remove(lock);
   }
 
   /** A lock that overlaps one of the paths and does not go together with a lock of this mode. */
@@ -68,66 +62,29 @@ export class LockTable {
 
   /** A lock that forbids writing at one of the paths: another's, or a shared one, its holder's included. */
   obstacleToWrite(paths: readonly string[], held: Held): Lock | undefined {
-    if (this.#locks.size === 0) return undefined;
     return this.#first(paths, (lock) => lock.mode === "shared" || !held.has(lock.lockId));
   }
 
   #first(paths: readonly string[], isWanted: (lock: Lock) => boolean): Lock | undefined {
+    if (this.#locks.size === 0) return undefined;
     for (const path of paths) {
-      for (const lock of this.#overlapping(path)) if (isWanted(lock)) return lock;
+      for (const lockId of this.#paths.overlapping(path)) {
+        const lock = this.#locks.get(lockId);
+        if (lock !== undefined && isWanted(lock)) return lock;
+      }
     }
     return undefined;
   }
 
-  *#overlapping(path: string): Generator<Lock> {
-    let node = this.#root;
-    for (const step of parsePath(path)) {
-      yield* node.own;
-      const child = node.children.get(step);
-      if (child === undefined) return;
-      node = child;
-    }
-    yield* locksIn(node);
-  }
-
   #add(lock: Lock): void {
     this.#locks.set(lock.lockId, lock);
-    this.#byToken.set(lock.fencingToken, lock);
-    for (const path of lock.paths) {
-      let node = this.#root;
-      node.count++;
-      for (const step of parsePath(path)) {
-        let child = node.children.get(step);
-        if (child === undefined) node.children.set(step, (child = newNode()));
-        node = child;
-        node.count++;
-      }
-      node.own.add(lock);
-    }
+    this.#byToken.set(lock.fencingToken, lock.lockId);
+    for (const path of lock.paths) this.#paths.add(path, lock.lockId);
   }
 
   #remove(lock: Lock): void {
     this.#locks.delete(lock.lockId);
     this.#byToken.delete(lock.fencingToken);
-    for (const path of lock.paths) {
-      let node = this.#root;
-      node.count--;
-      for (const step of parsePath(path)) {
-        const child = node.children.get(step);
-        if (child === undefined) break;
-        if (--child.count === 0) node.children.delete(step);
-        node = child;
-      }
-      node.own.delete(lock);
-    }
+    for (const path of lock.paths) this.#paths.delete(path, lock.lockId);
   }
-}
-
-function* locksIn(node: Node): Generator<Lock> {
-  yield* node.own;
-  for (const child of node.children.values()) yield* locksIn(child);
-}
-
-function newNode(): Node {
-  return { own: new Set(), count: 0, children: new Map() };
 }
