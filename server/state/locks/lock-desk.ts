@@ -49,7 +49,7 @@ export class LockDesk {
     const { lockId } = event;
     if (event.op === "expire") return this.#isOverdue(lockId, nowMs) ? event : undefined;
     const { ttlMs } = this.#own(lockId, actor, nowMs);
-    if (event.op === "release" || event.ttlMs !== ttlMs) return event;
+    if (event.op !== "renew" || event.ttlMs !== ttlMs) return event;
     // the time begins anew, and that is no news for the log
     this.#leases.begin(lockId, ttlMs, nowMs);
     return undefined;
