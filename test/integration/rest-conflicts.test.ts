@@ -6,6 +6,7 @@ import type { Conflict } from "../../shared/conflict.ts";
 import { parseActor, parseContextId } from "../../shared/ids.ts";
 import { conflictListSchema, resolveResultSchema } from "../../shared/protocol/rest-conflicts.ts";
 import type { ConflictView } from "../../shared/protocol/rest-conflicts.ts";
+import { lockSchema } from "../../shared/protocol/rest-locks.ts";
 import { changeListSchema } from "../../shared/protocol/rest.ts";
 import { FakeContextService } from "../support/fake-context-service.ts";
 import { RestHarness } from "./rest-harness.ts";
@@ -94,4 +95,13 @@ test("[REST-34] resolving writes what is said, or nothing; a refused change leav
   expect(await dataAt(address)).toEqual({ title: "Both" });
   await set(address, "later");
   expect(await ids("status=resolved")).toEqual([["3.1", "2.0"], undefined]);
+});
+
+test("[REST-39] resolving shows the tokens of locks", async () => {
+  const locked = await send("POST", `${address}/locks`, { paths: ["/title"] });
+  const { fencingToken } = lockSchema.parse(await locked.json());
+  const resolve = (headers: Readonly<Record<string, string>>) =>
+    send("POST", `${address}/conflicts/2.0/resolve`, { take: "loser" }, headers);
+  await expectProblem(await resolve({}), "LOCKED");
+  expect((await resolve({ "lock-token": String(fencingToken) })).status).toBe(200);
 });

@@ -1,12 +1,16 @@
 /**
  * REST over the real service on a log in memory.
  */
+import { systemClock } from "../../server/clock.ts";
+import type { Clock } from "../../server/clock.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 import { startService } from "../support/service-rig.ts";
 import { restHistorySuite } from "./rest-history-suite.ts";
+import { restLocksSuite } from "./rest-locks-suite.ts";
 import { restSuite } from "./rest-suite.ts";
 
-async function startReal() {
-  const { service, storage } = await startService();
+async function startReal(clock: Clock = systemClock) {
+  const { service, storage } = await startService(undefined, undefined, undefined, clock);
   return {
     service,
     async close() {
@@ -16,5 +20,9 @@ async function startReal() {
   };
 }
 
-restSuite("the real service", startReal);
-restHistorySuite("the real service", startReal);
+restSuite("the real service", () => startReal());
+restHistorySuite("the real service", () => startReal());
+restLocksSuite("the real service", async () => {
+  const clock = new ManualClock();
+  return { ...(await startReal(clock)), clock };
+});

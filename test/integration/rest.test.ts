@@ -4,10 +4,17 @@
  * Not here: REST over the real service (rest-service.test.ts).
  */
 import { FakeContextService } from "../support/fake-context-service.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 import { restHistorySuite } from "./rest-history-suite.ts";
+import { restLocksSuite } from "./rest-locks-suite.ts";
 import { restSuite } from "./rest-suite.ts";
 
 const startFake = async () => ({ service: new FakeContextService(), close: async () => {} });
 
 restSuite("a fake", startFake);
 restHistorySuite("a fake", startFake);
+
+restLocksSuite("a fake", async () => {
+  const clock = new ManualClock();
+  return { service: new FakeContextService(clock), clock, close: async () => {} };
+});

@@ -38,16 +38,16 @@ export class FakeConflicts implements ConflictService {
   async resolve(
     caller: Caller,
     id: ContextId,
-    request: { conflictId: string; take: "winner" | "loser" | readonly JsonOp[]; message?: string },
+    request: Parameters<ConflictService["resolve"]>[2],
   ): Promise<{ version: number; conflict: Conflict }> {
     const stored = this.#store.get(id);
     const conflict = stored.conflicts.find((it) => it.id === request.conflictId);
     if (conflict === undefined) throw new ServiceError("CONFLICT_NOT_FOUND", "The context has no such conflict.");
     if (conflict.status === "resolved") throw new ServiceError("CONFLICT_RESOLVED", "It was resolved already.");
-    const { take, conflictId, message } = request;
+    const { take, conflictId, message, lockTokens = [] } = request;
     const ops = typeof take === "string" ? [writing(conflict.path, conflict[take])] : take;
     const why = message === undefined ? {} : { message };
-    const { version } = await this.#store.change(caller, id, { ops, resolves: conflictId, ...why });
+    const { version } = await this.#store.change(caller, id, { ops, resolves: conflictId, lockTokens, ...why });
     const resolution = { version, actor: caller.actor, atMs: AT_MS + version };
     const resolved: Conflict = { ...conflict, status: "resolved", resolution };
     stored.conflicts = stored.conflicts.map((it) => (it === conflict ? resolved : it));

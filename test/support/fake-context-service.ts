@@ -11,6 +11,7 @@ import type { ContextId } from "../../shared/ids.ts";
 import { isJsonObject } from "../../shared/json.ts";
 import type { Json, JsonObject } from "../../shared/json.ts";
 import { formatPath, parsePath } from "../../shared/path.ts";
+import type { Clock } from "../../server/clock.ts";
 import type {
   Caller,
   ChangeOutcome,
@@ -41,7 +42,7 @@ export class FakeContextService implements ContextService {
   readonly history = new FakePast(this.#store);
   readonly conflicts = new FakeConflicts(this.#store);
   readonly types = new FakeTypes(this.#store);
-  readonly locks = new FakeLocks(this.#store);
+  readonly locks: FakeLocks;
   failure: Error | undefined;
   reasons: string[] = [];
   /** Live feeds under way. */
@@ -50,6 +51,10 @@ export class FakeContextService implements ContextService {
   yieldCount = 0;
   readonly #contexts = new Map<string, Stored>();
   #wake: (() => void)[] = [];
+
+  constructor(clock?: Clock) {
+    this.locks = new FakeLocks(this.#store, clock);
+  }
 
   async create({ actor }: Caller, { data = {}, tags = [], id, ...names }: NewContext): Promise<ReadContext> {
     this.#failIfTold();
@@ -116,12 +121,13 @@ export class FakeContextService implements ContextService {
   }
 
   async change(
-    { actor, origin }: Caller,
+    caller: Caller,
     id: ContextId,
     request: ChangeRequest & { readonly resolves?: string },
   ): Promise<ChangeOutcome> {
     const stored = this.#get(id);
-    const { ops, message, resolves, idempotencyKey, ...precondition } = request;
+    const { actor, origin } = caller;
+    const { ops, message, resolves, idempotencyKey, lockTokens = [], ...precondition } = request;
     const fingerprint = JSON.stringify({ ops, message, precondition });
     const former = idempotencyKey === undefined ? undefined : stored.outcomes.get(idempotencyKey);
     if (former !== undefined && former.fingerprint !== fingerprint) {
@@ -134,6 +140,7 @@ export class FakeContextService implements ContextService {
     this.#assertValid(stored.state, data);
     const version = head.version + 1;
     const paths = [...new Set(ops.map(({ path }) => formatPath(parsePath(path))))];
+    this.locks.checkWrite(caller, id, paths, lockTokens);
     stored.data = data;
     stored.past.push(data);
     stored.changes.push({

@@ -1,71 +1,62 @@
 /**
- * Locks on a FakeContextService: who asks first has them until they are given back.
+ * Locks on a FakeContextService: the real use cases and rules, on a table in memory instead of a log.
  *
- * Not here: time, waiting, and what a lock forbids to write.
+ * Not here: durability, restarts, live edits.
  */
-import { ServiceError } from "../../shared/errors.ts";
+import { systemClock } from "../../server/clock.ts";
+import type { Clock } from "../../server/clock.ts";
+import type { Caller } from "../../server/context-service.ts";
+import { LockDesk } from "../../server/state/locks/lock-desk.ts";
+import { LockUseCases } from "../../server/use-cases/locks.ts";
 import type { ContextId } from "../../shared/ids.ts";
-import { LIMITS } from "../../shared/limits.ts";
-import { LockTable } from "../../server/state/locks/lock-table.ts";
-import type { Caller, GrantedLock, LockRequest, LockService } from "../../server/context-service.ts";
-import { AT_MS } from "./fake-store.ts";
-import type { FakeStore } from "./fake-store.ts";
+import type { LockEvent } from "../../shared/lock.ts";
+import type { FakeStore, Stored } from "./fake-store.ts";
 
-export class FakeLocks implements LockService {
+export class FakeLocks extends LockUseCases {
   readonly #store: FakeStore;
-  readonly #tables = new WeakMap<object, LockTable>();
-  #granted = 0;
+  readonly #clock: Clock;
+  readonly #desks = new WeakMap<Stored, LockDesk>();
+  #entries = 0;
 
-  constructor(store: FakeStore) {
+  constructor(store: FakeStore, clock: Clock = systemClock) {
+    super({
+      clock,
+      access: {
+        withLocks: async (caller, id, task) => {
+          const desk = this.#deskOf(id);
+          return task({ desk, durable: async () => undefined, write: async (event) => this.#write(caller, id, event) });
+        },
+      },
+    });
     this.#store = store;
+    this.#clock = clock;
   }
 
-  async list(_caller: Caller, id: ContextId): Promise<readonly GrantedLock[]> {
-    const table = this.#table(id);
-    return table.list().map(({ lockId }) => grantedIn(table, lockId));
+  /** @throws {ServiceError} FENCE_STALE, LOCKED */
+  checkWrite({ actor }: Caller, id: ContextId, paths: readonly string[], tokens: readonly number[]): void {
+    this.#deskOf(id).checkWrite(paths, { actor, tokens }, this.#clock.monotonicMs());
   }
 
-  async acquire({ actor }: Caller, id: ContextId, request: LockRequest): Promise<GrantedLock> {
-    const { paths, mode = "exclusive", ttlMs = LIMITS.lockTtlMsDefault, purpose } = request;
-    const table = this.#table(id);
-    const obstacle = table.obstacleToLock(paths, mode);
-    if (obstacle !== undefined) throw new ServiceError("LOCKED", `${obstacle.holder} has a lock there.`);
-    const seq = ++this.#granted;
-    const lockId = `00000000-0000-4000-8000-${String(seq).padStart(12, "0")}`;
-    const why = purpose === undefined ? {} : { purpose };
-    table.apply({ op: "acquire", lockId, paths, mode, ttlMs, ...why }, { seq, actor, atMs: AT_MS });
-    return grantedIn(table, lockId);
+  #write({ actor }: Pick<Caller, "actor">, id: ContextId, asked: LockEvent) {
+    const desk = this.#deskOf(id);
+    const nowMs = this.#clock.monotonicMs();
+    const event = desk.judge(asked, actor, nowMs);
+    const seq = event === undefined ? 0 : ++this.#entries;
+    if (event !== undefined) {
+      desk.apply(event, { seq, actor, atMs: this.#clock.nowMs() }, nowMs);
+      this.changed(desk);
+    }
+    const { lockId } = asked;
+    const lock = desk.table.get(lockId);
+    const expire = (): void => void this.#write({ actor }, id, { op: "expire", lockId });
+    if (lock !== undefined) this.#clock.setTimer(desk.leftMs(lock, nowMs), expire);
+    return { version: 0, seq, paths: [] };
   }
 
-  async renew({ actor }: Caller, id: ContextId, lockId: string, { ttlMs }: { ttlMs?: number }): Promise<GrantedLock> {
-    const table = this.#table(id);
-    const before = own(table, lockId, actor);
-    table.apply({ op: "renew", lockId, ttlMs: ttlMs ?? before.ttlMs }, { seq: 0, actor, atMs: AT_MS });
-    return grantedIn(table, lockId);
+  #deskOf(id: ContextId): LockDesk {
+    const stored = this.#store.get(id);
+    const desk = this.#desks.get(stored) ?? new LockDesk([], this.#clock.monotonicMs());
+    this.#desks.set(stored, desk);
+    return desk;
   }
-
-  async release({ actor }: Caller, id: ContextId, lockId: string): Promise<void> {
-    const table = this.#table(id);
-    own(table, lockId, actor);
-    table.apply({ op: "release", lockId }, { seq: 0, actor, atMs: AT_MS });
-  }
-
-  #table(id: ContextId): LockTable {
-    const context = this.#store.get(id);
-    const table = this.#tables.get(context) ?? new LockTable();
-    this.#tables.set(context, table);
-    return table;
-  }
-}
-
-function own(table: LockTable, lockId: string, actor: string): GrantedLock {
-  const lock = grantedIn(table, lockId);
-  if (lock.holder !== actor) throw new ServiceError("FORBIDDEN", `The lock belongs to ${lock.holder}.`);
-  return lock;
-}
-
-function grantedIn(table: LockTable, lockId: string): GrantedLock {
-  const lock = table.get(lockId);
-  if (lock === undefined) throw new ServiceError("LOCK_NOT_FOUND", "The context has no such lock.");
-  return { ...lock, expiresAtMs: AT_MS + lock.ttlMs };
 }

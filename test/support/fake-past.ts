@@ -111,10 +111,16 @@ export class FakePast implements HistoryService {
   async #revert(
     caller: Caller,
     id: ContextId,
-    { changes, kept, dryRun = false, message }: Pick<RevertOutcome, "changes" | "kept"> & Partial<RestoreRequest>,
+    {
+      changes,
+      kept,
+      dryRun = false,
+      message,
+      lockTokens = [],
+    }: Pick<RevertOutcome, "changes" | "kept"> & Partial<RestoreRequest>,
   ): Promise<RevertOutcome> {
     if (!dryRun && changes.length > 0) {
-      await this.#store.change(caller, id, { ops: changes, ...(message === undefined ? {} : { message }) });
+      await this.#store.change(caller, id, { ops: changes, lockTokens, ...(message === undefined ? {} : { message }) });
     }
     return { version: this.#store.get(id).changes.length, changes, kept, dryRun };
   }

@@ -5,6 +5,7 @@ import type { ContextId } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
 import { encodeUpdate } from "../../shared/protocol/frames.ts";
 import { systemClock } from "../../server/clock.ts";
+import type { Clock } from "../../server/clock.ts";
 import { ContextManager } from "../../server/context-manager.ts";
 import type { Caller } from "../../server/context-service.ts";
 import { HistoryManager } from "../../server/history/history-manager.ts";
@@ -36,18 +37,19 @@ export async function startService(
   log: GatedLog = new GatedLog(),
   runner: HistoryRunner = new InlineHistory(),
   recreator: Recreator = new InlineRecreator(),
+  clock: Clock = systemClock,
 ): Promise<ServiceRig> {
   const logger = new RecordingLogger();
-  const storage = new StorageManager({ log, clock: systemClock, logger, checkpoints: new InlineCheckpointBuilder() });
+  const storage = new StorageManager({ log, clock, logger, checkpoints: new InlineCheckpointBuilder() });
   await storage.start();
-  const types = new TypeManager({ storage, clock: systemClock });
+  const types = new TypeManager({ storage, clock });
   const service = new ContextManager({
-    clock: systemClock,
+    clock,
     logger,
     storage,
     types,
-    sync: new SyncManager(systemClock),
-    history: new HistoryManager({ log: storage, clock: systemClock, runner }),
+    sync: new SyncManager(clock),
+    history: new HistoryManager({ log: storage, clock, runner }),
     recreator,
   });
   return { service, log, logger, storage };

@@ -30,6 +30,7 @@ export const contextHandlers = { create, find, read, change, remove } satisfies 
 async function create({ service }: RestParts, { request, caller }: Call): Promise<Response> {
   parseQuery(noQuerySchema, request.url);
   refuseHeader(request.headers, "Idempotency-Key", "Give the context an id: a second try then answers ALREADY_EXISTS.");
+  refuseHeader(request.headers, "Lock-Token", "Nobody has locks in a new context.");
   mediaTypeOf(request.headers, ["application/json"]);
   const { id, ...rest } = parseAs(createRequestSchema, await readJson(request), "body");
   const created = await service.create(caller, {
