@@ -14,12 +14,6 @@ import type { RescueTarget } from "./rescue.ts";
 /** Who edits faster than a round trip for so long is told so. */
 const ROUNDS_MAX = 50;
 
-interface Edit {
-  readonly entry: PendingUpdate;
-  readonly update: Uint8Array;
-  readonly isLastOfEntry: boolean;
-}
-
 /**
  * Resolves, in the turn in which that is so, when nothing is pending any more.
  * @throws {RescueOver} what is pending then stays
@@ -28,42 +22,23 @@ export async function carryOver(
   old: KeepingDoc,
   pending: PendingUpdates,
   target: RescueTarget,
-  refuse: (entry: PendingUpdate, update: Uint8Array, error: ServiceError) => void,
+  refuse: (entry: PendingUpdate, error: ServiceError) => void,
 ): Promise<void> {
   for (let round = 0; !pending.isEmpty; round++) {
     const entries = [...pending.entries];
-    const edits = entries.flatMap(editsOf);
-    if (round === ROUNDS_MAX) {
-      for (const { entry, update } of edits) refuse(entry, update, tooFast());
-      for (const entry of entries) pending.done(entry);
-      return;
-    }
-    const refused = new Set<PendingUpdate>();
+    if (round === ROUNDS_MAX) return entries.forEach((entry) => refuse(entry, tooFast()));
     const document = new OldDocument(
       old.doc,
-      edits.map(({ update }) => update),
+      entries.map(({ update }) => update),
     );
     const rescue = new Rescue(document, target, {
-      carried: (from, to) => {
-        for (const { entry, isLastOfEntry } of edits.slice(from, to))
-          if (isLastOfEntry && !refused.has(entry)) pending.done(entry);
-      },
-      refused: (index, error) => {
-        const edit = edits[index];
-        if (edit === undefined) return;
-        refused.add(edit.entry);
-        refuse(edit.entry, edit.update, error);
-      },
+      carried: (from, to) => entries.slice(from, to).forEach((entry) => pending.done(entry)),
+      refused: (index, error) => entries.slice(index, index + 1).forEach((entry) => refuse(entry, error)),
     });
     // edits are sent in order, so those that were sent come first
-    await rescue.run(edits.findLastIndex(({ entry }) => entry.wasSent) + 1);
+    await rescue.run(entries.findLastIndex(({ wasSent }) => wasSent) + 1);
     for (const entry of entries) pending.done(entry);
   }
-}
-
-function editsOf(entry: PendingUpdate): Edit[] {
-  const updates = entry.loadedEdits ?? [entry.update];
-  return updates.map((update, index) => ({ entry, update, isLastOfEntry: index === updates.length - 1 }));
 }
 
 function tooFast(): ServiceError {

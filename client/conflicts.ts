@@ -7,6 +7,7 @@ import type { JsonOp } from "../shared/change.ts";
 import type { Conflict, ConflictStatus } from "../shared/conflict.ts";
 import { conflictOf } from "./from-wire.ts";
 import type { DatedConflict } from "./from-wire.ts";
+import type { LockTokens } from "./locks.ts";
 import type { Rest } from "./rest.ts";
 
 export interface ConflictsQuery {
@@ -37,10 +38,12 @@ export type Resolution = "winner" | "loser" | readonly JsonOp[];
 export class Conflicts {
   readonly #rest: Rest;
   readonly #id: string;
+  readonly #locks: LockTokens;
 
-  constructor(rest: Rest, id: string) {
+  constructor(rest: Rest, id: string, locks: LockTokens) {
     this.#rest = rest;
     this.#id = id;
+    this.#locks = locks;
   }
 
   async page(query: ConflictsQuery): Promise<ConflictsPage> {
@@ -56,7 +59,11 @@ export class Conflicts {
     const { version, conflict } = await this.#rest.call<{ version: number; conflict: DatedConflict }>(
       "POST",
       ["contexts", this.#id, "conflicts", conflictId, "resolve"],
-      { body: { ...options, ...(typeof by === "string" ? { take: by } : { changes: by }) } },
+      {
+        body: { ...options, ...(typeof by === "string" ? { take: by } : { changes: by }) },
+        // which place it is about, the server knows
+        lockTokens: this.#locks.tokensFor([""]),
+      },
     );
     return { version, conflict: conflictOf(conflict) };
   }

@@ -16,9 +16,11 @@ import { ServiceError } from "../shared/errors.ts";
 import type { Diff, NamedCheckpoint } from "../shared/history.ts";
 import type { Json, JsonObject } from "../shared/json.ts";
 import { isJsonObject } from "../shared/json.ts";
+import type { LockList } from "../shared/protocol/rest-locks.ts";
 import { Conflicts } from "./conflicts.ts";
 import type { ConflictsPage, ConflictsQuery, Resolution, Resolved } from "./conflicts.ts";
 import type { Unsubscribe } from "./emitter.ts";
+import { lockOf } from "./from-wire.ts";
 import { History } from "./history.ts";
 import type {
   Blame,
@@ -32,7 +34,9 @@ import type {
   Snapshot,
   UndoOptions,
 } from "./history.ts";
+import type { Lease } from "./lease.ts";
 import { LiveData } from "./live-data.ts";
+import type { LockInfo, LockOptions } from "./locks.ts";
 import { modify } from "./modify.ts";
 import type { Compute, Modified, Place } from "./modify.ts";
 import { PathEvents } from "./path-events.ts";
@@ -47,7 +51,7 @@ import type { Input, OpsAt, ValueAt } from "./typed-data.ts";
 /** How long `close` waits for edits that are on their way. */
 const CLOSE_MS_MAX = 5000;
 
-/** How long it waits to hear that its Yjs client id is free for others: one id more does no harm. */
+/** How long it waits to hear that its locks, and its Yjs client id, are free for others: locks end, and one id more does no harm. */
 const RELEASE_MS_MAX = 1000;
 
 export interface UpdateOptions {
@@ -61,9 +65,14 @@ export interface UpdateOptions {
   readonly idempotencyKey?: string;
   /** Stops the waiting, not the update: if it was sent, it may yet take effect. */
   readonly signal?: AbortSignal;
+  /**
+   * Refuse with FENCE_STALE when one of these is not held any more. The locks that this context holds where the update
+   * writes count in any case.
+   */
+  readonly lease?: Pick<Lease, "fencingToken"> | readonly Pick<Lease, "fencingToken">[];
 }
 
-export interface ModifyOptions extends Pick<UpdateOptions, "message" | "signal"> {
+export interface ModifyOptions extends Pick<UpdateOptions, "message" | "signal" | "lease"> {
   /** How often it is tried before VERSION_CONFLICT is told; 200 unless given, which takes some 25 s. */
   readonly attempts?: number;
 }
@@ -75,6 +84,7 @@ export class Context<Data = JsonObject> {
   readonly data: LiveData;
   readonly presence: Presence;
   readonly #replica: Replica;
+  readonly #rest: Rest;
   readonly #pathEvents: PathEvents;
   readonly #history: History;
   readonly #conflicts: Conflicts;
@@ -89,8 +99,9 @@ export class Context<Data = JsonObject> {
     this.presence = new Presence(replica.awareness);
     this.#replica = replica;
     this.#pathEvents = new PathEvents(replica);
-    this.#history = new History(options.rest, id);
-    this.#conflicts = new Conflicts(options.rest, id);
+    this.#rest = options.rest;
+    this.#history = new History(options.rest, id, replica.locks);
+    this.#conflicts = new Conflicts(options.rest, id, replica.locks);
     this.#isKept = options.isKept;
     replica.events.on("reset", (doc) => {
       this.presence.reset(replica.awareness);
@@ -145,15 +156,16 @@ export class Context<Data = JsonObject> {
    * Changes the data, all operations or none. Durable, and visible in this replica, when it resolves.
    * While offline it waits; it is sent again after a lost connection and takes effect once.
    * @throws {ServiceError} VERSION_CONFLICT, INVALID_CHANGE, PATH_NOT_FOUND, TEST_FAILED, TEXT_NOT_FOUND, TEXT_AMBIGUOUS,
-   *   TOO_LARGE, LIMIT_EXCEEDED, STORE_UNAVAILABLE, CLOSED; what ended the session
+   *   LOCKED, FENCE_STALE, SCHEMA_VIOLATION, TOO_LARGE, LIMIT_EXCEEDED, STORE_UNAVAILABLE, CLOSED; what ended the session
    */
   update<const Paths extends readonly string[]>(
     changes: OpsAt<Data, Paths>,
     options?: UpdateOptions,
   ): Promise<{ version: number }>;
   async update(changes: readonly JsonOp[], options: UpdateOptions = {}): Promise<{ version: number }> {
-    const { signal, idempotencyKey = uuidv4(), ...rest } = options;
-    const result = await this.#replica.requests.request("change", { ...rest, changes, idempotencyKey }, signal);
+    const { signal, idempotencyKey = uuidv4(), lease = [], ...rest } = options;
+    const tokens = (Array.isArray(lease) ? lease : [lease]).map(({ fencingToken }) => fencingToken);
+    const result = await this.#replica.change({ ...rest, changes, idempotencyKey }, { signal, tokens });
     const version = isJsonObject(result) ? result["version"] : undefined;
     if (typeof version !== "number")
       throw new ServiceError("INTERNAL", "The server's answer to a change has no version. Is it older than this SDK?");
@@ -184,6 +196,23 @@ export class Context<Data = JsonObject> {
       reached: (version) => this.#included(version),
     };
     return modify(path, place, compute, { attempts, signal: rest.signal });
+  }
+
+  /**
+   * Takes a lock on one path, or on several at once: what others write at, above or below it is refused, whichever way it
+   * comes, other contexts of the same actor included. What this context writes there counts as written under it. It is
+   * kept until it is released, also over lost connections; see Lease. While offline this waits.
+   * @throws {ServiceError} LOCKED when somebody else has it, LIMIT_EXCEEDED, RATE_LIMITED, INVALID_REQUEST, CLOSED;
+   *   `signal`'s reason
+   */
+  lock(paths: string | readonly string[], options?: LockOptions): Promise<Lease> {
+    return this.#replica.locks.take(paths, options);
+  }
+
+  /** The locks of the context, the oldest first. @throws {ServiceError} UNREACHABLE */
+  async locks(): Promise<readonly LockInfo[]> {
+    const { locks } = await this.#rest.call<LockList>("GET", ["contexts", this.id, "locks"]);
+    return locks.map(lockOf);
   }
 
   /** Resolves when every edit made here so far is durable. @throws {ServiceError} why one of them never will be */
@@ -311,10 +340,12 @@ export class Context<Data = JsonObject> {
 
   async #close(): Promise<void> {
     if (this.status === "online") await withinMs(CLOSE_MS_MAX, Promise.race([this.saved(), this.#statusChange()]));
+    const error = new ServiceError("CLOSED", "The context was closed. Open it again to go on.");
+    if (this.status === "online") await withinMs(RELEASE_MS_MAX, this.#replica.locks.close(error));
     if (this.status === "online") await withinMs(RELEASE_MS_MAX, this.#replica.releaseClientId());
     const wasOpen = this.status !== "closed";
     const left = this.unsaved.length;
-    this.#replica.close(new ServiceError("CLOSED", "The context was closed. Open it again to go on."));
+    this.#replica.close(error);
     await this.#replica.dispose();
     if (wasOpen && left > 0 && !this.#isKept) {
       throw new ServiceError(

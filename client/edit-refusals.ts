@@ -12,10 +12,10 @@ export function tooLarge(bytes: number): ServiceError {
   );
 }
 
-export function buildsOnRefused(): ServiceError {
+export function withoutPlace(): ServiceError {
   return new ServiceError(
     "MALFORMED_UPDATE",
-    "The edit builds on one that was refused. Make it again on the current content.",
+    "The edit builds on one that was refused, or on what somebody deleted. Make it again on the current content.",
   );
 }
 

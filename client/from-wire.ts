@@ -6,6 +6,10 @@ import type { ChangeRecord } from "../shared/change.ts";
 import type { Conflict } from "../shared/conflict.ts";
 import type { ContextType } from "../shared/context-type.ts";
 import type { Authorship, BlameLine, KeptPath, NamedCheckpoint } from "../shared/history.ts";
+import type { JsonObject } from "../shared/json.ts";
+import type { LockView } from "../shared/protocol/rest-locks.ts";
+import type { LockInfo } from "./locks.ts";
+import type { LockNotice } from "./replica-events.ts";
 
 interface At {
   readonly at: string;
@@ -53,6 +57,19 @@ export function conflictOf({ at, resolution, ...conflict }: DatedConflict): Conf
   if (resolution === undefined) return found;
   const { at: resolvedAt, ...decision } = resolution;
   return { ...found, resolution: { ...decision, atMs: Date.parse(resolvedAt) } };
+}
+
+/** Undefined when the event is none of a lock; its other members are the server's to get right. */
+export function lockNoticeOf({ type: _type, ...event }: JsonObject): LockNotice | undefined {
+  return isLockNotice(event) ? event : undefined;
+}
+
+function isLockNotice(event: object): event is LockNotice {
+  return "op" in event && "lockId" in event && typeof event.lockId === "string";
+}
+
+export function lockOf({ expiresAt, ...lock }: LockView): LockInfo {
+  return { ...lock, expiresAtMs: Date.parse(expiresAt) };
 }
 
 export function typeOf({ updatedAt, ...type }: DatedType): ContextType {

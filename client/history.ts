@@ -9,6 +9,7 @@ import type { JsonOp } from "../shared/change.ts";
 import type { ContextView } from "../shared/protocol/rest.ts";
 import { blameLineOf, changeOf, checkpointOf, keptPathOf } from "./from-wire.ts";
 import type { Dated, DatedKept, DatedLine } from "./from-wire.ts";
+import type { LockTokens } from "./locks.ts";
 import type { Rest, RestRequest } from "./rest.ts";
 
 /** Data as it was, or is, at a version. */
@@ -92,10 +93,12 @@ const PAGE_MAX = 500;
 export class History {
   readonly #rest: Rest;
   readonly #id: string;
+  readonly #locks: LockTokens;
 
-  constructor(rest: Rest, id: string) {
+  constructor(rest: Rest, id: string, locks: LockTokens) {
     this.#rest = rest;
     this.#id = id;
+    this.#locks = locks;
   }
 
   async at(version: number, path: string): Promise<Snapshot<unknown>> {
@@ -134,11 +137,13 @@ export class History {
   }
 
   restore(version: number, options: RevertOptions): Promise<Reverted> {
-    return this.#revert("restore", { ...options, version });
+    const body = { ...options, version };
+    return this.#revert("restore", body);
   }
 
   undo(actor: string, options: UndoOptions): Promise<Reverted> {
-    return this.#revert("undo", { ...options, actor });
+    const body = { ...options, actor };
+    return this.#revert("undo", body);
   }
 
   async checkpoints(): Promise<NamedCheckpoint[]> {
@@ -158,8 +163,9 @@ export class History {
     return this.#call("POST", ["compact"], { body: {} });
   }
 
-  async #revert(what: "restore" | "undo", body: object): Promise<Reverted> {
-    const done = await this.#call<Omit<Reverted, "kept"> & { kept: DatedKept[] }>("POST", [what], { body });
+  async #revert(what: "restore" | "undo", body: { readonly path?: string }): Promise<Reverted> {
+    const lockTokens = this.#locks.tokensFor([body.path ?? ""]);
+    const done = await this.#call<Omit<Reverted, "kept"> & { kept: DatedKept[] }>("POST", [what], { body, lockTokens });
     return { ...done, kept: done.kept.map(keptPathOf) };
   }
 

@@ -17,11 +17,13 @@ export type {
   UndoOptions,
 } from "./history.ts";
 export { indexedDb } from "./indexed-db.ts";
+export type { Lease } from "./lease.ts";
 export type { LiveData } from "./live-data.ts";
+export type { LockInfo, LockOptions } from "./locks.ts";
 export type { Modified } from "./modify.ts";
 export type { PathEvent, PathListener } from "./path-events.ts";
 export type { Others, Presence } from "./presence.ts";
-export type { ContextEvents, ContextStatus, Refusal } from "./replica-events.ts";
+export type { ContextEvents, ContextStatus, LockNotice, Refusal } from "./replica-events.ts";
 export type { Persistence, RecordStore } from "./replica-store.ts";
 export type { Input, OpAt, OpsAt, Patch, ValueAt } from "./typed-data.ts";
 export type { ContextTypes, Registered } from "./context-types.ts";
@@ -32,4 +34,5 @@ export { ServiceError } from "../shared/errors.ts";
 export type { ErrorCode } from "../shared/errors.ts";
 export type { Authorship, BlameLine, Diff, KeptPath, NamedCheckpoint } from "../shared/history.ts";
 export type { Json, JsonObject } from "../shared/json.ts";
+export type { LockMode } from "../shared/lock.ts";
 export type { ContextList, ContextView, CreateRequest, FindQuery } from "../shared/protocol/rest.ts";

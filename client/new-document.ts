@@ -10,19 +10,19 @@ import type { Json } from "../shared/json.ts";
 import { readRoots } from "../shared/read-data.ts";
 import type { RootsJson } from "../shared/read-data.ts";
 import { RescueOver } from "./rescue.ts";
-import type { RescueTarget } from "./rescue.ts";
+import type { ChangeParams, RescueTarget } from "./rescue.ts";
 import { VersionGate } from "./version-gate.ts";
 
 export class NewDocument implements RescueTarget {
   /** Which it is known to include. */
   readonly versions = new VersionGate();
-  readonly #change: (params: Json) => Promise<Json>;
+  readonly #change: (params: ChangeParams) => Promise<Json>;
   /** Undefined while it is not in step with the server. */
   #doc: Y.Doc | undefined;
   #isOver = false;
   #waiting: (() => void)[] = [];
 
-  constructor(change: (params: Json) => Promise<Json>) {
+  constructor(change: (params: ChangeParams) => Promise<Json>) {
     this.#change = change;
   }
 
@@ -59,7 +59,7 @@ export class NewDocument implements RescueTarget {
     this.#assertGoing();
   }
 
-  async change(params: Json): Promise<Json> {
+  async change(params: ChangeParams): Promise<Json> {
     try {
       return await this.#change(params);
     } catch (error) {

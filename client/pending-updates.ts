@@ -12,12 +12,8 @@ import type { ServiceError } from "../shared/errors.ts";
 
 export interface PendingUpdate {
   readonly id: number;
-  readonly update: Uint8Array;
-  /**
-   * Of the one that stands for a whole replica loaded from disk: the edits in it that may not be saved. What the server
-   * lacks of it is told at connect.
-   */
-  readonly loadedEdits: readonly Uint8Array[] | undefined;
+  /** Preceded by voids, when it was put into a document that lacks refused edits before it (replay.ts). */
+  update: Uint8Array;
   /** A version that the replica included when the edit was made, if that is known. */
   readonly baseVersion: number | undefined;
   /** It was sent at some time: the server may have it. */
@@ -48,10 +44,9 @@ export class PendingUpdates {
 
   add(
     update: Uint8Array,
-    { loadedEdits, baseVersion }: { readonly loadedEdits?: readonly Uint8Array[]; readonly baseVersion?: number } = {},
+    { wasSent = false, baseVersion }: { readonly wasSent?: boolean; readonly baseVersion?: number } = {},
   ): PendingUpdate {
-    const wasSent = loadedEdits !== undefined;
-    const entry = { id: ++this.#lastId, update, loadedEdits, baseVersion, wasSent, frame: undefined };
+    const entry = { id: ++this.#lastId, update, baseVersion, wasSent, frame: undefined };
     this.#entries.push(entry);
     return entry;
   }
@@ -93,6 +88,13 @@ export class PendingUpdates {
     if (this.isEmpty) return Promise.resolve();
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => this.#waiters.push({ upTo: this.#lastId, resolve, reject }));
+  }
+
+  /** Resolves when each edit made so far is saved or refused, or nothing is sent any more. */
+  async settled(): Promise<void> {
+    const upTo = this.#lastId;
+    while (this.#failure === undefined && this.#entries.some(({ id }) => id <= upTo))
+      await this.saved().catch(() => undefined);
   }
 
   /** No edit will be sent any more. What is pending stays readable. */

@@ -44,8 +44,8 @@ export interface ProviderOptions {
 /** What the provider tells its replica. */
 export interface ProviderListener {
   received(extension: ServerExtension): void;
-  /** The first sync of a connection is complete; `stateVector` is what the server had when it began. */
-  synced(stateVector: Uint8Array): void;
+  /** The first sync of a connection is complete. */
+  synced(): void;
   connectionLost(): void;
   /** The server will not have us back. */
   closed(error: ServiceError): void;
@@ -63,7 +63,8 @@ export class DurableProvider extends WebsocketProvider {
   /** The server takes `base` frames; the newest version that it was told. */
   #takesBase = false;
   #baseSent = -1;
-  #serverVector: Uint8Array | undefined;
+  /** The server asked what we have. */
+  #isAsked = false;
   #isReady = false;
   #isDestroyed = false;
   #connectTimer: ReturnType<typeof setTimeout> | undefined;
@@ -142,7 +143,8 @@ export class DurableProvider extends WebsocketProvider {
         return readSync?.(...args);
       }
       decoding.readVarUint(decoder);
-      this.#serverVector = decoding.readVarUint8Array(decoder);
+      decoding.readVarUint8Array(decoder);
+      this.#isAsked = true;
       this.#becomeReady();
     };
     for (let type: number = FRAME.hello; type <= EXTENSION_MAX; type++) {
@@ -155,9 +157,9 @@ export class DurableProvider extends WebsocketProvider {
   }
 
   #becomeReady(): void {
-    if (this.#isReady || !this.synced || this.#serverVector === undefined) return;
+    if (this.#isReady || !this.synced || !this.#isAsked) return;
     this.#isReady = true;
-    this.#listener.synced(this.#serverVector);
+    this.#listener.synced();
   }
 
   #watchConnecting(status: "connected" | "connecting" | "disconnected"): void {
@@ -171,7 +173,7 @@ export class DurableProvider extends WebsocketProvider {
     this.#framesSent = 0;
     this.#takesBase = false;
     this.#baseSent = -1;
-    this.#serverVector = undefined;
+    this.#isAsked = false;
     this.#isReady = false;
     this.maxBackoffTime = this.shouldConnect ? reconnectDelayMs(this.wsUnsuccessfulReconnects + 1, Math.random()) : 0;
     if (!this.#isDestroyed) this.#listener.connectionLost();

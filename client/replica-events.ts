@@ -2,6 +2,7 @@
 import type * as Y from "yjs";
 import type { Conflict } from "../shared/conflict.ts";
 import type { ServiceError } from "../shared/errors.ts";
+import type { LockEvent } from "../shared/lock.ts";
 
 /** `online`: synced and following. `offline`: edits wait, the SDK keeps trying. `closed`: for good. */
 export type ContextStatus = "online" | "offline" | "closed";
@@ -11,6 +12,9 @@ export interface Refusal {
   readonly error: ServiceError;
   readonly update: Uint8Array;
 }
+
+/** What happened to a lock; `actor` is who did it, `seq` of `acquire` is the fencing token. */
+export type LockNotice = LockEvent & { readonly actor: string; readonly seq: number };
 
 // a type alias: an interface has no index signature, which Emitter's bound asks for
 export type ContextEvents = {
@@ -23,6 +27,8 @@ export type ContextEvents = {
   readonly reset: readonly [doc: Y.Doc];
   /** The merge of concurrent writes kept one of them. */
   readonly conflict: readonly [conflict: Conflict];
+  /** Somebody's lock: taken, renewed for another time, given back, or over. */
+  readonly lock: readonly [notice: LockNotice];
   /** The session is over; `error` has code CLOSED when the application closed it. */
   readonly closed: readonly [error: ServiceError];
   /** The local store failed; edits are no longer kept beyond this process. */

@@ -14,38 +14,47 @@
  */
 import { Awareness } from "y-protocols/awareness";
 import * as Y from "yjs";
-import type { Change, ChangeRecord } from "../shared/change.ts";
+import type { Change, ChangeRecord, JsonOp } from "../shared/change.ts";
 import { ServiceError, toServiceError } from "../shared/errors.ts";
 import type { Hello, Rejected, ServerExtension } from "../shared/protocol/server-frames.ts";
-import type { JsonObject } from "../shared/json.ts";
+import type { Json, JsonObject } from "../shared/json.ts";
 import { carryOver } from "./carry-over.ts";
 import { ClientIdLease } from "./client-id-lease.ts";
-import { UPDATE_BYTES_MAX, buildsOnRefused, recreated, tooLarge } from "./edit-refusals.ts";
+import { UPDATE_BYTES_MAX, recreated, tooLarge, withoutPlace } from "./edit-refusals.ts";
 import { Emitter, callSafely } from "./emitter.ts";
-import { conflictOf, isDatedConflict } from "./from-wire.ts";
+import { conflictOf, isDatedConflict, lockNoticeOf } from "./from-wire.ts";
 import { KeepingDoc, RESTORED } from "./keeping-doc.ts";
 import { NewDocument } from "./new-document.ts";
-import { isComplete } from "./old-document.ts";
+import { Locks } from "./locks.ts";
 import { PendingRequests } from "./pending-requests.ts";
 import { PendingUpdates } from "./pending-updates.ts";
 import type { PendingUpdate } from "./pending-updates.ts";
 import { DurableProvider } from "./provider.ts";
 import type { ProviderListener, ProviderOptions } from "./provider.ts";
-import type { ContextEvents, ContextStatus } from "./replica-events.ts";
+import type { ContextEvents, ContextStatus, LockNotice } from "./replica-events.ts";
+import { Replay, hasArrived } from "./replay.ts";
+import type { ChangeParams } from "./rescue.ts";
 import type { KeptReplica, ReplicaStore, StoredReplica } from "./replica-store.ts";
 import { VersionGate } from "./version-gate.ts";
 
 /** Key of `Transaction.meta` under which a commit's records travel to listeners. */
 export const COMMIT_RECORDS = Symbol("mcm.records");
 
+interface ChangeOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Fencing tokens to show whatever became of their locks. */
+  readonly tokens?: readonly number[];
+}
+
 export class Replica implements ProviderListener {
   readonly events = new Emitter<ContextEvents>(["rejected"]);
   readonly pending = new PendingUpdates();
   readonly requests = new PendingRequests();
+  readonly locks = new Locks({ requests: this.requests, pending: this.pending });
   /** Of the document that is shown. */
   readonly versions = new VersionGate();
   readonly #options: ProviderOptions;
-  readonly #lease = new ClientIdLease((yjsClientId) => this.requests.request("release-client-id", { yjsClientId }));
+  readonly #clientId = new ClientIdLease((yjsClientId) => this.requests.request("release-client-id", { yjsClientId }));
   #store: ReplicaStore | undefined;
   /** What the application sees. */
   #shown = new KeepingDoc();
@@ -59,6 +68,10 @@ export class Replica implements ProviderListener {
   #carried: { readonly to: NewDocument; readonly epoch: number } | undefined;
   #isCarrying = false;
   #hasSynced = false;
+  /** Edits of earlier processes are pending. */
+  #hasLoadedEdits = false;
+  /** Edits that were made in the shown document and will not be in the next. */
+  #refused: Uint8Array[] = [];
   /** What the server said of versions that this document does not include for certain. */
   #announcedVersion = 0;
 
@@ -88,8 +101,9 @@ export class Replica implements ProviderListener {
   restore(store: ReplicaStore, { epoch, updates, edits, strays }: StoredReplica): void {
     this.#epoch = epoch;
     this.#shown.restore(updates, edits);
-    // which of it the server has is not known before it says so
-    if (updates.length > 0) this.pending.add(Y.encodeStateAsUpdate(this.doc), { loadedEdits: edits });
+    // which of them the server has, or has refused, is not known before it says so
+    for (const update of edits) this.pending.add(update, { wasSent: true });
+    this.#hasLoadedEdits = edits.length > 0;
     this.#store = store;
     for (const update of strays) this.events.emit("rejected", { error: recreated(), update });
     if (strays.length > 0) store.replace(this.#kept());
@@ -99,10 +113,17 @@ export class Replica implements ProviderListener {
     this.#provider.connect();
   }
 
+  /** Asks for a JSON change, under the locks that are held where it writes and those of `tokens`. */
+  change(params: ChangeParams, { signal, tokens = [] }: ChangeOptions = {}): Promise<Json> {
+    const own = this.locks.tokensFor(params.changes.flatMap(placesOf));
+    const lockTokens = [...new Set([...own, ...tokens])];
+    return this.requests.request("change", lockTokens.length === 0 ? params : { ...params, lockTokens }, { signal });
+  }
+
   /** Gives the Yjs client id back, when nothing that was written under it is unsaved. What is written later has another. */
   async releaseClientId(): Promise<void> {
     const isDone = this.#status === "online" && this.pending.isEmpty && this.#store === undefined;
-    if (isDone) await this.#lease.release(this.doc, this.awareness);
+    if (isDone) await this.#clientId.release(this.doc, this.awareness);
   }
 
   /** Ends the session. `error` is what everybody who waits is told. */
@@ -114,6 +135,7 @@ export class Replica implements ProviderListener {
     this.awareness.destroy();
     this.pending.fail(error);
     this.requests.fail(error, true);
+    this.locks.fail(error);
     this.versions.fail(error);
     this.events.emit("status", "closed");
     this.events.emit("closed", error);
@@ -145,12 +167,15 @@ export class Replica implements ProviderListener {
     }
   }
 
-  synced(stateVector: Uint8Array): void {
-    this.#lease.settle(this.#fed.doc, this.awareness, !this.#hasSynced && this.#store === undefined);
+  synced(): void {
+    this.#clientId.settle(this.#fed.doc, this.awareness, !this.#hasSynced && this.#store === undefined);
     this.#hasSynced = true;
+    this.requests.begin((request) => this.#provider.sendRequest(request));
+    this.locks.resume();
     if (this.#carried !== undefined) return this.#carryOn(this.#carried.to);
     if (this.#fed !== this.#shown) this.#replaceDocument();
-    for (const entry of this.pending.entries) this.#sendUpdate(entry, stateVector);
+    else if (this.#hasLoadedEdits && this.#refuseStrays()) return this.#reset();
+    for (const entry of this.pending.entries) this.#sendUpdate(entry);
     this.versions.reach(this.#announcedVersion);
     this.requests.connected((request) => this.#provider.sendRequest(request));
     this.#changeStatus("online");
@@ -185,11 +210,9 @@ export class Replica implements ProviderListener {
     if (entry !== undefined && keeping === this.#fed) this.#sendUpdate(entry);
   }
 
-  #sendUpdate(entry: PendingUpdate, serverVector?: Uint8Array): void {
-    const isPartKnown = entry.loadedEdits !== undefined && serverVector !== undefined;
-    const update = isPartKnown ? Y.diffUpdate(entry.update, serverVector) : entry.update;
-    if (update.byteLength <= UPDATE_BYTES_MAX)
-      this.pending.sent(entry, this.#provider.sendUpdate(update, entry.baseVersion));
+  #sendUpdate(entry: PendingUpdate): void {
+    const { update, baseVersion } = entry;
+    if (update.byteLength <= UPDATE_BYTES_MAX) this.pending.sent(entry, this.#provider.sendUpdate(update, baseVersion));
     // not here and now: Yjs may be in the middle of a transaction
     else queueMicrotask(() => this.#giveUp(entry, tooLarge(update.byteLength)));
   }
@@ -200,7 +223,7 @@ export class Replica implements ProviderListener {
     this.#epoch = epoch;
     if (known === undefined || known === epoch) {
       this.#announcedVersion = version;
-      this.#lease.greeted(hello);
+      this.#clientId.greeted(hello);
       return;
     }
     if (firstEpoch === undefined || firstEpoch > known) this.#abandon();
@@ -215,14 +238,11 @@ export class Replica implements ProviderListener {
     this.#carried = undefined;
     this.versions.restart(error);
     this.requests.fail(error, false);
-    for (const entry of [...this.pending.entries]) {
-      for (const update of editsOf(entry)) this.#refuse(entry, error, update);
-      this.pending.done(entry);
-    }
+    for (const entry of [...this.pending.entries]) this.#refuse(entry, error);
   }
 
   #beginCarrying(epoch: number): void {
-    this.#carried ??= { to: new NewDocument((params) => this.requests.request("change", params)), epoch };
+    this.#carried ??= { to: new NewDocument((params) => this.change(params)), epoch };
     this.#carried.to.versions.rewind();
   }
 
@@ -238,7 +258,7 @@ export class Replica implements ProviderListener {
     this.#isCarrying = true;
     try {
       // edits may come until the moment in which the new document is shown
-      do await carryOver(this.#shown, this.pending, to, (entry, update, error) => this.#refuse(entry, error, update));
+      do await carryOver(this.#shown, this.pending, to, (entry, error) => this.#refuse(entry, error));
       while (!this.pending.isEmpty);
       if (!to.isOver) this.#carriedOver(to);
     } catch (error) {
@@ -259,12 +279,13 @@ export class Replica implements ProviderListener {
 
   #acked(frames: number): void {
     const acked = this.pending.acked(frames);
-    for (const entry of acked) for (const update of editsOf(entry)) this.#shown.forget(update);
+    for (const { update } of acked) this.#shown.forget(update);
     const last = acked.at(-1);
     if (last === undefined || !this.pending.isEmpty) return;
     // edits of earlier processes have names of their own
-    if (acked.some(({ loadedEdits = [] }) => loadedEdits.length > 0)) this.#store?.replace(this.#kept());
+    if (this.#hasLoadedEdits) this.#store?.replace(this.#kept());
     else this.#store?.recordSaved(last.id);
+    this.#hasLoadedEdits = false;
     this.events.emit("saved");
   }
 
@@ -276,12 +297,13 @@ export class Replica implements ProviderListener {
   #giveUp(entry: PendingUpdate, error: ServiceError): void {
     if (this.#status === "closed" || this.#carried !== undefined || !this.pending.entries.includes(entry)) return;
     this.#refuse(entry, error);
+    this.#refused.push(entry.update);
     this.#reset();
   }
 
-  #refuse(entry: PendingUpdate, error: ServiceError, update: Uint8Array = entry.update): void {
+  #refuse(entry: PendingUpdate, error: ServiceError): void {
     this.pending.refuse(entry, error);
-    this.events.emit("rejected", { error, update });
+    this.events.emit("rejected", { error, update: entry.update });
   }
 
   #committed(changes: readonly Change[]): void {
@@ -303,9 +325,16 @@ export class Replica implements ProviderListener {
 
   #heard(event: JsonObject): void {
     const { type, version, conflict } = event;
+    if (type === "lock") this.#heardOfLock(lockNoticeOf(event));
     // the server skipped commits for a slow connection and has now sent their sum
     if (type === "resynced") (this.#carried?.to.versions ?? this.versions).reach(Number(version));
     if (type === "conflict" && isDatedConflict(conflict)) this.events.emit("conflict", conflictOf(conflict));
+  }
+
+  #heardOfLock(notice: LockNotice | undefined): void {
+    if (notice === undefined) return;
+    if (notice.op === "expire" || notice.op === "release") this.locks.ended(notice.lockId, notice.op);
+    this.events.emit("lock", notice);
   }
 
   #reset(): void {
@@ -328,18 +357,22 @@ export class Replica implements ProviderListener {
 
   /** Puts kept edits into the fresh document. One that builds on what was refused can't be: it goes the same way. */
   #replay(): void {
-    const { doc } = this.#fed;
-    let trial: Y.Doc | undefined;
+    const replay = new Replay(this.#fed.doc, this.#refused);
+    this.#refused = [];
     for (const entry of [...this.pending.entries]) {
-      trial ??= copyOf(doc);
-      Y.applyUpdate(trial, entry.update);
-      if (isComplete(trial)) {
-        Y.applyUpdate(doc, entry.update, this.#provider);
-      } else {
-        trial = undefined;
-        this.#refuse(entry, buildsOnRefused());
-      }
+      const update = replay.put(entry.update, this.#provider);
+      if (update === undefined) this.#refuse(entry, withoutPlace());
+      else entry.update = update;
     }
+    this.#store?.replace(this.#kept());
+  }
+
+  /** Edits of an earlier process may build on what was refused then: it ended before it could be told. */
+  #refuseStrays(): boolean {
+    const strays = this.pending.entries.filter(({ update }) => !hasArrived(this.doc, update));
+    for (const entry of strays) this.#refuse(entry, withoutPlace());
+    this.#refused.push(...strays.map(({ update }) => update));
+    return strays.length > 0;
   }
 
   #disconnected(): void {
@@ -362,23 +395,16 @@ export class Replica implements ProviderListener {
   /** What is to be found when the replica is loaded again. */
   #kept(): KeptReplica {
     const { doc } = this.#carried === undefined ? this.#fed : this.#shown;
-    const edits = this.pending.entries.flatMap((entry) =>
-      editsOf(entry).map((update) => ({ number: entry.id, update })),
-    );
+    const edits = this.pending.entries.map(({ id, update }) => ({ number: id, update }));
     return { epoch: this.#keptEpoch, state: Y.encodeStateAsUpdate(doc), edits };
   }
 }
 
-function editsOf({ update, loadedEdits }: PendingUpdate): readonly Uint8Array[] {
-  return loadedEdits ?? [update];
+/** Where an operation writes, as far as it says. */
+function placesOf(op: JsonOp): readonly string[] {
+  return op.op === "move" ? [op.path, op.from] : [op.path];
 }
 
 function recordOf({ update: _update, ...record }: Change): ChangeRecord {
   return record;
-}
-
-function copyOf(doc: Y.Doc): Y.Doc {
-  const copy = new Y.Doc();
-  Y.applyUpdate(copy, Y.encodeStateAsUpdate(doc));
-  return copy;
 }

@@ -19,11 +19,14 @@ import { ServiceError, toServiceError } from "../shared/errors.ts";
 import { sameJson } from "../shared/json-equality.ts";
 import { diffRoots } from "../shared/json-diff.ts";
 import { isJsonObject } from "../shared/json.ts";
-import type { Json } from "../shared/json.ts";
+import type { Json, JsonObject } from "../shared/json.ts";
 import { LIMITS } from "../shared/limits.ts";
 import type { RootsJson } from "../shared/read-data.ts";
 import { mergeJson } from "./merge-json.ts";
 import type { OldDocument } from "./old-document.ts";
+
+/** Parameters of a `change` request. */
+export type ChangeParams = JsonObject & { readonly changes: readonly JsonOp[] };
 
 /** Thrown by a target when there is nothing to be carried over to any more. */
 export class RescueOver extends Error {}
@@ -35,7 +38,7 @@ export interface RescueTarget {
   /** Waits until the content includes a version. */
   reached(version: number): Promise<void>;
   /** A `change` request. @throws {ServiceError} */
-  change(params: Json): Promise<Json>;
+  change(params: ChangeParams): Promise<Json>;
   pause(ms: number): Promise<void>;
 }
 

@@ -22,6 +22,8 @@ export interface RestRequest {
   /** Of the address; what is undefined is left out. */
   readonly query?: object;
   readonly body?: object;
+  /** Fencing tokens of the locks that it is written under. */
+  readonly lockTokens?: readonly number[];
 }
 
 export class Rest {
@@ -42,20 +44,21 @@ export class Rest {
    * `steps` are what comes after /v1/. The server checks what it sends against its schemas; here the answer is taken as
    * what the address promises. @throws {ServiceError} the server's refusal, UNREACHABLE
    */
-  async call<Body>(method: string, steps: readonly string[], { query = {}, body }: RestRequest = {}): Promise<Body> {
-    const response = await this.#fetch(method, addressOf(steps, query), body);
+  async call<Body>(method: string, steps: readonly string[], { query = {}, ...rest }: RestRequest = {}): Promise<Body> {
+    const response = await this.#fetch(method, addressOf(steps, query), rest);
     const answer = await readJson(response);
     if (!response.ok || (answer === undefined && response.status !== NO_CONTENT))
       throw problemOf(response.status, answer);
     return answer as Body;
   }
 
-  async #fetch(method: string, path: string, body?: object): Promise<Response> {
+  async #fetch(method: string, path: string, { body, lockTokens = [] }: RestRequest = {}): Promise<Response> {
     const { baseUrl, token, actor, timeoutMs } = this.#options;
     const headers: Record<string, string> = { accept: "application/json" };
     if (token !== undefined) headers["authorization"] = `Bearer ${token}`;
     else if (actor !== undefined) headers["mcm-actor"] = encodeURIComponent(actor);
     if (body !== undefined) headers["content-type"] = "application/json";
+    if (lockTokens.length > 0) headers["lock-token"] = lockTokens.join(", ");
     const init = {
       method,
       headers,

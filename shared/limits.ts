@@ -26,8 +26,8 @@ export const LIMITS = {
   requestMsMax: 60_000,
   /** A live feed (SSE) says something at least this often: proxies drop silent connections after 30 to 60 s. */
   eventStreamHeartbeatMs: 15_000,
-  /** One session may have this many requests (type 104) under way. */
-  requestsInFlightMax: 64,
+  /** One session may have this many requests (type 104) under way: as many locks waited for and renewed, and 64 of others. */
+  requestsInFlightMax: 128,
   /** Data frames of one session that wait for admission; beyond it the socket is not read (TCP pushes back). */
   inboundQueueMax: 4096,
   inboundQueueBytesMax: 16 * 1024 * 1024,
@@ -128,6 +128,8 @@ export const LIMITS = {
   // --- locks ----------------------------------------------------------------------------------------------------
   /** Locks of one context at once. */
   locksMax: 1000,
+  /** Locks that one session holds, lost and did not give back, or waits for: each edit is judged under all of them. */
+  sessionLeasesMax: 32,
   /** Paths of one lock. */
   lockPathsMax: 64,
   lockPurposeCharsMax: 200,

@@ -18,6 +18,7 @@ import type { ErrorCode } from "../../shared/errors.ts";
 import { ServiceError, toServiceError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type { LockEvent } from "../../shared/lock.ts";
+import { voidOf } from "../../shared/void-update.ts";
 import type { Checkpoint, LogEntry, LogSize } from "../storage/change-log.ts";
 import { authorIdOf } from "./author-id.ts";
 import { ClientIds } from "./client-ids.ts";
@@ -43,7 +44,6 @@ import { touchOf } from "./update/touched-paths.ts";
 import type { Touch } from "./update/touched-paths.ts";
 import { scanUpdate } from "./update/update-scanner.ts";
 import type { ScannedUpdate } from "./update/update-scanner.ts";
-import { voidOf } from "./update/void-update.ts";
 import type { AdmittedChange, LockWrite, Moment, OpsWrite, UpdateWrite, Verdict, Write } from "./writes.ts";
 
 /** What a context is loaded from; the log's types fit (server/storage/change-log.ts). */

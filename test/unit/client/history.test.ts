@@ -21,8 +21,9 @@ const rest = new Rest({
   timeoutMs: 1000,
   fetch: server.fetch,
 });
-const history = new History(rest, "plan");
-const conflicts = new Conflicts(rest, "plan");
+const NO_LOCKS = { tokensFor: () => [] };
+const history = new History(rest, "plan", NO_LOCKS);
+const conflicts = new Conflicts(rest, "plan", NO_LOCKS);
 const types = new ContextTypes(rest);
 
 const asked = (): string => `${server.last?.method} ${server.last?.path}`;

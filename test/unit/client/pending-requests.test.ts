@@ -17,6 +17,9 @@ function line(): Line {
   return { sent, ids: () => sent.map(({ id }) => id), send: (request) => void sent.push(request) };
 }
 
+/** For requests that are about no lock. */
+const PLACES = LIMITS.requestsInFlightMax - 2 * LIMITS.sessionLeasesMax;
+
 const CLOSED = new ServiceError("CLOSED", "closed");
 
 describe("[SDK-9] requests", () => {
@@ -56,14 +59,14 @@ describe("[SDK-9] requests", () => {
     const requests = new PendingRequests();
     const { ids, send } = line();
     requests.connected(send);
-    for (let i = 0; i < LIMITS.requestsInFlightMax + 2; i++) void requests.request("a", i);
-    expect(ids()).toHaveLength(LIMITS.requestsInFlightMax);
+    for (let i = 0; i < PLACES + 2; i++) void requests.request("a", i);
+    expect(ids()).toHaveLength(PLACES);
     requests.answered({ id: 1, ok: true, result: null });
-    expect(ids()).toHaveLength(LIMITS.requestsInFlightMax + 1);
+    expect(ids()).toHaveLength(PLACES + 1);
     requests.connectionLost();
     const after = line();
     requests.connected((request) => after.send(request));
-    expect(after.ids()).toHaveLength(LIMITS.requestsInFlightMax);
+    expect(after.ids()).toHaveLength(PLACES);
   });
 
   test("that were abandoned keep their place until they are answered", async () => {
@@ -71,20 +74,20 @@ describe("[SDK-9] requests", () => {
     const { ids, send } = line();
     requests.connected(send);
     const controller = new AbortController();
-    const abandoned = requests.request("a", 0, controller.signal);
-    for (let i = 0; i < LIMITS.requestsInFlightMax; i++) void requests.request("a", i);
+    const abandoned = requests.request("a", 0, { signal: controller.signal });
+    for (let i = 0; i < PLACES; i++) void requests.request("a", i);
     controller.abort(new Error("enough"));
     await expect(abandoned).rejects.toThrow("enough");
-    expect(ids()).toHaveLength(LIMITS.requestsInFlightMax);
+    expect(ids()).toHaveLength(PLACES);
     requests.answered({ id: 1, ok: true, result: null });
-    expect(ids()).toHaveLength(LIMITS.requestsInFlightMax + 1);
+    expect(ids()).toHaveLength(PLACES + 1);
   });
 
   test("with a signal that has fired are not sent", async () => {
     const requests = new PendingRequests();
     const { sent, send } = line();
     requests.connected(send);
-    await expect(requests.request("a", 0, AbortSignal.abort(new Error("no")))).rejects.toThrow("no");
+    await expect(requests.request("a", 0, { signal: AbortSignal.abort(new Error("no")) })).rejects.toThrow("no");
     expect(sent).toEqual([]);
   });
 

@@ -1,0 +1,84 @@
+/**
+ * Puts unsaved edits into another document than the one they were made in, after an edit before them was refused.
+ *
+ * Invariants (SDK-11):
+ *  1. An edit goes in whole or not at all: one whose content would vanish, or wait for what is not there, stays out. Yjs
+ *     collects without a word what is put into, or beside, something that was collected, such as the void of a refusal.
+ *  2. The clocks of a refused edit stay taken: what its author wrote next is preceded by its void where the server has none.
+ *
+ * Not here: what becomes of the edits (replica.ts).
+ */
+import * as Y from "yjs";
+import { voidOf } from "../shared/void-update.ts";
+import type { ClockRange } from "../shared/void-update.ts";
+import { isComplete } from "./old-document.ts";
+
+export class Replay {
+  readonly #doc: Y.Doc;
+  readonly #refused: ClockRange[];
+  /** Where it is tried first: what went in cannot be taken out. */
+  #trial: Y.Doc | undefined;
+
+  /** `refused` are edits that came before those that are put in. */
+  constructor(doc: Y.Doc, refused: readonly Uint8Array[]) {
+    this.#doc = doc;
+    this.#refused = refused.flatMap(clocksOf);
+  }
+
+  /** Puts an edit in, those before it first. Returns it with the voids that it needs; undefined when it cannot be. */
+  put(edit: Uint8Array, origin: unknown): Uint8Array | undefined {
+    this.#trial ??= copyOf(this.#doc);
+    const missing = voidOf(this.#missing(this.#trial));
+    const update = missing === undefined ? edit : Y.mergeUpdates([missing, edit]);
+    const known = Y.decodeStateVector(Y.encodeStateVector(this.#trial));
+    Y.applyUpdate(this.#trial, update);
+    if (isComplete(this.#trial) && hasArrived(this.#trial, edit, known)) {
+      Y.applyUpdate(this.#doc, update, origin);
+      return update;
+    }
+    this.#trial = undefined;
+    this.#refused.push(...clocksOf(edit));
+    return undefined;
+  }
+
+  /** Clocks of refused edits that the document lacks, up to the first gap. */
+  #missing(doc: Y.Doc): readonly ClockRange[] {
+    const missing = new Map<number, ClockRange>();
+    for (const { client, from, to } of this.#refused.toSorted((a, b) => a.from - b.from)) {
+      const begin = missing.get(client)?.from ?? Y.getState(doc.store, client);
+      const end = missing.get(client)?.to ?? begin;
+      if (from <= end && to > end) missing.set(client, { client, from: begin, to });
+    }
+    return [...missing.values()];
+  }
+}
+
+/**
+ * True when the document has the content of all items of an edit, or knew their clocks before (`known`): then it may have been
+ * deleted, and the server says whether it was refused. In a document that collects nothing by itself.
+ */
+export function hasArrived(doc: Y.Doc, edit: Uint8Array, known: ReadonlyMap<number, number> = new Map()): boolean {
+  return Y.decodeUpdate(edit).structs.every((struct) => {
+    const { client, clock } = struct.id;
+    const isContent = struct instanceof Y.Item && !(struct.content instanceof Y.ContentDeleted);
+    const last = clock + struct.length - 1;
+    if (!isContent || last < (known.get(client) ?? 0)) return true;
+    if (last >= Y.getState(doc.store, client)) return false;
+    const structs = doc.store.clients.get(client) ?? [];
+    return structs[Y.findIndexSS(structs, last)] instanceof Y.Item;
+  });
+}
+
+function clocksOf(update: Uint8Array): ClockRange[] {
+  return Y.decodeUpdate(update).structs.map(({ id: { client, clock }, length }) => ({
+    client,
+    from: clock,
+    to: clock + length,
+  }));
+}
+
+function copyOf(doc: Y.Doc): Y.Doc {
+  const copy = new Y.Doc({ gc: false });
+  Y.applyUpdate(copy, Y.encodeStateAsUpdate(doc));
+  return copy;
+}
