@@ -192,6 +192,8 @@ export interface ConflictService {
 }
 
 export interface LockRequest {
+  /** A new one is made up when absent. Who asks again for a lock by its id, because the answer got lost, gets that lock. */
+  readonly lockId?: string;
   readonly paths: readonly string[];
   /** Default `exclusive`. */
   readonly mode?: LockMode;

@@ -89,6 +89,7 @@ export class LiveSessions {
       request: async (method, params) => answer(parseSessionRequest(method, params), leases),
       flushSoon: () => this.#sync.due(topic, session),
       ended: () => {
+        leases.close();
         this.#sync.leave(topic, session);
         this.#state.release(live);
       },

@@ -32,11 +32,18 @@ export async function answerRequest(
       const { version, seq, paths, replayed } = await service.change(caller, id, request.change);
       return { version, seq, paths, replayed };
     }
-    case "lock":
-      return lockView(await service.locks.acquire(holder, id, request.lock));
-    case "renew-lock":
-      return lockView(await service.locks.renew(holder, id, request.lockId, request));
+    case "lock": {
+      const { signal, end } = leases.asking(request.lock.lockId);
+      return service.locks.acquire(holder, id, { ...request.lock, signal }).then(lockView).finally(end);
+    }
+    case "renew-lock": {
+      const { lockId, fencingToken, paths } = request;
+      leases.assertRoom(lockId);
+      if (fencingToken !== undefined && paths !== undefined) leases.add({ lockId, fencingToken, paths });
+      return lockView(await service.locks.renew(holder, id, lockId, request));
+    }
     case "unlock":
+      leases.stopAsking(request.lockId);
       await service.locks.release(holder, id, request.lockId);
       return {};
   }

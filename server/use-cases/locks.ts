@@ -48,6 +48,8 @@ export class LockUseCases implements LockService {
   readonly #access: LockAccess;
   readonly #clock: Clock;
   readonly #rooms = new WeakMap<LockDesk, WaitingRoom>();
+  /** By context and lock: requests that named theirs. */
+  readonly #asked = new Map<string, Promise<GrantedLock>>();
 
   constructor({ access, clock }: { readonly access: LockAccess; readonly clock: Clock }) {
     this.#access = access;
@@ -62,14 +64,27 @@ export class LockUseCases implements LockService {
     });
   }
 
-  acquire(caller: Caller, id: ContextId, request: LockRequest): Promise<GrantedLock> {
+  async acquire(caller: Caller, id: ContextId, request: LockRequest): Promise<GrantedLock> {
+    const { lockId } = request;
+    if (lockId === undefined) return this.#acquire(caller, id, request, this.#clock.newId());
+    const key = `${id} ${lockId}`;
+    // asked before, on a line that broke: that one may be granted yet
+    for (let earlier = this.#asked.get(key); earlier !== undefined; earlier = this.#asked.get(key))
+      await earlier.catch(() => undefined);
+    const granted = this.#acquire(caller, id, request, lockId).finally(() => this.#asked.delete(key));
+    this.#asked.set(key, granted);
+    return granted;
+  }
+
+  #acquire(caller: Caller, id: ContextId, request: LockRequest, lockId: string): Promise<GrantedLock> {
     const { mode = "exclusive", ttlMs = LIMITS.lockTtlMsDefault, waitMs = 0, purpose, signal } = request;
     const paths = coverOf(new Set(request.paths), LIMITS.lockPathsMax);
-    const lockId = this.#clock.newId();
     const event = { op: "acquire", lockId, paths, mode, ttlMs, ...(purpose === undefined ? {} : { purpose }) } as const;
     const endsAtMs = this.#clock.monotonicMs() + waitMs;
     return this.#access.withLocks(caller, id, async (context) => {
-      await this.#take(context, { event, endsAtMs, signal });
+      if (context.desk.table.get(lockId) === undefined) await this.#take(context, { event, endsAtMs, signal });
+      // granted to an earlier request that named it: its time begins anew
+      else await context.write({ op: "renew", lockId, ttlMs });
       if (signal?.aborted === true) {
         // nobody would hear of it
         await context.write({ op: "release", lockId });

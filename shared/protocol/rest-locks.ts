@@ -11,6 +11,7 @@ import { isoTime, pointer } from "./rest-fields.ts";
 const ttlMs = z.int().min(LIMITS.lockTtlMsMin).max(LIMITS.lockTtlMsMax);
 
 export const lockRequestSchema = z.strictObject({
+  lockId: z.uuid().exactOptional().describe("Made by the client, to ask again without taking it twice"),
   paths: z.array(pointer).min(1).max(LIMITS.lockPathsMax).describe("All of them or none; they need not exist"),
   mode: z.enum(LOCK_MODES).exactOptional().describe("exclusive (default): only the holder writes; shared: nobody does"),
   ttlMs: ttlMs.exactOptional().describe("How long it lasts unless it is renewed"),
