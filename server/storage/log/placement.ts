@@ -55,12 +55,12 @@ export function place(
     if (kind === "epoch") {
       meta = { ...meta, epoch: meta.epoch + 1, authorSalt: authorSalt ?? 0 };
     }
+    // locks and refused edits update nothing
+    if (kind === "change" || kind === "epoch") updatedAtMs = Math.max(updatedAtMs, atMs);
     return withRare(
       { kind, seq, version, actor, atMs, origin, paths, update },
       { message, resolves, authorSalt, lock },
     );
   });
-  const last = entries.at(-1);
-  if (last !== undefined) updatedAtMs = Math.max(updatedAtMs, last.atMs);
   return { entries: placed, head: { seq, version, lockSeq, updatedAtMs }, meta };
 }
