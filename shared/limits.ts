@@ -142,6 +142,9 @@ export const LIMITS = {
   /** Requests of one context that wait for locks. */
   lockWaitersMax: 1000,
 
+  /** How long a command that ran under a lock has to end when the lock is lost, before it is killed. */
+  commandStopMs: 10_000,
+
   // --- types ----------------------------------------------------------------------------------------------------
   /** A schema is compiled on the event loop, some 7 ms per KB. Types of hundreds of fields fit. */
   schemaBytesMax: 64 * 1024,

@@ -9,12 +9,17 @@ import { ConfigError } from "../config.ts";
 import type { CliIo } from "./io.ts";
 import type { Colors } from "./output.ts";
 import { RestClient } from "./rest-client.ts";
+import type { RestTarget } from "./rest-client.ts";
 
 const DEFAULT_URL = "http://127.0.0.1:4400";
 
 export interface Cli {
   readonly io: CliIo;
   readonly color: Colors;
+  /** The command line, without node and script. */
+  readonly args: readonly string[];
+  /** Makes this the exit code, unless the program fails. */
+  readonly endWith: (code: number) => void;
 }
 
 export interface ClientFlags {
@@ -31,11 +36,15 @@ export function addClientOptions(command: Command): Command {
 }
 
 /** @throws {ConfigError} */
-export function clientOf({ io }: Cli, flags: ClientFlags): RestClient {
+export function clientOf(cli: Cli, flags: ClientFlags): RestClient {
+  return new RestClient(targetOf(cli, flags), (address, init) => cli.io.fetch(address, init));
+}
+
+/** @throws {ConfigError} */
+export function targetOf({ io }: Cli, flags: ClientFlags): RestTarget {
   const { MCM_URL: url = "", MCM_ACTOR: actor = "" } = io.environment;
   if (url !== "" && !isHttpUrl(url)) throw new ConfigError([`MCM_URL must be an address such as ${DEFAULT_URL}.`]);
-  const target = { url: withoutSlash(flags.url ?? (url || DEFAULT_URL)), actor: flags.actor ?? (actor || undefined) };
-  return new RestClient(target, (address, init) => io.fetch(address, init));
+  return { url: withoutSlash(flags.url ?? (url || DEFAULT_URL)), actor: flags.actor ?? (actor || undefined) };
 }
 
 /** For commander: a whole number not below `min`. */

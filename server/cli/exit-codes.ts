@@ -15,6 +15,11 @@ export const EXIT = {
   refused: 3,
   /** The server can't be reached or can't do it now; the same request may succeed later. */
   unavailable: 4,
+  /** The lock did not last as long as the command under it, which was stopped. As `timeout` says it. */
+  lockLost: 124,
+  /** The command to run under a lock cannot be run, or is not there. As shells say it. */
+  notRunnable: 126,
+  notFound: 127,
 } as const;
 
 export function exitCodeOf(error: ServiceError): number {

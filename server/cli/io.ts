@@ -3,9 +3,25 @@
  *
  * Not here: the network (rest-client.ts is given a fetch), the server.
  */
+import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
+import { constants } from "node:os";
 import process from "node:process";
+import { systemClock } from "../clock.ts";
 import type { Environment } from "../config.ts";
+
+/** Signals that ask a program to end. */
+const END_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+export type EndSignal = (typeof END_SIGNALS)[number];
+
+/** A program of the user's that runs under this one, on the same terminal. */
+export interface RunningCommand {
+  /** Its exit code, or that of `signalExitCode`. Rejects with Node's error when it cannot be started. */
+  readonly ended: Promise<number>;
+  /** Passes on a signal that this program got. What was typed at a terminal the command has got by itself. */
+  forward(signal: EndSignal): void;
+  kill(signal: "SIGTERM" | "SIGKILL"): void;
+}
 
 export interface CliIo {
   readonly environment: Environment;
@@ -20,10 +36,15 @@ export interface CliIo {
   fetch(url: string, init: RequestInit): Promise<Response>;
   /** Resolves after `ms`, or at once when `signal` aborts. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
+  /** Milliseconds of a clock that never jumps. */
+  monotonicMs(): number;
   /** In [0, 1). */
   random(): number;
   /** Calls `stop` at the first SIGINT or SIGTERM; a second one ends the process at once. The returned function undoes it. */
   onStop(stop: () => void): () => void;
+  /** Calls `handle` at each signal that asks to end; the program then does not end by itself. The returned function undoes it. */
+  onSignal(handle: (signal: EndSignal) => void): () => void;
+  run(command: readonly string[], environment: Environment): RunningCommand;
 }
 
 export function systemIo(environment: Environment): CliIo {
@@ -35,8 +56,11 @@ export function systemIo(environment: Environment): CliIo {
     read: (path) => (path === "-" ? readStdin() : readFile(path, "utf8")),
     fetch: (url, init) => fetch(url, init),
     sleep,
+    monotonicMs: () => systemClock.monotonicMs(),
     random: () => Math.random(),
     onStop,
+    onSignal,
+    run,
   };
 }
 
@@ -44,6 +68,11 @@ export function systemIo(environment: Environment): CliIo {
 function wantsColour(environment: Environment): boolean {
   if ((environment["NO_COLOR"] ?? "") !== "") return false;
   return process.stdout.isTTY || (environment["FORCE_COLOR"] ?? "") !== "";
+}
+
+/** What shells say of a program that a signal ended. */
+export function signalExitCode(signal: NodeJS.Signals): number {
+  return 128 + constants.signals[signal];
 }
 
 async function readStdin(): Promise<string> {
@@ -54,8 +83,14 @@ async function readStdin(): Promise<string> {
 
 function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+    const wake = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", wake);
+      resolve();
+    };
+    const timer = setTimeout(wake, ms);
+    signal.addEventListener("abort", wake);
+    if (signal.aborted) wake();
   });
 }
 
@@ -71,5 +106,28 @@ function onStop(stop: () => void): () => void {
   return () => {
     process.off("SIGINT", handle);
     process.off("SIGTERM", handle);
+  };
+}
+
+function onSignal(handle: (signal: EndSignal) => void): () => void {
+  for (const signal of END_SIGNALS) process.on(signal, handle);
+  return () => {
+    for (const signal of END_SIGNALS) process.off(signal, handle);
+  };
+}
+
+function run([program = "", ...args]: readonly string[], environment: Environment): RunningCommand {
+  const child = spawn(program, args, { env: environment, stdio: "inherit" });
+  const ended = new Promise<number>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code, signal) => resolve(code ?? (signal === null ? 1 : signalExitCode(signal))));
+  });
+  return {
+    ended,
+    forward: (signal) => {
+      // the second of two Ctrl-C makes many programs give up at once
+      if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
+    },
+    kill: (signal) => void child.kill(signal),
   };
 }

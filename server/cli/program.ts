@@ -18,6 +18,8 @@ import { addCreate } from "./commands/create.ts";
 import { addDiff } from "./commands/diff.ts";
 import { addHistory } from "./commands/history.ts";
 import { addList } from "./commands/list.ts";
+import { addLock } from "./commands/lock.ts";
+import { addLocks, addUnlock } from "./commands/locks.ts";
 import { addRead } from "./commands/read.ts";
 import { addRestore, addUndo } from "./commands/restore.ts";
 import { addServe } from "./commands/serve.ts";
@@ -46,6 +48,9 @@ const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
   addCheckpoint,
   addConflicts,
   addResolve,
+  addLock,
+  addLocks,
+  addUnlock,
   addType,
   addCompact,
 ];
@@ -58,10 +63,12 @@ export interface CliOptions {
 
 /** Runs one command line (without node and script) and returns the exit code. Never throws. */
 export async function runCli(args: readonly string[], { io, start }: CliOptions): Promise<number> {
-  const cli: Cli = { io, color: picocolors.createColors(io.isColourful) };
+  let code: number = EXIT.ok;
+  const endWith = (other: number): void => void (code = other);
+  const cli: Cli = { io, color: picocolors.createColors(io.isColourful), args, endWith };
   try {
     await buildProgram(cli, start).parseAsync(args, { from: "user" });
-    return EXIT.ok;
+    return code;
   } catch (error) {
     return report(error, cli);
   }

@@ -27,6 +27,8 @@ import type {
   RevertResult,
   UndoBody,
 } from "../../shared/protocol/rest-history.ts";
+import { lockListSchema, lockSchema } from "../../shared/protocol/rest-locks.ts";
+import type { LockBody, LockList, LockView } from "../../shared/protocol/rest-locks.ts";
 import { typeListSchema, typeResultSchema, typeSchema } from "../../shared/protocol/rest-types.ts";
 import type { TypeList, TypeResult, TypeView } from "../../shared/protocol/rest-types.ts";
 import {
@@ -55,6 +57,15 @@ type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /** A body of which parts may be undefined: JSON leaves them out. */
 type Draft<Body> = { readonly [Key in keyof Body]: Body[Key] | undefined };
+
+export type LockRequest = Draft<LockBody>;
+
+/** What goes with a request that writes. */
+export interface WriteOptions {
+  readonly idempotencyKey?: string | undefined;
+  /** Fencing tokens, with commas between. */
+  readonly lockTokens?: string | undefined;
+}
 
 interface RequestOptions {
   readonly query?: Query;
@@ -85,9 +96,8 @@ export class RestClient {
     return this.#json(contextSchema, "GET", contextPath(id), { query });
   }
 
-  change(id: string, body: Draft<ChangeRequest>, idempotencyKey?: string): Promise<ChangeResult> {
-    const headers = idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey };
-    return this.#json(changeResultSchema, "PATCH", contextPath(id), { body, headers });
+  change(id: string, body: Draft<ChangeRequest>, options: WriteOptions): Promise<ChangeResult> {
+    return this.#json(changeResultSchema, "PATCH", contextPath(id), { body, headers: headersOf(options) });
   }
 
   changes(id: string, query: Query): Promise<ChangeList> {
@@ -102,12 +112,12 @@ export class RestClient {
     return this.#json(blameSchema, "GET", contextPath(id, "blame"), { query });
   }
 
-  restore(id: string, body: Draft<RestoreBody>): Promise<RevertResult> {
-    return this.#json(revertResultSchema, "POST", contextPath(id, "restore"), { body });
+  restore(id: string, body: Draft<RestoreBody>, options: WriteOptions): Promise<RevertResult> {
+    return this.#json(revertResultSchema, "POST", contextPath(id, "restore"), { body, headers: headersOf(options) });
   }
 
-  undo(id: string, body: Draft<UndoBody>): Promise<RevertResult> {
-    return this.#json(revertResultSchema, "POST", contextPath(id, "undo"), { body });
+  undo(id: string, body: Draft<UndoBody>, options: WriteOptions): Promise<RevertResult> {
+    return this.#json(revertResultSchema, "POST", contextPath(id, "undo"), { body, headers: headersOf(options) });
   }
 
   checkpoints(id: string): Promise<CheckpointList> {
@@ -130,8 +140,27 @@ export class RestClient {
     return this.#json(conflictListSchema, "GET", contextPath(id, "conflicts"), { query });
   }
 
-  resolve(id: string, conflictId: string, body: Draft<ResolveBody>): Promise<ResolveResult> {
-    return this.#json(resolveResultSchema, "POST", contextPath(id, "conflicts", conflictId, "resolve"), { body });
+  resolve(id: string, conflictId: string, body: Draft<ResolveBody>, options: WriteOptions): Promise<ResolveResult> {
+    const path = contextPath(id, "conflicts", conflictId, "resolve");
+    return this.#json(resolveResultSchema, "POST", path, { body, headers: headersOf(options) });
+  }
+
+  locks(id: string): Promise<LockList> {
+    return this.#json(lockListSchema, "GET", contextPath(id, "locks"), {});
+  }
+
+  /** Waits no more when `signal` aborts. */
+  lock(id: string, body: LockRequest, signal?: AbortSignal): Promise<LockView> {
+    const options = signal === undefined ? {} : { signal };
+    return this.#json(lockSchema, "POST", contextPath(id, "locks"), { body, ...options });
+  }
+
+  renewLock(id: string, lockId: string, signal: AbortSignal): Promise<LockView> {
+    return this.#json(lockSchema, "PUT", contextPath(id, "locks", lockId), { body: {}, signal });
+  }
+
+  async unlock(id: string, lockId: string): Promise<void> {
+    await this.#request("DELETE", contextPath(id, "locks", lockId), {});
   }
 
   types(): Promise<TypeList> {
@@ -216,6 +245,13 @@ export class RestClient {
       `${this.#target.url} answered (status ${response.status}), but not like an mcp-context-manager server. Check --url.`,
     );
   }
+}
+
+function headersOf({ idempotencyKey, lockTokens }: WriteOptions): Record<string, string> {
+  return {
+    ...(idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }),
+    ...(lockTokens === undefined ? {} : { "lock-token": lockTokens }),
+  };
 }
 
 function contextPath(...steps: readonly string[]): string {

@@ -159,7 +159,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       transport: "all",
     },
     npm: ["commander", "picocolors", "cli-progress", "yjs", "zod"],
-    node: [...FILES, "readline", "stream", "process"],
+    node: [...FILES, "child_process", "readline", "stream", "process"],
   },
   main: {
     files: /^server\/main\.ts$/,

@@ -2,25 +2,37 @@
  * The CLI in a world of memory: what it reads and prints, against a REST server over a fake service.
  */
 import { afterEach, beforeEach } from "vitest";
-import type { CliIo } from "../../server/cli/io.ts";
+import type { CliIo, EndSignal, RunningCommand } from "../../server/cli/io.ts";
 import { runCli } from "../../server/cli/program.ts";
 import type { Environment } from "../../server/config.ts";
 import { FakeContextService } from "../support/fake-context-service.ts";
+import type { ManualClock } from "../support/manual-clock.ts";
 import { startRestServer } from "../support/rest-server.ts";
 
+type Program = (command: readonly string[], environment: Environment) => Promise<number>;
+
 export class TestIo implements CliIo {
-  readonly environment: Environment;
+  environment: Environment;
+  /** Without one, the pauses are short. */
+  readonly clock: ManualClock | undefined;
   readonly isColourful = false;
   readonly lines: string[] = [];
   readonly errors: string[] = [];
   readonly files = new Map<string, string>();
   readonly pauses: number[] = [];
   stop = (): void => {};
+  /** Sends a signal to the program, as if somebody had. */
+  signal = (_signal: EndSignal): void => {};
+  /** Signals that the command under it was sent. */
+  readonly sent: string[] = [];
+  /** What the command under it does. */
+  program: Program = async () => 0;
   /** Called at each line of output. */
   onLine = (): void => {};
 
-  constructor(environment: Environment) {
+  constructor(environment: Environment, clock?: ManualClock) {
     this.environment = environment;
+    this.clock = clock;
   }
   out(text: string): void {
     this.lines.push(text);
@@ -37,9 +49,22 @@ export class TestIo implements CliIo {
   fetch(url: string, init: RequestInit): Promise<Response> {
     return fetch(url, init);
   }
-  async sleep(ms: number): Promise<void> {
+  sleep(ms: number, signal: AbortSignal): Promise<void> {
     this.pauses.push(ms);
-    await new Promise((resolve) => setTimeout(resolve, 1));
+    const { clock } = this;
+    if (clock === undefined) return new Promise((resolve) => void setTimeout(resolve, 1));
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        cancel();
+        signal.removeEventListener("abort", wake);
+        resolve();
+      };
+      const cancel = clock.setTimer(ms, wake);
+      signal.addEventListener("abort", wake);
+    });
+  }
+  monotonicMs(): number {
+    return this.clock?.monotonicMs() ?? 0;
   }
   random(): number {
     return 0.5;
@@ -47,6 +72,17 @@ export class TestIo implements CliIo {
   onStop(stop: () => void): () => void {
     this.stop = stop;
     return () => {};
+  }
+  onSignal(handle: (signal: EndSignal) => void): () => void {
+    this.signal = handle;
+    return () => {};
+  }
+  run(command: readonly string[], environment: Environment): RunningCommand {
+    return {
+      ended: this.program(command, environment),
+      forward: (signal) => void this.sent.push(`forward ${signal}`),
+      kill: (signal) => void this.sent.push(`kill ${signal}`),
+    };
   }
 }
 
@@ -65,10 +101,13 @@ export class CliHarness {
   service = new FakeContextService();
   url = "";
 
-  constructor() {
+  readonly #clock: ManualClock | undefined;
+
+  constructor(clock?: ManualClock) {
     let close = async (): Promise<void> => {};
+    this.#clock = clock;
     beforeEach(async () => {
-      this.service = new FakeContextService();
+      this.service = new FakeContextService(clock);
       const server = await startRestServer(this.service);
       this.url = server.url;
       close = () => server.close();
@@ -77,7 +116,7 @@ export class CliHarness {
   }
 
   readonly mcm = async (args: readonly string[], prepare: (io: TestIo) => void = () => {}): Promise<Printed> => {
-    const io = new TestIo({ MCM_URL: this.url, MCM_ACTOR: "zoë" });
+    const io = new TestIo({ MCM_URL: this.url, MCM_ACTOR: "zoë" }, this.#clock);
     prepare(io);
     const code = await runCli(args, { io, start: noServer });
     return { code, out: io.lines.join("\n"), err: io.errors.join("\n") };

@@ -10,6 +10,8 @@ import type { ResolveBody } from "../../../shared/protocol/rest-conflicts.ts";
 import { addClientOptions, clientOf, wholeNumber } from "../client-command.ts";
 import type { Cli, ClientFlags } from "../client-command.ts";
 import { conflictTable } from "../history-output.ts";
+import { addLockTokenOption, lockTokensOf } from "../lock-tokens.ts";
+import type { LockTokenFlags } from "../lock-tokens.ts";
 import { addOperationOptions } from "../operations.ts";
 import type { OperationFlags } from "../operations.ts";
 import { jsonText } from "../output.ts";
@@ -21,7 +23,7 @@ interface ConflictsFlags extends ClientFlags {
   readonly cursor?: string;
 }
 
-interface ResolveFlags extends ClientFlags, OperationFlags {
+interface ResolveFlags extends ClientFlags, OperationFlags, LockTokenFlags {
   readonly take?: "winner" | "loser";
   readonly keep?: boolean;
   readonly message?: string;
@@ -67,9 +69,12 @@ export function addResolve(program: Command, cli: Cli): void {
     .option("--keep", "let what is there now stand");
   const operations = addOperationOptions(command, cli);
   command.option("--message <text>", "why; shown in the history").addHelpText("after", RESOLVE_EXAMPLES);
+  addLockTokenOption(command);
   addClientOptions(command).action(async (id: string, conflictId: string, flags: ResolveFlags, self: Command) => {
     const decision = decisionOf(flags, await operations(flags), self);
-    const result = await clientOf(cli, flags).resolve(id, conflictId, { ...decision, message: flags.message });
+    const body = { ...decision, message: flags.message };
+    const options = { lockTokens: lockTokensOf(cli, id, flags) };
+    const result = await clientOf(cli, flags).resolve(id, conflictId, body, options);
     if (flags.json === true) return cli.io.out(jsonText(result));
     const { bold } = cli.color;
     cli.io.out(`${conflictId} is resolved, ${id} is at version ${bold(String(result.version))}`);

@@ -5,10 +5,12 @@ import type { Command } from "commander";
 import type { RevertResult } from "../../../shared/protocol/rest-history.ts";
 import { addClientOptions, clientOf, wholeNumber } from "../client-command.ts";
 import type { Cli, ClientFlags } from "../client-command.ts";
+import { addLockTokenOption, lockTokensOf } from "../lock-tokens.ts";
+import type { LockTokenFlags } from "../lock-tokens.ts";
 import { keptLines, opLines } from "../history-output.ts";
 import { counted, jsonText } from "../output.ts";
 
-interface RestoreFlags extends ClientFlags {
+interface RestoreFlags extends ClientFlags, LockTokenFlags {
   readonly path?: string;
   readonly dryRun?: boolean;
   readonly message?: string;
@@ -36,7 +38,8 @@ export function addRestore(program: Command, cli: Cli): void {
     );
   addRevertOptions(command).action(async (id: string, version: number, flags: RestoreFlags) => {
     const { path, dryRun, message, json } = flags;
-    print(cli, id, json, await clientOf(cli, flags).restore(id, { version, path, dryRun, message }));
+    const lockTokens = lockTokensOf(cli, id, flags);
+    print(cli, id, json, await clientOf(cli, flags).restore(id, { version, path, dryRun, message }, { lockTokens }));
   });
 }
 
@@ -58,7 +61,9 @@ export function addUndo(program: Command, cli: Cli): void {
     );
   addRevertOptions(command).action(async (id: string, flags: UndoFlags) => {
     const { by: actor, from, to, path, dryRun, message, json } = flags;
-    print(cli, id, json, await clientOf(cli, flags).undo(id, { actor, from, to, path, dryRun, message }));
+    const lockTokens = lockTokensOf(cli, id, flags);
+    const body = { actor, from, to, path, dryRun, message };
+    print(cli, id, json, await clientOf(cli, flags).undo(id, body, { lockTokens }));
   });
 }
 
@@ -66,7 +71,7 @@ function addRevertOptions(command: Command): Command {
   command
     .option("--dry-run", "say what would be done, and do nothing")
     .option("--message <text>", "why; shown in the history");
-  return addClientOptions(command);
+  return addClientOptions(addLockTokenOption(command));
 }
 
 function print({ io, color }: Cli, id: string, json: boolean | undefined, result: RevertResult): void {

@@ -7,11 +7,13 @@ import { VERSION_SCOPES } from "../../../shared/change.ts";
 import type { VersionScope } from "../../../shared/change.ts";
 import { addClientOptions, clientOf, wholeNumber } from "../client-command.ts";
 import type { Cli, ClientFlags } from "../client-command.ts";
+import { addLockTokenOption, lockTokensOf } from "../lock-tokens.ts";
+import type { LockTokenFlags } from "../lock-tokens.ts";
 import { addOperationOptions } from "../operations.ts";
 import type { OperationFlags } from "../operations.ts";
 import { jsonText } from "../output.ts";
 
-interface UpdateFlags extends ClientFlags, OperationFlags {
+interface UpdateFlags extends ClientFlags, OperationFlags, LockTokenFlags {
   readonly ifVersion?: number;
   readonly scope?: VersionScope;
   readonly message?: string;
@@ -39,13 +41,15 @@ export function addUpdate(program: Command, cli: Cli): void {
     .option("--message <text>", "why; shown in the history")
     .option("--idempotency-key <key>", "a second try with the same key changes nothing more")
     .addHelpText("after", EXAMPLES);
+  addLockTokenOption(command);
   addClientOptions(command).action(async (id: string, flags: UpdateFlags, self: Command) => {
     const changes = [...(await operations(flags))];
     if (changes.length === 0) self.error("error: nothing to change; say it with --set, --op, --merge or --file");
     const { ifVersion, scope: ifVersionScope, message, idempotencyKey } = flags;
     if (ifVersionScope !== undefined && ifVersion === undefined) self.error("error: --scope goes with --if-version");
     const body = { changes, ifVersion, ifVersionScope, message };
-    const result = await clientOf(cli, flags).change(id, body, idempotencyKey);
+    const options = { idempotencyKey, lockTokens: lockTokensOf(cli, id, flags) };
+    const result = await clientOf(cli, flags).change(id, body, options);
     if (flags.json === true) return cli.io.out(jsonText(result));
     const again = result.replayed ? cli.color.dim(" (this key had been used: nothing more was changed)") : "";
     cli.io.out(`${result.id} is at version ${cli.color.bold(String(result.version))}${again}`);

@@ -1,0 +1,51 @@
+/**
+ * `mcm locks` and `mcm unlock`: which locks a context has, and giving one back.
+ */
+import type { Command } from "commander";
+import type { LockView } from "../../../shared/protocol/rest-locks.ts";
+import { addClientOptions, clientOf } from "../client-command.ts";
+import type { Cli, ClientFlags } from "../client-command.ts";
+import { jsonText, pathsText, safe, table } from "../output.ts";
+import type { Colors } from "../output.ts";
+
+export function addLocks(program: Command, cli: Cli): void {
+  const command = program
+    .command("locks")
+    .summary("list a context's locks")
+    .description("Lists the locks that are held in a context, in the order in which they were granted.")
+    .argument("<id>", "the context's id")
+    .addHelpText("after", "\nExamples:\n  mcm locks plan\n  mcm locks plan --json");
+  addClientOptions(command).action(async (id: string, flags: ClientFlags) => {
+    const all = await clientOf(cli, flags).locks(id);
+    if (flags.json === true) return cli.io.out(jsonText(all));
+    if (all.locks.length === 0) return cli.io.err("No locks.");
+    cli.io.out(lockTable(all.locks, cli.color));
+  });
+}
+
+export function addUnlock(program: Command, cli: Cli): void {
+  const command = program
+    .command("unlock")
+    .summary("release a lock")
+    .description("Releases a lock that you hold.")
+    .argument("<id>", "the context's id")
+    .argument("<lock>", "the lock's id")
+    .addHelpText("after", "\nExamples:\n  mcm unlock plan 0f3c9a52-6f0c-4f7e-9a55-7a4d3c1b2e10");
+  addClientOptions(command).action(async (id: string, lockId: string, flags: ClientFlags) => {
+    await clientOf(cli, flags).unlock(id, lockId);
+    if (flags.json !== true) cli.io.out(`${safe(lockId)} is released`);
+  });
+}
+
+function lockTable(locks: readonly LockView[], color: Colors): string {
+  const rows = locks.map(({ lockId, fencingToken, mode, holder, expiresAt, paths, purpose = "" }) => [
+    safe(lockId),
+    String(fencingToken),
+    mode,
+    safe(holder),
+    expiresAt,
+    pathsText(paths),
+    safe(purpose),
+  ]);
+  return table([["LOCK", "TOKEN", "MODE", "HOLDER", "ENDS", "PATHS", "PURPOSE"], ...rows], color);
+}
