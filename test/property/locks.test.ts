@@ -27,7 +27,17 @@ const ms = fc.constantFrom(0, 1, 9, 10, 30, 100);
 const ttlMs = fc.constantFrom(10, 30, 100);
 
 const step = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ do: fc.constant("acquire" as const), who, paths, mode, ttlMs }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant("acquire" as const),
+      who,
+      paths,
+      mode,
+      ttlMs,
+      as: fc.option(back, { freq: 9 }),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("renew" as const), who, back, ttlMs }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("release" as const), who, back }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("expire" as const), back }) },
@@ -35,6 +45,7 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant("reload" as const) }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant("write" as const), who, paths, tokens: fc.array(back) }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant("edit" as const), who, paths }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("claim" as const), who, back, token: back, paths }) },
 );
 type Step = typeof step extends fc.Arbitrary<infer Value> ? Value : never;
 
@@ -69,6 +80,8 @@ class History {
         return this.#write(next);
       case "edit":
         return this.#edit(next);
+      case "claim":
+        return this.#claim(next);
     }
   }
 
@@ -115,11 +128,13 @@ class History {
     }
   }
 
-  #acquire({ who: index, paths: asked, mode: wanted, ttlMs: ttl }: Extract<Step, { do: "acquire" }>): void {
+  #acquire({ who: index, paths: asked, mode: wanted, ttlMs: ttl, as }: Extract<Step, { do: "acquire" }>): void {
     const { actor, book, leases } = this.#session(index);
-    const lockId = `lock-${this.ever.length}`;
+    const lockId = as === null ? `lock-${this.ever.length}` : this.#lockAt(as).lockId;
+    const isThere = this.model.locks.some((lock) => lock.lockId === lockId);
     const isFree = this.model.mayLock(asked, wanted);
     const told = this.#admit({ op: "acquire", lockId, paths: asked, mode: wanted, ttlMs: ttl }, actor, book);
+    if (isThere) return same(told, "ALREADY_EXISTS");
     same(told, isFree ? "done" : "LOCKED");
     if (!isFree) return;
     const endsAtMs = this.nowMs + ttl;
@@ -166,6 +181,15 @@ class History {
     const shown = tokens.map((at) => this.#lockAt(at).token);
     const told = codeOf(() => this.desk.checkWrite(touched, { actor, tokens: shown }, this.nowMs));
     same(told, this.model.write(touched, { actor, tokens: shown }, this.nowMs));
+  }
+
+  /** A client says which lock it has, and may say anything. */
+  #claim({ who: index, back: named, token: shown, paths: said }: Extract<Step, { do: "claim" }>): void {
+    const { book, leases } = this.#session(index);
+    const { lockId } = this.#lockAt(named);
+    const { token } = this.#lockAt(shown);
+    book.add({ lockId, fencingToken: token, paths: said });
+    leases.set(lockId, { lockId, token, paths: said });
   }
 
   #edit({ who: index, paths: touched }: Extract<Step, { do: "edit" }>): void {

@@ -42,7 +42,7 @@ export class LockDesk {
 
   /**
    * May this event take place? Undefined when it would change nothing.
-   * @throws {ServiceError} LOCKED, LOCK_NOT_FOUND, FORBIDDEN, LIMIT_EXCEEDED
+   * @throws {ServiceError} LOCKED, LOCK_NOT_FOUND, ALREADY_EXISTS, FORBIDDEN, LIMIT_EXCEEDED
    */
   judge(event: LockEvent, actor: Actor, nowMs: number): LockEvent | undefined {
     if (event.op === "acquire") return this.#judgeAcquire(event, nowMs);
@@ -83,12 +83,18 @@ export class LockDesk {
    * @throws {ServiceError} FENCE_STALE, LOCKED
    */
   checkEdit(paths: readonly string[], { actor, leases }: Editor, nowMs: number): void {
-    const taken = leases?.list() ?? [];
-    const held = taken.filter(({ fencingToken }) => this.#holding(fencingToken, actor, nowMs) !== undefined);
-    if (held.length < taken.length) {
-      const others = paths.filter((path) => !held.some((lease) => isIn(lease, path)));
-      const lost = taken.find((lease) => !held.includes(lease) && overlap(lease.paths, others));
-      if (lost !== undefined) throw stale(lost.fencingToken);
+    // a lease says what its client believes: what it may pass are the locks that its tokens stand for
+    const held: Lock[] = [];
+    const lost: Lease[] = [];
+    for (const lease of leases?.list() ?? []) {
+      const lock = this.#holding(lease.fencingToken, actor, nowMs);
+      if (lock === undefined) lost.push(lease);
+      else held.push(lock);
+    }
+    if (lost.length > 0) {
+      const others = paths.filter((path) => !held.some((lock) => isIn(lock, path)));
+      const bar = lost.find((lease) => overlap(lease.paths, others));
+      if (bar !== undefined) throw stale(bar.fencingToken);
     }
     this.#checkFree(paths, new Set(held.map(({ lockId }) => lockId)), nowMs);
   }
@@ -120,6 +126,9 @@ export class LockDesk {
   }
 
   #judgeAcquire(event: Extract<LockEvent, { op: "acquire" }>, nowMs: number): LockEvent {
+    if (this.table.get(event.lockId) !== undefined) {
+      throw new ServiceError("ALREADY_EXISTS", "A lock with this id exists. Renew it, or ask under another id.");
+    }
     const obstacle = this.table.obstacleToLock(event.paths, event.mode);
     if (obstacle !== undefined) throw locked(obstacle, this.leftMs(obstacle, nowMs));
     if (this.table.size >= LIMITS.locksMax) {
@@ -145,7 +154,7 @@ export class LockDesk {
   }
 }
 
-function isIn({ paths }: Lease, path: string): boolean {
+function isIn({ paths }: Lock, path: string): boolean {
   return paths.some((own) => covers(parsePath(own), parsePath(path)));
 }
 
