@@ -220,16 +220,18 @@ describe("a command under a lock", () => {
     const { prepare, running, end } = work();
     const result = mcm(underLock, prepare);
     const io = await running;
+    for (let pauses = 1; pauses < 7; pauses += 2) await advance(io, pauses, TTL_MS / 3);
+    await expect.poll(() => io.pauses.length).toBe(7);
     let tries = 0;
     io.fetch = async () => {
       tries += 1;
       throw new TypeError("fetch failed");
     };
-    await advance(io, 1, TTL_MS / 3);
+    await advance(io, 7, TTL_MS / 3);
     for (let second = 1; second <= 20; second += 1) {
       await expect.poll(() => tries).toBe(second);
       expect(io.sent).toEqual([]);
-      await advance(io, 1 + 2 * second, 1000);
+      await advance(io, 7 + 2 * second, 1000);
     }
     await expect.poll(() => io.sent).toEqual(["kill SIGTERM"]);
     expect(io.errors.join()).toMatch(/No server answers/);

@@ -66,11 +66,16 @@ describe("commands", () => {
   test("[CLI-1] the reference page's examples run as they stand", async () => {
     const blocks = [...read("docs/reference/cli.md").text.matchAll(/```sh\n(.*?)\n```/gs)];
     const lines = blocks.flatMap(([, block = ""]) => block.split("\n"));
-    expect(lines).toHaveLength(14);
+    expect(lines).toHaveLength(18);
     for (const line of lines) {
       const [, stdin = "", command = line] = /^echo '(.*)' \| (.*)$/.exec(line) ?? [];
       const args = [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare ?? "");
-      expect([line, await mcm(args.slice(1), (io) => io.files.set("-", stdin))]).toMatchObject([line, { code: 0 }]);
+      const result = await mcm(args.slice(1), (io) => {
+        io.files.set("-", stdin);
+        io.program = async ([, ...inner], environment) =>
+          (await mcm(inner, (its) => (its.environment = environment))).code;
+      });
+      expect([line, result]).toMatchObject([line, { code: 0 }]);
     }
   });
 
