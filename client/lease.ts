@@ -82,7 +82,7 @@ export class HeldLease implements Lease {
   }
 
   get isHeld(): boolean {
-    return this.#state === "held" && this.leftMs > 0;
+    return this.#state === "held" && this.leftMs > 0 && now().wallMs < this.#expiresAtMs;
   }
 
   get isLost(): boolean {
@@ -93,9 +93,9 @@ export class HeldLease implements Lease {
     return this.#lost.signal;
   }
 
+  /** By the clock of timers. */
   get leftMs(): number {
-    const { wallMs, monotonicMs } = now();
-    return Math.max(0, Math.min(this.#expiresAtMs - wallMs, this.#endsAtMs - monotonicMs));
+    return Math.max(0, this.#endsAtMs - now().monotonicMs);
   }
 
   /** Its time begins anew, at the latest at this moment. */

@@ -54,19 +54,25 @@ export class Replay {
 }
 
 /**
- * True when the document has the content of all items of an edit, or knew their clocks before (`known`): then it may have been
- * deleted, and the server says whether it was refused. In a document that collects nothing by itself.
+ * Whether the content of an edit is in a document, which collects nothing by itself. Of what the document knew before
+ * (`known`) others may have deleted a part since; a refused edit has been voided whole.
  */
-export function hasArrived(doc: Y.Doc, edit: Uint8Array, known: ReadonlyMap<number, number> = new Map()): boolean {
-  return Y.decodeUpdate(edit).structs.every((struct) => {
-    const { client, clock } = struct.id;
-    const isContent = struct instanceof Y.Item && !(struct.content instanceof Y.ContentDeleted);
-    const last = clock + struct.length - 1;
-    if (!isContent || last < (known.get(client) ?? 0)) return true;
-    if (last >= Y.getState(doc.store, client)) return false;
-    const structs = doc.store.clients.get(client) ?? [];
-    return structs[Y.findIndexSS(structs, last)] instanceof Y.Item;
-  });
+export function hasArrived(doc: Y.Doc, edit: Uint8Array, known: ReadonlyMap<number, number>): boolean {
+  const contents = Y.decodeUpdate(edit).structs.filter(
+    (struct) => struct instanceof Y.Item && !(struct.content instanceof Y.ContentDeleted),
+  );
+  const old = contents.filter(({ id, length }) => id.clock + length <= (known.get(id.client) ?? 0));
+  const hasOld = old.length === 0 || old.some((struct) => isThere(doc, struct));
+  return hasOld && contents.every((struct) => old.includes(struct) || isThere(doc, struct));
+}
+
+type Struct = ReturnType<typeof Y.decodeUpdate>["structs"][number];
+
+function isThere({ store }: Y.Doc, { id, length }: Struct): boolean {
+  const last = id.clock + length - 1;
+  const structs = store.clients.get(id.client);
+  if (structs === undefined || last >= Y.getState(store, id.client)) return false;
+  return structs[Y.findIndexSS(structs, last)] instanceof Y.Item;
 }
 
 function clocksOf(update: Uint8Array): ClockRange[] {

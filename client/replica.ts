@@ -369,7 +369,8 @@ export class Replica implements ProviderListener {
 
   /** Edits of an earlier process may build on what was refused then: it ended before it could be told. */
   #refuseStrays(): boolean {
-    const strays = this.pending.entries.filter(({ update }) => !hasArrived(this.doc, update));
+    const known = Y.decodeStateVector(Y.encodeStateVector(this.doc));
+    const strays = this.pending.entries.filter(({ update }) => !hasArrived(this.doc, update, known));
     for (const entry of strays) this.#refuse(entry, withoutPlace());
     this.#refused.push(...strays.map(({ update }) => update));
     return strays.length > 0;

@@ -92,6 +92,8 @@ export class ContextState implements Present {
   readonly #collected: CollectedPlaces;
   readonly #deletions = new RecentDeletions();
   readonly #conflicts: ConflictDesk;
+  /** Why an edit of a session was voided. */
+  readonly #voided = new WeakMap<object, ServiceError>();
   #rehearsal: Rehearsal | undefined;
   #seq: number;
   #version: number;
@@ -191,10 +193,12 @@ export class ContextState implements Present {
     try {
       const scanned = scanUpdate(update);
       touch = touchOf(this.doc, scanned);
+      if (touch.hasVoided) throw refusedBefore();
       if (touch.isNoop && this.#isRepeated(write)) return { kind: "unchanged" };
       this.clientIds.check(touch.advances, actor);
       // what only deletes is the way out of a full context
       if (touch.advances.length > 0) this.size.check(update.byteLength);
+      this.#checkNotBuiltOnVoid(write, touch);
       this.locks.checkEdit(touch.paths, write, now.monotonicMs);
       probe = new ConflictProbe(this.doc, scanned, this.#probeOptions(write, scanned));
       // last: what passes it, the document must get
@@ -216,6 +220,15 @@ export class ContextState implements Present {
       { kind: "change", actor, origin: "sync", atMs, paths, update, advances, conflicts },
       write.source,
     );
+  }
+
+  /**
+   * What a session sends on before it learns of a refusal may build on what was voided: it can be seen nowhere, and must
+   * not get around the refusal into the log and to others either.
+   */
+  #checkNotBuiltOnVoid({ source }: UpdateWrite, { hasVanishing }: Touch): void {
+    const error = source === undefined ? undefined : this.#voided.get(source);
+    if (error !== undefined && hasVanishing) throw error;
   }
 
   #isRepeated({ update, isAnswer = false }: UpdateWrite): boolean {
@@ -310,13 +323,15 @@ export class ContextState implements Present {
    * A live edit that only its place or its content forbids is voided, so that what its author writes next still fits.
    * Bytes that are damaged, or written under an id that is not the author's, take no clocks.
    */
-  #refused({ actor }: UpdateWrite, error: ServiceError, touch: Touch | undefined, { atMs }: Moment): Verdict {
+  #refused({ actor, source }: UpdateWrite, error: ServiceError, touch: Touch | undefined, { atMs }: Moment): Verdict {
+    if (source !== undefined && VOIDED.has(error.code)) this.#voided.set(source, error);
     const update = touch !== undefined && VOIDED.has(error.code) ? voidOf(touch.advances) : undefined;
     if (touch === undefined || update === undefined) return { kind: "refused", error };
     Y.applyUpdate(this.doc, update, LIVE);
     this.#rehearsal?.applied(update);
     const { advances, paths } = touch;
     this.clientIds.claim(advances, actor);
+    this.size.grew(update.byteLength, false);
     this.#seq++;
     const message = error.code;
     return {
@@ -342,6 +357,15 @@ export class ContextState implements Present {
     this.size.grew(change.update.byteLength, advances.length === 0);
     return { kind: "admitted", change };
   }
+}
+
+/** Its author did not hear of the refusal, and sends the edit again. */
+function refusedBefore(): ServiceError {
+  return new ServiceError(
+    "FORBIDDEN",
+    "This edit was refused before, and the answer got lost. Make it again on the current content if it still makes sense.",
+    { details: { rule: "voided" } },
+  );
 }
 
 function pathsOf(conflicts: readonly Conflict[]): readonly string[] {

@@ -93,7 +93,7 @@ describe("paths", () => {
     const update = edit(change);
     expect(judge(server, update).paths).toEqual(paths);
     Y.applyUpdate(server, update);
-    expect(judge(server, update)).toEqual({ paths: [], advances: [], isNoop: true });
+    expect(judge(server, update)).toMatchObject({ paths: [], advances: [], isNoop: true });
   });
 
   test("[SCAN-5] every path can be parsed, however long its keys and names are", () => {
@@ -137,9 +137,9 @@ describe("paths", () => {
   test("[SCAN-7] deleting what is live touches it; what is deleted or collected already is not touched again", () => {
     const doc = victimDoc();
     const list = assemble([], [[AUTHOR, CLOCK.elements + 1, 1]]);
-    expect(judge(doc, list)).toEqual({ paths: ["/list"], advances: [], isNoop: false });
+    expect(judge(doc, list)).toMatchObject({ paths: ["/list"], advances: [], isNoop: false });
     Y.applyUpdate(doc, list);
-    expect(judge(doc, list)).toEqual({ paths: [], advances: [], isNoop: true });
+    expect(judge(doc, list)).toMatchObject({ paths: [], advances: [], isNoop: true });
     expect(judge(doc, assemble([], [[AUTHOR, CLOCK.gone, 2]])).isNoop).toBe(true);
     expect(judge(doc, assemble([], [[AUTHOR, CLOCK.elements, 2]])).isNoop).toBe(false);
     expect(judge(doc, assemble([], [[AUTHOR, CLOCK.end - 1, 1]])).paths).toEqual(["/fragment"]);
@@ -167,7 +167,7 @@ describe("clocks", () => {
   test("[SCAN-9] tells which ids of which clients are new, so that ownership can be judged", () => {
     const doc = victimDoc();
     const squat = assemble([{ client: AUTHOR, clock: CLOCK.end, structs: [gc(5)] }, by(any({ key: "k" }, 1), gc(2))]);
-    expect(judge(doc, squat)).toEqual({
+    expect(judge(doc, squat)).toMatchObject({
       paths: ["/k"],
       advances: [
         { client: HOSTILE, from: 0, to: 3 },
@@ -184,14 +184,14 @@ describe("clocks", () => {
       clock: CLOCK.letters,
       structs: [text({ parent: [AUTHOR, CLOCK.note] }, "hello")],
     };
-    expect(judge(doc, assemble([more]))).toEqual({ paths: [], advances: [], isNoop: true });
+    expect(judge(doc, assemble([more]))).toMatchObject({ paths: [], advances: [], isNoop: true });
     const typed = new Y.Doc();
     typed.clientID = HOSTILE;
     typed.getText("t").insert(0, "ab");
     Y.applyUpdate(doc, Y.encodeStateAsUpdate(typed));
     typed.getText("t").insert(2, "cd");
     const whole = Y.encodeStateAsUpdate(typed);
-    expect(judge(doc, whole)).toEqual({
+    expect(judge(doc, whole)).toMatchObject({
       paths: ["@t"],
       advances: [{ client: HOSTILE, from: 2, to: 4 }],
       isNoop: false,
@@ -223,7 +223,7 @@ describe("clocks", () => {
       ],
     };
     const update = assemble([later], [[HOSTILE, 0, 3]]);
-    expect(judge(doc, update)).toEqual({
+    expect(judge(doc, update)).toMatchObject({
       paths: ["/note"],
       advances: [{ client: HOSTILE, from: 3, to: 12 }],
       isNoop: false,

@@ -31,6 +31,10 @@ export interface Touch {
   readonly advances: readonly { readonly client: number; readonly from: number; readonly to: number }[];
   /** True when applying would change nothing: no new struct and no live item deleted. */
   readonly isNoop: boolean;
+  /** New items of it have no place any more: applying would collect them. */
+  readonly hasVanishing: boolean;
+  /** Items of it are known and were collected, though their place is there: they were voided. */
+  readonly hasVoided: boolean;
 }
 
 /**
@@ -67,6 +71,8 @@ class Judgement {
   readonly #paths = new Set<string>();
   #deletedRanges: DeletedRanges | undefined;
   #deletesLive = false;
+  #hasVanishing = false;
+  #hasVoided = false;
 
   constructor(doc: Y.Doc, update: ScannedUpdate) {
     this.#doc = doc;
@@ -85,7 +91,8 @@ class Judgement {
       if (state > known) advances.push({ client, from: known, to: state });
     }
     const paths = coverOf(this.#paths, LIMITS.touchedPathsMax);
-    return { paths, advances, isNoop: advances.length === 0 && !this.#deletesLive };
+    const isNoop = advances.length === 0 && !this.#deletesLive;
+    return { paths, advances, isNoop, hasVanishing: this.#hasVanishing, hasVoided: this.#hasVoided };
   }
 
   /** Yjs creates every root that an update names while it parses it. */
@@ -132,12 +139,18 @@ class Judgement {
   #admit(struct: ScannedStruct, section: Section): void {
     const end = struct.clock + struct.length;
     // of a struct that is known as a whole Yjs looks the neighbours up and no more
-    if (end <= section.state) return this.#work.refer(struct);
+    if (end <= section.state) {
+      this.#hasVoided ||= isContent(struct) && this.#knownAt(struct) instanceof Y.GC && this.#spotOf(struct) !== null;
+      return this.#work.refer(struct);
+    }
     const from = section.state;
     section.state = end;
     const spot = struct.kind === "gc" ? null : this.#spotOf(struct);
     this.#spots[section.next] = spot;
-    if (spot === null) return this.#work.refer(struct);
+    if (spot === null) {
+      this.#hasVanishing ||= isContent(struct);
+      return this.#work.refer(struct);
+    }
     if (from > struct.clock) this.#assertContinues(struct.client, from, spot);
     this.#assertFits(struct, from, spot);
     if (struct.shape !== null) {
@@ -265,6 +278,10 @@ class Judgement {
     if (struct === undefined) throw new Error("A section ends within the update.");
     return struct;
   }
+}
+
+function isContent({ kind }: ScannedStruct): boolean {
+  return kind !== "gc" && kind !== "deleted";
 }
 
 function sectionsOf(doc: Y.Doc, structs: readonly ScannedStruct[]): Section[] {
