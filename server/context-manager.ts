@@ -27,6 +27,7 @@ import type {
   Caller,
   ChangeOutcome,
   ChangeRequest,
+  ChangesPage,
   ChangesRequest,
   ConflictService,
   ContextService,
@@ -259,7 +260,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     if (!(await this.#storage.remove(id))) throw notFound();
   }
 
-  async changes(_caller: Caller, id: ContextId, request: ChangesRequest): Promise<Page<ChangeRecord>> {
+  async changes(_caller: Caller, id: ContextId, request: ChangesRequest): Promise<ChangesPage> {
     this.#assertOpen();
     return this.#past.listChanges(id, request);
   }

@@ -8,7 +8,6 @@
  *
  * Not here: changes to a context (server/use-cases/history.ts), what a checkpoint is named (there too).
  */
-import type { ChangeRecord } from "../../shared/change.ts";
 import type { ContextHead } from "../../shared/context.ts";
 import type { Authorship, BlameLine, Diff } from "../../shared/history.ts";
 import type { ContextId } from "../../shared/ids.ts";
@@ -16,7 +15,7 @@ import type { Json } from "../../shared/json.ts";
 import { LIMITS, type Limits } from "../../shared/limits.ts";
 import { parsePath } from "../../shared/path.ts";
 import type { Clock } from "../clock.ts";
-import type { ChangesRequest, Page, ReadContext, UndoRequest } from "../context-service.ts";
+import type { ChangesPage, ChangesRequest, ReadContext, UndoRequest } from "../context-service.ts";
 import type { Reading } from "../state/history/revert-ops.ts";
 import type { UndoPlan } from "../state/history/undo-plan.ts";
 import type { LogPlace } from "../state/history/version-seek.ts";
@@ -127,8 +126,8 @@ export class HistoryManager {
     return this.#turns.take(async () => this.#runner.checkpoint(await view.between(place, place)));
   }
 
-  /** @throws {ServiceError} CONTEXT_NOT_FOUND, INVALID_REQUEST */
-  async listChanges(id: ContextId, request: ChangesRequest): Promise<Page<ChangeRecord>> {
+  /** @throws {ServiceError} CONTEXT_NOT_FOUND, VERSION_NOT_FOUND, INVALID_REQUEST */
+  async listChanges(id: ContextId, request: ChangesRequest): Promise<ChangesPage> {
     return listChanges(this.#log, await LogView.of(this.#log, id), request);
   }
 

@@ -160,6 +160,6 @@ function notKept(version: number, oldest: number, named: readonly number[]): Ser
 }
 
 /** The log was trimmed, or the context deleted, while it was read. */
-function trimmed(): ServiceError {
+export function trimmed(): ServiceError {
   return new ServiceError("STORE_UNAVAILABLE", "The history was shortened while it was read. Ask again in a moment.");
 }
