@@ -34,9 +34,8 @@ export interface WriteResult {
   readonly paths: readonly string[];
 }
 
-type LoadContext = (
-  id: ContextId,
-) => Promise<(StoredState & { readonly meta: ContextMeta; readonly head: ContextHead }) | undefined>;
+type Loaded = StoredState & { readonly meta: ContextMeta; readonly head: ContextHead };
+type LoadContext = (id: ContextId) => Promise<Loaded | undefined>;
 
 /** The pieces of time that this manager needs; server/clock.ts has them. */
 interface Turns {
@@ -209,8 +208,7 @@ export class StateManager<W extends QueuedWrite> {
     const { limits, turns } = this.#options;
     const nowMs = turns.monotonicMs();
     const idle = [...this.#live.values()].filter((context) => context.isIdle).sort((a, b) => a.lastUseMs - b.lastUseMs);
-    let bytes = 0;
-    for (const context of this.#live.values()) bytes += context.state.size.bytes;
+    let bytes = this.#liveBytes();
     for (const context of idle) {
       const isOld = nowMs - context.lastUseMs >= limits.idleUnloadMs;
       if (!isOld && bytes <= limits.liveBytesMax) continue;
@@ -230,8 +228,14 @@ export class StateManager<W extends QueuedWrite> {
   #loadOnce(id: ContextId): Promise<LiveContext<W>> {
     const underWay = this.#loading.get(id);
     if (underWay !== undefined) return underWay;
-    const loading = this.#load(id)
-      .then((context) => {
+    // who reads many large contexts must not have to wait for the next round
+    if (this.#liveBytes() > this.#options.limits.liveBytesMax) this.unloadIdle();
+    const loading = this.#options
+      .load(id)
+      .then((stored) => {
+        if (stored === undefined) throw notFound();
+        // made and live in one step: a schema that is registered meanwhile is this one's or finds it
+        const context = this.#contextOf(stored);
         // forgotten meanwhile: whoever asked asks again
         if (this.#loading.get(id) === loading) this.#live.set(id, context);
         else context.droppedBy = dropped();
@@ -244,14 +248,18 @@ export class StateManager<W extends QueuedWrite> {
     return loading;
   }
 
-  async #load(id: ContextId): Promise<LiveContext<W>> {
-    const stored = await this.#options.load(id);
-    if (stored === undefined) throw notFound();
-    const { nodeClientId, schemaOf } = this.#options;
+  #contextOf(stored: Loaded): LiveContext<W> {
+    const { nodeClientId, schemaOf, turns } = this.#options;
     const state = new ContextState(stored, nodeClientId(), schemaOf(stored.meta));
     const context = new LiveContext<W>(stored.meta, state, stored.head.lockSeq);
-    context.lastUseMs = this.#options.turns.monotonicMs();
+    context.lastUseMs = turns.monotonicMs();
     return context;
+  }
+
+  #liveBytes(): number {
+    let bytes = 0;
+    for (const { state } of this.#live.values()) bytes += state.size.bytes;
+    return bytes;
   }
 }
 
