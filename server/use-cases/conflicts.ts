@@ -33,6 +33,8 @@ interface ConflictUseCasesOptions {
 
 /** Records looked through for one page of a filtered listing; the page's `next` goes on from there. */
 const LOOKED_AT_MAX = 10 * LIMITS.listLimitMax;
+/** Records that are read at once: a conflict may have 32 KB. */
+const READ_AT_ONCE = 50;
 
 export class ConflictUseCases implements ConflictService {
   readonly #access: ContextAccess;
@@ -55,7 +57,7 @@ export class ConflictUseCases implements ConflictService {
     for (let lookedAt = 0; lookedAt < LOOKED_AT_MAX;) {
       const records = await this.#storage.listRecords(id, "conflicts", {
         reverse: true,
-        limit: LIMITS.listLimitMax,
+        limit: READ_AT_ONCE,
         ...(last === undefined ? {} : { after: keyOf(last) }),
       });
       for (const { value } of records) {
@@ -64,7 +66,7 @@ export class ConflictUseCases implements ConflictService {
           return pageOf(items.slice(0, limit), items[limit - 1]?.id);
         last = conflict.id;
       }
-      if (records.length < LIMITS.listLimitMax) return { items };
+      if (records.length < READ_AT_ONCE) return { items };
       lookedAt += records.length;
     }
     return pageOf(items, last);
