@@ -17,7 +17,12 @@ const IDLE_MS = 60_000;
 
 export interface WorkerPoolOptions {
   readonly threads: number;
+  /** Nobody live waits for it: its threads step back when cores are short. */
+  readonly isBackground?: boolean;
 }
+
+/** The lowest there is. Only Linux gives threads a priority of their own; elsewhere it would be the whole process'. */
+const BACKGROUND_NICENESS = process.platform === "linux" ? 19 : 0;
 
 /** The shape of a worker module: each function takes one value. */
 type Functions<Module> = { readonly [Name in keyof Module]: (input: never) => unknown };
@@ -27,13 +32,15 @@ type Output<F> = F extends (input: never) => infer O ? Awaited<O> : never;
 export class WorkerPool<Module extends Functions<Module>> {
   readonly #module: URL;
   readonly #threads: number;
+  readonly #niceness: number;
   #pool: Piscina | undefined;
   #isClosed = false;
 
   /** `module` is without extension, and beside the source of the caller as beside its compiled form. */
-  constructor(module: URL, { threads }: WorkerPoolOptions) {
+  constructor(module: URL, { threads, isBackground = false }: WorkerPoolOptions) {
     this.#module = module;
     this.#threads = threads;
+    this.#niceness = isBackground ? BACKGROUND_NICENESS : 0;
   }
 
   /**
@@ -66,6 +73,7 @@ export class WorkerPool<Module extends Functions<Module>> {
       minThreads: 0,
       maxThreads: this.#threads,
       idleTimeout: IDLE_MS,
+      niceIncrement: this.#niceness,
     });
     const retire = (): void => {
       if (this.#pool === pool) this.#pool = undefined;
