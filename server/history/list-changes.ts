@@ -98,7 +98,7 @@ function filterOf({ since = 0, actor, path }: ChangesRequest): (entry: LogEntry)
   };
 }
 
-export function recordOf({ version, seq, actor, origin, atMs, message, paths, resolves }: LogEntry): ChangeRecord {
+function recordOf({ version, seq, actor, origin, atMs, message, paths, resolves }: LogEntry): ChangeRecord {
   return {
     version,
     seq,

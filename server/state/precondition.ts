@@ -10,6 +10,7 @@
 import type * as Y from "yjs";
 import type { JsonOp, VersionScope } from "../../shared/change.ts";
 import { ServiceError } from "../../shared/errors.ts";
+import { isoTime } from "../../shared/iso-time.ts";
 import { isJsonObject } from "../../shared/json.ts";
 import type { Json } from "../../shared/json.ts";
 import { LIMITS } from "../../shared/limits.ts";
@@ -86,7 +87,7 @@ function moved(ifVersion: number, { doc, version }: Present, last: LastWrite | u
       details: {
         ...details,
         path,
-        changedBy: { actor, version: last.version, at: new Date(atMs).toISOString() },
+        changedBy: { actor, version: last.version, at: isoTime(atMs) },
         ...(value === undefined ? {} : { value }),
       },
     },
