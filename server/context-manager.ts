@@ -47,9 +47,10 @@ import type { Logger } from "./monitor/logger.ts";
 import { olderTouches } from "./context/older-touches.ts";
 import { Recreation, wasCompacted } from "./context/recreation.ts";
 import { authorIdOf } from "./state/author-id.ts";
+import { contextNotFound } from "./state/context-not-found.ts";
 import { writeInitialData } from "./state/json/json-data.ts";
 import type { Precondition } from "./state/precondition.ts";
-import { StateManager, notFound } from "./state/state-manager.ts";
+import { StateManager } from "./state/state-manager.ts";
 import type { LiveContext, WriteResult } from "./state/state-manager.ts";
 import type { OpsWrite } from "./state/writes.ts";
 import type { Idempotency } from "./storage/change-log.ts";
@@ -255,9 +256,9 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     // what is under way ends first, so that nothing is appended after the end
     if (live !== undefined) await live.durable.catch(() => undefined);
     // forgotten before it is removed: what still writes must not reach a new context of the same id
-    this.#state.forget(id, notFound());
+    this.#state.forget(id, contextNotFound());
     this.#sync.endAll(id, new ServiceError("CONTEXT_NOT_FOUND", "The context was deleted."));
-    if (!(await this.#storage.remove(id))) throw notFound();
+    if (!(await this.#storage.remove(id))) throw contextNotFound();
   }
 
   async changes(_caller: Caller, id: ContextId, request: ChangesRequest): Promise<ChangesPage> {

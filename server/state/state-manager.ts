@@ -15,6 +15,7 @@ import type { ContextHead, ContextMeta } from "../../shared/context.ts";
 import { ServiceError } from "../../shared/errors.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import type { Limits } from "../../shared/limits.ts";
+import { contextNotFound } from "./context-not-found.ts";
 import { ContextState } from "./context-state.ts";
 import type { StoredState } from "./context-state.ts";
 import type { ContextSchema } from "./schema/context-schema.ts";
@@ -233,7 +234,7 @@ export class StateManager<W extends QueuedWrite> {
     const loading = this.#options
       .load(id)
       .then((stored) => {
-        if (stored === undefined) throw notFound();
+        if (stored === undefined) throw contextNotFound();
         // made and live in one step: a schema that is registered meanwhile is this one's or finds it
         const context = this.#contextOf(stored);
         // forgotten meanwhile: whoever asked asks again
@@ -261,14 +262,6 @@ export class StateManager<W extends QueuedWrite> {
     for (const { state } of this.#live.values()) bytes += state.size.bytes;
     return bytes;
   }
-}
-
-/** The one wording for a context that is not there or may not be seen. */
-export function notFound(): ServiceError {
-  return new ServiceError(
-    "CONTEXT_NOT_FOUND",
-    "There is no such context, or you may not read it. Check the id, or create it first.",
-  );
 }
 
 function dropped(): ServiceError {

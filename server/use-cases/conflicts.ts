@@ -18,6 +18,7 @@ import { findMarked } from "../../shared/read-data.ts";
 import type { Clock } from "../clock.ts";
 import type { ContextAccess } from "../context-access.ts";
 import type { Caller, ConflictService, Page } from "../context-service.ts";
+import { contextNotFound } from "../state/context-not-found.ts";
 import { conflictOf, conflictRecordKey, conflictWrite, resolvedBy } from "../state/conflict/conflict-record.ts";
 import { opsOfSide } from "../state/conflict/conflict-resolver.ts";
 import type { ChangeLog } from "../storage/change-log.ts";
@@ -26,8 +27,8 @@ type ListRequest = Parameters<ConflictService["list"]>[2];
 type ResolveRequest = Parameters<ConflictService["resolve"]>[2];
 
 interface ConflictUseCasesOptions {
-  readonly access: ContextAccess;
-  readonly storage: Pick<ChangeLog, "readRecord" | "listRecords" | "writeRecords">;
+  readonly access: Pick<ContextAccess, "change">;
+  readonly storage: Pick<ChangeLog, "summary" | "readRecord" | "listRecords" | "writeRecords">;
   readonly clock: Clock;
 }
 
@@ -37,7 +38,7 @@ const LOOKED_AT_MAX = 10 * LIMITS.listLimitMax;
 const READ_AT_ONCE = 50;
 
 export class ConflictUseCases implements ConflictService {
-  readonly #access: ContextAccess;
+  readonly #access: Pick<ContextAccess, "change">;
   readonly #storage: ConflictUseCasesOptions["storage"];
   readonly #clock: Clock;
   /** Resolutions under way: the last one of each conflict. */
@@ -119,7 +120,7 @@ export class ConflictUseCases implements ConflictService {
 
   /** @throws {ServiceError} CONTEXT_NOT_FOUND */
   async #assertContext(id: ContextId): Promise<void> {
-    await this.#access.look(id, () => undefined);
+    if ((await this.#storage.summary(id)) === undefined) throw contextNotFound();
   }
 }
 
