@@ -5,6 +5,7 @@
  */
 import { Foreign, ListDraft, ObjectDraft, TextDraft } from "./json-draft.ts";
 import type { DraftValue } from "./json-draft.ts";
+import { XmlDraft, sameTree } from "./xml-draft.ts";
 
 /**
  * True when writing `wanted` over `present` would change nothing. A text holds what an equal string says, but a string

@@ -16,7 +16,7 @@ import { checkKey } from "./json-checks.ts";
 import { isPlainObject, isXml, textOf } from "../../../shared/yjs-values.ts";
 import { editedString, leastEdits } from "./text-edit.ts";
 import type { TextEdit } from "./text-edit.ts";
-import { XmlDraft, sameTree } from "./xml-draft.ts";
+import { XmlDraft } from "./xml-draft.ts";
 
 export type DraftValue = null | boolean | number | string | Uint8Array | DraftType | Foreign;
 
