@@ -130,7 +130,10 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       history,
       storage,
       clock,
-      compact: (caller, id) => compaction.compact(caller, id),
+      compact: async (caller, id) => {
+        this.#assertOpen();
+        return compaction.compact(caller, id);
+      },
     });
     this.conflicts = new ConflictUseCases({ access: this, storage, clock });
     this.types = new TypeUseCases({ access: this, types, storage, clock });

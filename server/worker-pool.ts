@@ -12,6 +12,7 @@
  * Not here: what the functions do. Input and output are copied: send only what is read, and no view into a larger buffer.
  */
 import { Piscina } from "piscina";
+import { ServiceError } from "../shared/errors.ts";
 
 const IDLE_MS = 60_000;
 
@@ -45,16 +46,20 @@ export class WorkerPool<Module extends Functions<Module>> {
 
   /**
    * @param given buffers in `input` that the thread may keep: they are moved instead of copied, and are of no use here after
-   * @throws what the function throws; an Error when its thread died or the pool was closed
+   * @throws what the function throws; an Error when its thread died; ServiceError SHUTTING_DOWN when the pool was closed
    */
   async run<Name extends keyof Module & string>(
     name: Name,
     input: Input<Module[Name]>,
     given: readonly ArrayBuffer[] = [],
   ): Promise<Output<Module[Name]>> {
-    if (this.#isClosed) throw new Error("the worker pool was closed");
+    if (this.#isClosed) throw closed();
     this.#pool ??= this.#open();
-    return this.#pool.run(input, { name, transferList: [...given] });
+    try {
+      return await this.#pool.run(input, { name, transferList: [...given] });
+    } catch (error) {
+      throw this.#isClosed ? closed(error) : error;
+    }
   }
 
   /** Ends the threads; what runs and waits is rejected. */
@@ -84,6 +89,10 @@ export class WorkerPool<Module extends Functions<Module>> {
     pool.on("workerDestroy", () => queueMicrotask(() => void (pool.threads.length === 0 && retire())));
     return pool;
   }
+}
+
+function closed(cause?: unknown): ServiceError {
+  return new ServiceError("SHUTTING_DOWN", "The server is stopping. Ask again in a moment.", { cause });
 }
 
 /** A module that teaches a thread TypeScript: `--import tsx` by itself does so on the main thread only. */
