@@ -14,8 +14,8 @@ import { isoTime } from "../../shared/iso-time.ts";
 import { isJsonObject } from "../../shared/json.ts";
 import type { Json } from "../../shared/json.ts";
 import { LIMITS } from "../../shared/limits.ts";
-import { outlineAt } from "../../shared/outline.ts";
 import { escapeStep } from "../../shared/path.ts";
+import { outlineAt } from "./outline-at.ts";
 import type { LastWrite, TouchIndex } from "./touch-index.ts";
 
 export interface Precondition {
