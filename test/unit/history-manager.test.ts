@@ -251,8 +251,7 @@ describe("the list of changes", () => {
     past.ops("cid", [{ op: "replace", path: "/n", value: 2 }]);
     const rig = await logOf(past);
     const forwards = await pages(rig, { actor: actorOf("cid") }, 5);
-    expect(forwards.flat()).toEqual([2]);
-    expect(forwards.length).toBeLessThan(4);
+    expect(forwards).toEqual([[], [2]]);
     expect((await pages(rig, { actor: actorOf("bob"), newestFirst: true }, 5)).flat()).toEqual([1]);
   });
 });
