@@ -10,7 +10,16 @@ import type { Checkpoint, LogEntry, StoredContext } from "../../server/storage/c
 export const NODE = 7;
 
 export function checkpointOf(doc: Y.Doc, more: Partial<Checkpoint> = {}): Checkpoint {
-  return { seq: 0, version: 0, state: Y.encodeStateAsUpdateV2(doc), owners: [], retired: [], authorSalt: 0, firstEpoch: 1, ...more };
+  return {
+    seq: 0,
+    version: 0,
+    state: Y.encodeStateAsUpdateV2(doc),
+    owners: [],
+    retired: [],
+    authorSalt: 0,
+    firstEpoch: 1,
+    ...more,
+  };
 }
 
 /** A context at version 0 with this data. */
