@@ -26,6 +26,7 @@ import type {
   Caller,
   ChangeOutcome,
   ChangeRequest,
+  ChangesPage,
   ChangesRequest,
   ConflictService,
   ContextService,
@@ -47,9 +48,10 @@ import { olderTouches } from "./context/older-touches.ts";
 import { answerRequest } from "./context/session-requests.ts";
 import { Recreation, wasCompacted } from "./context/recreation.ts";
 import { authorIdOf } from "./state/author-id.ts";
+import { contextNotFound } from "./state/context-not-found.ts";
 import { writeInitialData } from "./state/json/json-data.ts";
 import type { Precondition } from "./state/precondition.ts";
-import { StateManager, notFound } from "./state/state-manager.ts";
+import { StateManager } from "./state/state-manager.ts";
 import type { LiveContext, WriteResult } from "./state/state-manager.ts";
 import type { OpsWrite } from "./state/writes.ts";
 import type { Idempotency } from "./storage/change-log.ts";
@@ -141,7 +143,10 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       history,
       storage,
       clock,
-      compact: (caller, id) => compaction.compact(caller, id),
+      compact: async (caller, id) => {
+        this.#assertOpen();
+        return compaction.compact(caller, id);
+      },
     });
     this.conflicts = new ConflictUseCases({ access: this, storage, clock });
     this.types = new TypeUseCases({ access: this, types, storage, clock });
@@ -269,12 +274,12 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     // what is under way ends first, so that nothing is appended after the end
     if (live !== undefined) await live.durable.catch(() => undefined);
     // forgotten before it is removed: what still writes must not reach a new context of the same id
-    this.#state.forget(id, notFound());
+    this.#state.forget(id, contextNotFound());
     this.#sync.endAll(id, new ServiceError("CONTEXT_NOT_FOUND", "The context was deleted."));
-    if (!(await this.#storage.remove(id))) throw notFound();
+    if (!(await this.#storage.remove(id))) throw contextNotFound();
   }
 
-  async changes(_caller: Caller, id: ContextId, request: ChangesRequest): Promise<Page<ChangeRecord>> {
+  async changes(_caller: Caller, id: ContextId, request: ChangesRequest): Promise<ChangesPage> {
     this.#assertOpen();
     return this.#past.listChanges(id, request);
   }

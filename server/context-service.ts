@@ -79,12 +79,18 @@ export interface Page<Item> {
 }
 
 export interface ChangesRequest {
+  /** Begin after this version; with the oldest change that is kept unless given. */
   readonly since?: number;
   readonly newestFirst?: boolean;
   readonly before?: number;
   readonly path?: string;
   readonly actor?: Actor;
   readonly limit: number;
+}
+
+export interface ChangesPage extends Page<ChangeRecord> {
+  /** In order of version: the last one that was looked at, whether it was wanted or not. */
+  readonly through: number;
 }
 
 export interface RestoreRequest {
@@ -264,17 +270,18 @@ export interface ContextService {
   /**
    * Changes with version > since in order, or with `newestFirst` those with version < before in reverse order; those that
    * overlap `path` and are by `actor` only. A page's `next` is the version to go on from (as `since`, or as `before`).
-   * @throws {ServiceError} CONTEXT_NOT_FOUND, INVALID_REQUEST
+   * @throws {ServiceError} CONTEXT_NOT_FOUND, INVALID_REQUEST; VERSION_NOT_FOUND when not every change after `since` is kept
    */
   changes(caller: Caller, id: ContextId, request: ChangesRequest): Promise<Page<ChangeRecord>>;
   /**
    * A gap-free feed of changes after `since`: first those of the log, then live ones, in version order, until `signal` aborts.
-   * Ends by itself (throws CONTEXT_NOT_FOUND, STORE_UNAVAILABLE, SHUTTING_DOWN) when the context or the server goes.
+   * Ends by itself (throws CONTEXT_NOT_FOUND, STORE_UNAVAILABLE, SHUTTING_DOWN) when the context or the server goes, or
+   * the log does not keep all that follows (VERSION_NOT_FOUND).
    */
   follow(
     caller: Caller,
     id: ContextId,
-    request: { readonly since: number; readonly path?: string; readonly signal: AbortSignal },
+    request: { readonly since: number; readonly path?: string; readonly actor?: Actor; readonly signal: AbortSignal },
   ): AsyncIterable<ChangeRecord>;
   /** Readiness: reasons why the service cannot do its work now, none when it can. */
   readiness(): readonly string[];

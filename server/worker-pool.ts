@@ -12,12 +12,18 @@
  * Not here: what the functions do. Input and output are copied: send only what is read, and no view into a larger buffer.
  */
 import { Piscina } from "piscina";
+import { ServiceError } from "../shared/errors.ts";
 
 const IDLE_MS = 60_000;
 
 export interface WorkerPoolOptions {
   readonly threads: number;
+  /** Nobody live waits for it: its threads step back when cores are short. */
+  readonly isBackground?: boolean;
 }
+
+/** The lowest there is. Only Linux gives threads a priority of their own; elsewhere it would be the whole process'. */
+const BACKGROUND_NICENESS = process.platform === "linux" ? 19 : 0;
 
 /** The shape of a worker module: each function takes one value. */
 type Functions<Module> = { readonly [Name in keyof Module]: (input: never) => unknown };
@@ -27,27 +33,33 @@ type Output<F> = F extends (input: never) => infer O ? Awaited<O> : never;
 export class WorkerPool<Module extends Functions<Module>> {
   readonly #module: URL;
   readonly #threads: number;
+  readonly #niceness: number;
   #pool: Piscina | undefined;
   #isClosed = false;
 
   /** `module` is without extension, and beside the source of the caller as beside its compiled form. */
-  constructor(module: URL, { threads }: WorkerPoolOptions) {
+  constructor(module: URL, { threads, isBackground = false }: WorkerPoolOptions) {
     this.#module = module;
     this.#threads = threads;
+    this.#niceness = isBackground ? BACKGROUND_NICENESS : 0;
   }
 
   /**
    * @param given buffers in `input` that the thread may keep: they are moved instead of copied, and are of no use here after
-   * @throws what the function throws; an Error when its thread died or the pool was closed
+   * @throws what the function throws; an Error when its thread died; ServiceError SHUTTING_DOWN when the pool was closed
    */
   async run<Name extends keyof Module & string>(
     name: Name,
     input: Input<Module[Name]>,
     given: readonly ArrayBuffer[] = [],
   ): Promise<Output<Module[Name]>> {
-    if (this.#isClosed) throw new Error("the worker pool was closed");
+    if (this.#isClosed) throw closed();
     this.#pool ??= this.#open();
-    return this.#pool.run(input, { name, transferList: [...given] });
+    try {
+      return await this.#pool.run(input, { name, transferList: [...given] });
+    } catch (error) {
+      throw this.#isClosed ? closed(error) : error;
+    }
   }
 
   /** Ends the threads; what runs and waits is rejected. */
@@ -66,6 +78,7 @@ export class WorkerPool<Module extends Functions<Module>> {
       minThreads: 0,
       maxThreads: this.#threads,
       idleTimeout: IDLE_MS,
+      niceIncrement: this.#niceness,
     });
     const retire = (): void => {
       if (this.#pool === pool) this.#pool = undefined;
@@ -76,6 +89,10 @@ export class WorkerPool<Module extends Functions<Module>> {
     pool.on("workerDestroy", () => queueMicrotask(() => void (pool.threads.length === 0 && retire())));
     return pool;
   }
+}
+
+function closed(cause?: unknown): ServiceError {
+  return new ServiceError("SHUTTING_DOWN", "The server is stopping. Ask again in a moment.", { cause });
 }
 
 /** A module that teaches a thread TypeScript: `--import tsx` by itself does so on the main thread only. */

@@ -120,6 +120,8 @@ export const LIMITS = {
   conflictValueBytesMax: 16 * 1024,
   /** Conflicts remembered of one context; older ones go, but for open ones. */
   conflictsKeptMax: 10_000,
+  /** Open ones beyond those: who never decides must not make them grow for ever. */
+  conflictsOpenMax: 2000,
   /** Conflicts told of one change; an offline day merged at once may have thousands. */
   conflictsPerChangeMax: 100,
   /** Runs of Yjs ids of deleted content whose place is remembered for one context, some 80 bytes each, in two generations. */

@@ -3,20 +3,20 @@
  *
  * Invariants:
  *  1. Changes come in version order without a gap, and only durable ones.
- *  2. A feed that nobody reads holds nothing but its own position.
+ *  2. A feed that nobody reads holds nothing but its own position; it looks at each change once, wanted or not.
  *
  * Not here: the form on the wire (transport/rest/event-feed.ts).
  */
 import type { ChangeRecord } from "../../shared/change.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import { LIMITS } from "../../shared/limits.ts";
-import type { ChangesRequest, Page } from "../context-service.ts";
+import type { ChangesPage, ChangesRequest } from "../context-service.ts";
 
 interface ChangeSource {
   /** @throws {ServiceError} when the context or the server is gone */
-  changes(request: ChangesRequest): Promise<Page<ChangeRecord>>;
+  readonly changes: (request: ChangesRequest) => Promise<ChangesPage>;
   /** Calls `wake` after each publication and end of the context. */
-  watch(id: ContextId, wake: () => void): () => void;
+  readonly watch: (id: ContextId, wake: () => void) => () => void;
 }
 
 export type FeedRequest = Pick<ChangesRequest, "path" | "actor"> & {
@@ -36,9 +36,9 @@ export async function* changeFeed(
   try {
     for (let since = start; !signal.aborted;) {
       news = new Signal();
-      const { items, next } = await changes({ ...filter, since, limit: LIMITS.listLimitMax });
+      const { items, next, through } = await changes({ ...filter, since, limit: LIMITS.listLimitMax });
       yield* items;
-      since = next === undefined ? (items.at(-1)?.version ?? since) : Number(next);
+      since = through;
       if (next === undefined) await news.raised;
     }
   } finally {

@@ -34,7 +34,10 @@ export async function answerRequest(
     }
     case "lock": {
       const { signal, end } = leases.asking(request.lock.lockId);
-      return service.locks.acquire(holder, id, { ...request.lock, signal }).then(lockView).finally(end);
+      return service.locks
+        .acquire(holder, id, { ...request.lock, signal })
+        .then(lockView)
+        .finally(end);
     }
     case "renew-lock": {
       const { lockId, fencingToken, paths } = request;

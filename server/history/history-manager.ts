@@ -8,22 +8,20 @@
  *
  * Not here: changes to a context (server/use-cases/history.ts), what a checkpoint is named (there too).
  */
-import type { ChangeRecord } from "../../shared/change.ts";
 import type { ContextHead } from "../../shared/context.ts";
 import type { Authorship, BlameLine, Diff } from "../../shared/history.ts";
 import type { ContextId } from "../../shared/ids.ts";
-import type { Json } from "../../shared/json.ts";
 import { LIMITS, type Limits } from "../../shared/limits.ts";
 import { parsePath } from "../../shared/path.ts";
 import type { Clock } from "../clock.ts";
-import type { ChangesRequest, Page, ReadContext, UndoRequest } from "../context-service.ts";
+import type { ChangesPage, ChangesRequest, ReadContext, UndoRequest } from "../context-service.ts";
 import type { Reading } from "../state/history/revert-ops.ts";
 import type { UndoPlan } from "../state/history/undo-plan.ts";
 import type { LogPlace } from "../state/history/version-seek.ts";
 import type { Checkpoint } from "../storage/change-log.ts";
 import { HistoryCache } from "./history-cache.ts";
 import type { HistoryRunner } from "./history-runner.ts";
-import type { HistoryTask } from "./history-tasks.ts";
+import type { Answers, HistoryTask } from "./history-tasks.ts";
 import { listChanges } from "./list-changes.ts";
 import { LogView } from "./log-view.ts";
 import type { HistoryLog } from "./log-view.ts";
@@ -66,7 +64,7 @@ export class HistoryManager {
     const view = await LogView.of(this.#log, id);
     const place = await view.placeOf(version);
     const task = { kind: "read", path, ...(depth === undefined ? {} : { depth }) } as const;
-    const data = await this.#at<Json>(view, place, task);
+    const data = await this.#at(view, place, task);
     const updatedAtMs = (await view.timeOf(place)) ?? view.meta.createdAtMs;
     const head: ContextHead = { seq: place.seq, version, lockSeq: 0, updatedAtMs };
     return { meta: view.meta, head, data };
@@ -78,7 +76,7 @@ export class HistoryManager {
     { version, path }: { readonly version: number; readonly path: string },
   ): Promise<Reading> {
     const view = await LogView.of(this.#log, id);
-    return this.#at<Reading>(view, await view.placeOf(version), { kind: "marked", path });
+    return this.#at(view, await view.placeOf(version), { kind: "marked", path });
   }
 
   /** @throws {ServiceError} as read; a path that is at neither version makes no difference */
@@ -92,7 +90,7 @@ export class HistoryManager {
     const [one, other] = [await view.placeOf(from), await view.placeOf(target)];
     const [first, last] = one.seq <= other.seq ? [one, other] : [other, one];
     const task = { kind: "diff", path, fromSeq: one.seq, toSeq: other.seq } as const;
-    const changes = await this.#answer<Diff["changes"]>(view, task, { first, last });
+    const changes = await this.#answer(view, task, { first, last });
     return { from, to: target, path, changes };
   }
 
@@ -106,8 +104,8 @@ export class HistoryManager {
     const base = await view.base();
     const { createdBy: actor, createdAtMs: atMs } = view.meta;
     const creation: Authorship | undefined = base.seq === 0 ? { version: 0, actor, atMs } : undefined;
-    const task: HistoryTask = { kind: "blame", path, ...(creation === undefined ? {} : { creation }) };
-    const lines = await this.#answer<readonly BlameLine[]>(view, task, { first: base, last: view.head });
+    const task = { kind: "blame", path, ...(creation === undefined ? {} : { creation }) } as const;
+    const lines = await this.#answer(view, task, { first: base, last: view.head });
     return { version: view.head.version, lines };
   }
 
@@ -117,7 +115,7 @@ export class HistoryManager {
     parsePath(path);
     const view = await LogView.of(this.#log, id);
     const first = await view.wholePlaceOf(from);
-    return this.#answer<UndoPlan>(view, { kind: "undo", actor, from, to, path }, { first, last: view.head });
+    return this.#answer(view, { kind: "undo", actor, from, to, path }, { first, last: view.head });
   }
 
   /** The document at a version, to be kept. @throws {ServiceError} CONTEXT_NOT_FOUND, VERSION_NOT_FOUND, RATE_LIMITED */
@@ -127,23 +125,31 @@ export class HistoryManager {
     return this.#turns.take(async () => this.#runner.checkpoint(await view.between(place, place)));
   }
 
-  /** @throws {ServiceError} CONTEXT_NOT_FOUND, INVALID_REQUEST */
-  async listChanges(id: ContextId, request: ChangesRequest): Promise<Page<ChangeRecord>> {
+  /** @throws {ServiceError} CONTEXT_NOT_FOUND, VERSION_NOT_FOUND, INVALID_REQUEST */
+  async listChanges(id: ContextId, request: ChangesRequest): Promise<ChangesPage> {
     return listChanges(this.#log, await LogView.of(this.#log, id), request);
   }
 
-  #at<Result>(view: LogView, place: LogPlace, task: HistoryTask): Promise<Result> {
-    return this.#answer<Result>(view, task, { first: place, last: place });
+  #at<Kind extends "read" | "marked">(view: LogView, place: LogPlace, task: TaskOf<Kind>): Promise<Answers[Kind]> {
+    return this.#answer(view, task, { first: place, last: place });
   }
 
-  async #answer<Result>(view: LogView, task: HistoryTask, { first, last }: Range): Promise<Result> {
+  async #answer<Kind extends HistoryTask["kind"]>(
+    view: LogView,
+    task: TaskOf<Kind>,
+    { first, last }: Range,
+  ): Promise<Answers[Kind]> {
     const { id, meta } = view;
     const key = JSON.stringify([id, meta.firstEpoch, first.version, last.version, task]);
-    return (await this.#cache.get(key, () =>
+    const found = await this.#cache.get(key, () =>
       this.#turns.take(async () => this.#runner.ask(await view.between(first, last), task)),
-    )) as Result;
+    );
+    // JSON text that `answer` made of this task: its types end at the thread and begin again here
+    return found as Answers[Kind];
   }
 }
+
+type TaskOf<Kind> = Extract<HistoryTask, { kind: Kind }>;
 
 /** From a checkpoint at or before `first` to `last`. */
 interface Range {

@@ -19,7 +19,10 @@ export interface HistoryRunner {
 }
 
 export class HistoryThread implements HistoryRunner {
-  readonly #pool = new WorkerPool<typeof worker>(new URL("./history-worker", import.meta.url), { threads: 1 });
+  readonly #pool = new WorkerPool<typeof worker>(new URL("./history-worker", import.meta.url), {
+    threads: 1,
+    isBackground: true,
+  });
 
   async ask(excerpt: Excerpt, task: HistoryTask): Promise<string> {
     return valueOf(await this.#pool.run("ask", { excerpt, task }, buffersOf(excerpt)));

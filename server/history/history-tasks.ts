@@ -51,7 +51,15 @@ export type HistoryTask =
       readonly to: number;
     };
 
-/** What comes back, as JSON text: BlameLine[], JsonOp[], UndoPlan, a Reading, or the data. */
+/** What comes back for each kind, as JSON text. */
+export interface Answers {
+  readonly read: Json;
+  readonly marked: Reading;
+  readonly diff: readonly JsonOp[];
+  readonly blame: readonly BlameLine[];
+  readonly undo: UndoPlan;
+}
+
 export function answer(excerpt: Excerpt, task: HistoryTask): string {
   return JSON.stringify(resultOf(excerpt, task));
 }
@@ -60,7 +68,7 @@ export function checkpointOf(excerpt: Excerpt): Checkpoint {
   return foldOf(excerpt).checkpoint();
 }
 
-function resultOf(excerpt: Excerpt, task: HistoryTask): Json | Reading | UndoPlan | readonly (JsonOp | BlameLine)[] {
+function resultOf(excerpt: Excerpt, task: HistoryTask): Answers[HistoryTask["kind"]] {
   switch (task.kind) {
     case "read":
       return readData(foldOf(excerpt).doc, task.path, task.depth);

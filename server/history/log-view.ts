@@ -10,6 +10,7 @@
 import type { ContextHead, ContextMeta } from "../../shared/context.ts";
 import { ServiceError } from "../../shared/errors.ts";
 import type { ContextId } from "../../shared/ids.ts";
+import { contextNotFound } from "../state/context-not-found.ts";
 import { seekVersion } from "../state/history/version-seek.ts";
 import type { LogPlace } from "../state/history/version-seek.ts";
 import type { ChangeLog, Checkpoint } from "../storage/change-log.ts";
@@ -45,7 +46,7 @@ export class LogView {
   /** @throws {ServiceError} CONTEXT_NOT_FOUND */
   static async of(log: HistoryLog, id: ContextId): Promise<LogView> {
     const summary = await log.summary(id);
-    if (summary === undefined) throw noContext();
+    if (summary === undefined) throw contextNotFound();
     return new LogView(log, id, summary);
   }
 
@@ -134,13 +135,6 @@ export class LogView {
   }
 }
 
-function noContext(): ServiceError {
-  return new ServiceError(
-    "CONTEXT_NOT_FOUND",
-    "There is no context with this id, or you may not read it. Check the id, or create the context.",
-  );
-}
-
 function notYet(version: number, current: number): ServiceError {
   return new ServiceError(
     "VERSION_NOT_FOUND",
@@ -160,6 +154,6 @@ function notKept(version: number, oldest: number, named: readonly number[]): Ser
 }
 
 /** The log was trimmed, or the context deleted, while it was read. */
-function trimmed(): ServiceError {
+export function trimmed(): ServiceError {
   return new ServiceError("STORE_UNAVAILABLE", "The history was shortened while it was read. Ask again in a moment.");
 }

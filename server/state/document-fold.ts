@@ -69,16 +69,18 @@ export class DocumentFold {
 
   /**
    * Entries in order, the first right after what was folded so far. One transaction for neighbours is two to six times
-   * cheaper than one each (notes/yjs.md §1).
+   * cheaper than one each (notes/yjs.md §1). Of a document that an epoch among them replaces no more is made than is kept
+   * of it: its client ids.
    * @throws {Error} when the log refers to content that it does not have
    */
   apply(entries: readonly FoldEntry[]): void {
-    for (let at = 0; at < entries.length;) {
-      if (entries[at]?.kind === "epoch") this.#begin(entries[at++]);
-      const from = at;
-      while (at < entries.length && entries[at]?.kind !== "epoch") at++;
-      this.#replay(entries.slice(from, at));
+    let from = 0;
+    for (const [at, entry] of entries.entries()) {
+      if (entry.kind !== "epoch") continue;
+      this.#begin(entry, entries.slice(from, at));
+      from = at + 1;
     }
+    this.#replay(entries.slice(from));
     if (this.#doc.store.pendingStructs !== null || this.#doc.store.pendingDs !== null) {
       throw new Error(`the log up to entry ${this.#seq} refers to content that it does not have`);
     }
@@ -97,9 +99,9 @@ export class DocumentFold {
     };
   }
 
-  #begin(entry: FoldEntry | undefined): void {
-    if (entry === undefined) return;
-    for (const client of Y.decodeStateVector(Y.encodeStateVector(this.#doc)).keys()) this.retired.add(client);
+  /** @param last what was still written to the document before */
+  #begin(entry: FoldEntry, last: readonly FoldEntry[]): void {
+    for (const client of this.#clientsAfter(last)) this.retired.add(client);
     for (const client of this.retired) {
       if (this.retired.size <= LIMITS.retiredIdsMax) break;
       this.retired.delete(client);
@@ -110,6 +112,13 @@ export class DocumentFold {
     this.#authorSalt = entry.authorSalt ?? 0;
     Y.applyUpdate(this.#doc, entry.update, FROM_LOG);
     this.#passed(entry);
+  }
+
+  /** Those that the document would have with these entries; in one order, however much of them it has already (FOLD 1). */
+  #clientsAfter(entries: readonly FoldEntry[]): readonly number[] {
+    const clients = new Set(this.#doc.store.clients.keys());
+    for (const { update } of entries) for (const client of Y.parseUpdateMeta(update).to.keys()) clients.add(client);
+    return [...clients].sort((a, b) => b - a);
   }
 
   #replay(entries: readonly FoldEntry[]): void {

@@ -10,11 +10,12 @@
 import type * as Y from "yjs";
 import type { JsonOp, VersionScope } from "../../shared/change.ts";
 import { ServiceError } from "../../shared/errors.ts";
+import { isoTime } from "../../shared/iso-time.ts";
 import { isJsonObject } from "../../shared/json.ts";
 import type { Json } from "../../shared/json.ts";
 import { LIMITS } from "../../shared/limits.ts";
-import { outlineAt } from "../../shared/outline.ts";
 import { escapeStep } from "../../shared/path.ts";
+import { outlineAt } from "./outline-at.ts";
 import type { LastWrite, TouchIndex } from "./touch-index.ts";
 
 export interface Precondition {
@@ -51,7 +52,9 @@ export interface Present {
 export function checkVersion({ version, scope }: Precondition, present: Present): void {
   if (version > present.version) throw fromTheFuture(version, present);
   if (scope === "paths" || version === present.version) return;
-  throw moved(version, present, present.touches.newestAt(""));
+  const last = present.touches.newestAt("");
+  // what came after it may have changed nothing that anybody reads
+  throw moved(version, present, last !== undefined && last.version > version ? last : undefined);
 }
 
 /** @throws {ServiceError} VERSION_CONFLICT */
@@ -72,7 +75,7 @@ function moved(ifVersion: number, { doc, version }: Present, last: LastWrite | u
   if (last === undefined) {
     return new ServiceError(
       "VERSION_CONFLICT",
-      `What changed between version ${ifVersion} and the present version ${version} is not kept any more. Read the context again and decide on what it says now.`,
+      `The context is at version ${version}, and what changed after version ${ifVersion} is not known. Read it again and decide on what it says now.`,
       { details },
     );
   }
@@ -86,7 +89,7 @@ function moved(ifVersion: number, { doc, version }: Present, last: LastWrite | u
       details: {
         ...details,
         path,
-        changedBy: { actor, version: last.version, at: new Date(atMs).toISOString() },
+        changedBy: { actor, version: last.version, at: isoTime(atMs) },
         ...(value === undefined ? {} : { value }),
       },
     },

@@ -15,6 +15,7 @@ import type { ContextHead, ContextMeta } from "../../shared/context.ts";
 import { ServiceError } from "../../shared/errors.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import type { Limits } from "../../shared/limits.ts";
+import { contextNotFound } from "./context-not-found.ts";
 import { ContextState } from "./context-state.ts";
 import type { StoredState } from "./context-state.ts";
 import type { ContextSchema } from "./schema/context-schema.ts";
@@ -34,9 +35,8 @@ export interface WriteResult {
   readonly paths: readonly string[];
 }
 
-type LoadContext = (
-  id: ContextId,
-) => Promise<(StoredState & { readonly meta: ContextMeta; readonly head: ContextHead }) | undefined>;
+type Loaded = StoredState & { readonly meta: ContextMeta; readonly head: ContextHead };
+type LoadContext = (id: ContextId) => Promise<Loaded | undefined>;
 
 /** The pieces of time that this manager needs; server/clock.ts has them. */
 interface Turns {
@@ -222,8 +222,7 @@ export class StateManager<W extends QueuedWrite> {
     const { limits, turns } = this.#options;
     const nowMs = turns.monotonicMs();
     const idle = [...this.#live.values()].filter((context) => context.isIdle).sort((a, b) => a.lastUseMs - b.lastUseMs);
-    let bytes = 0;
-    for (const context of this.#live.values()) bytes += context.state.size.bytes;
+    let bytes = this.#liveBytes();
     for (const context of idle) {
       const isOld = nowMs - context.lastUseMs >= limits.idleUnloadMs;
       if (!isOld && bytes <= limits.liveBytesMax) continue;
@@ -243,8 +242,14 @@ export class StateManager<W extends QueuedWrite> {
   #loadOnce(id: ContextId): Promise<LiveContext<W>> {
     const underWay = this.#loading.get(id);
     if (underWay !== undefined) return underWay;
-    const loading = this.#load(id)
-      .then((context) => {
+    // who reads many large contexts must not have to wait for the next round
+    if (this.#liveBytes() > this.#options.limits.liveBytesMax) this.unloadIdle();
+    const loading = this.#options
+      .load(id)
+      .then((stored) => {
+        if (stored === undefined) throw contextNotFound();
+        // made and live in one step: a schema that is registered meanwhile is this one's or finds it
+        const context = this.#contextOf(stored);
         // forgotten meanwhile: whoever asked asks again
         if (this.#loading.get(id) !== loading) context.droppedBy = dropped();
         else {
@@ -260,27 +265,23 @@ export class StateManager<W extends QueuedWrite> {
     return loading;
   }
 
-  async #load(id: ContextId): Promise<LiveContext<W>> {
-    const stored = await this.#options.load(id);
-    if (stored === undefined) throw notFound();
-    const { nodeClientId, schemaOf } = this.#options;
+  #contextOf(stored: Loaded): LiveContext<W> {
+    const { nodeClientId, schemaOf, turns } = this.#options;
     const state = new ContextState(stored, {
       nodeClientId: nodeClientId(),
-      monotonicMs: this.#options.turns.monotonicMs(),
+      monotonicMs: turns.monotonicMs(),
       schema: schemaOf(stored.meta),
     });
     const context = new LiveContext<W>(stored.meta, state, stored.head.lockSeq);
-    context.lastUseMs = this.#options.turns.monotonicMs();
+    context.lastUseMs = turns.monotonicMs();
     return context;
   }
-}
 
-/** The one wording for a context that is not there or may not be seen. */
-export function notFound(): ServiceError {
-  return new ServiceError(
-    "CONTEXT_NOT_FOUND",
-    "There is no such context, or you may not read it. Check the id, or create it first.",
-  );
+  #liveBytes(): number {
+    let bytes = 0;
+    for (const { state } of this.#live.values()) bytes += state.size.bytes;
+    return bytes;
+  }
 }
 
 function dropped(): ServiceError {

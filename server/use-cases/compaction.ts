@@ -30,6 +30,8 @@ export interface CompactionAccess {
 
 /** Makes the new document; on a thread of its own: recreation-pool.ts. */
 export interface Recreator {
+  /** Of one that takes time to begin: resolves when it has. To be asked before writes are held up for it. */
+  ready?(): Promise<void>;
   recreate(old: OldDocument): Promise<NewDocument>;
 }
 
@@ -53,6 +55,7 @@ export class Compaction {
   async compact(caller: Caller, id: ContextId): Promise<CompactOutcome> {
     let bytesBefore = 0;
     let bytesAfter = 0;
+    await this.#recreator.ready?.();
     const { version, epoch } = await this.#access.recreate(caller, id, async (old) => {
       const made = await this.#recreator.recreate(old);
       bytesBefore = old.state.byteLength;

@@ -18,6 +18,7 @@ import { findMarked } from "../../shared/read-data.ts";
 import type { Clock } from "../clock.ts";
 import type { ContextAccess } from "../context-access.ts";
 import type { Caller, ConflictService, Page } from "../context-service.ts";
+import { contextNotFound } from "../state/context-not-found.ts";
 import { conflictOf, conflictRecordKey, conflictWrite, resolvedBy } from "../state/conflict/conflict-record.ts";
 import { opsOfSide } from "../state/conflict/conflict-resolver.ts";
 import type { ChangeLog } from "../storage/change-log.ts";
@@ -26,16 +27,18 @@ type ListRequest = Parameters<ConflictService["list"]>[2];
 type ResolveRequest = Parameters<ConflictService["resolve"]>[2];
 
 interface ConflictUseCasesOptions {
-  readonly access: ContextAccess;
-  readonly storage: Pick<ChangeLog, "readRecord" | "listRecords" | "writeRecords">;
+  readonly access: Pick<ContextAccess, "change">;
+  readonly storage: Pick<ChangeLog, "summary" | "readRecord" | "listRecords" | "writeRecords">;
   readonly clock: Clock;
 }
 
 /** Records looked through for one page of a filtered listing; the page's `next` goes on from there. */
 const LOOKED_AT_MAX = 10 * LIMITS.listLimitMax;
+/** Records that are read at once: a conflict may have 32 KB. */
+const READ_AT_ONCE = 50;
 
 export class ConflictUseCases implements ConflictService {
-  readonly #access: ContextAccess;
+  readonly #access: Pick<ContextAccess, "change">;
   readonly #storage: ConflictUseCasesOptions["storage"];
   readonly #clock: Clock;
   /** Resolutions under way: the last one of each conflict. */
@@ -55,7 +58,7 @@ export class ConflictUseCases implements ConflictService {
     for (let lookedAt = 0; lookedAt < LOOKED_AT_MAX;) {
       const records = await this.#storage.listRecords(id, "conflicts", {
         reverse: true,
-        limit: LIMITS.listLimitMax,
+        limit: READ_AT_ONCE,
         ...(last === undefined ? {} : { after: keyOf(last) }),
       });
       for (const { value } of records) {
@@ -64,7 +67,7 @@ export class ConflictUseCases implements ConflictService {
           return pageOf(items.slice(0, limit), items[limit - 1]?.id);
         last = conflict.id;
       }
-      if (records.length < LIMITS.listLimitMax) return { items };
+      if (records.length < READ_AT_ONCE) return { items };
       lookedAt += records.length;
     }
     return pageOf(items, last);
@@ -118,7 +121,7 @@ export class ConflictUseCases implements ConflictService {
 
   /** @throws {ServiceError} CONTEXT_NOT_FOUND */
   async #assertContext(id: ContextId): Promise<void> {
-    await this.#access.look(id, () => undefined);
+    if ((await this.#storage.summary(id)) === undefined) throw contextNotFound();
   }
 }
 

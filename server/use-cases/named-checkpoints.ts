@@ -18,6 +18,7 @@ import type { Clock } from "../clock.ts";
 import type { Caller } from "../context-service.ts";
 import type { HistoryManager } from "../history/history-manager.ts";
 import { Turns } from "../history/turns.ts";
+import { contextNotFound } from "../state/context-not-found.ts";
 import { checkStored } from "../state/size-guard.ts";
 import type { ChangeLog } from "../storage/change-log.ts";
 
@@ -96,9 +97,7 @@ export class NamedCheckpoints {
 
   async #headVersion(id: ContextId): Promise<number> {
     const summary = await this.#storage.summary(id);
-    if (summary === undefined) {
-      throw new ServiceError("CONTEXT_NOT_FOUND", "There is no context with this id. Check the id, or create it.");
-    }
+    if (summary === undefined) throw contextNotFound();
     return summary.head.version;
   }
 

@@ -11,6 +11,11 @@ import type * as worker from "./recreation-worker.ts";
 export class RecreationPool implements Recreator {
   readonly #pool = new WorkerPool<typeof worker>(new URL("./recreation-worker", import.meta.url), { threads: 1 });
 
+  /** To start a thread takes as long as a large document. */
+  ready(): Promise<void> {
+    return this.#pool.run("ready", undefined);
+  }
+
   recreate(old: OldDocument): Promise<NewDocument> {
     return this.#pool.run("recreate", old);
   }

@@ -27,7 +27,7 @@ const FILES = ["fs", "fs/promises", "path", "url", "os"];
 export const LAYERS: Readonly<Record<string, Layer>> = {
   shared: { files: /^shared\//, imports: {}, npm: ["zod", "lib0", "yjs"], node: [] },
   clock: { files: /^server\/clock\.ts$/, imports: { shared: "all" }, npm: [], node: ["crypto"] },
-  "worker-pool": { files: /^server\/worker-pool\.ts$/, imports: {}, npm: ["piscina"], node: [] },
+  "worker-pool": { files: /^server\/worker-pool\.ts$/, imports: { shared: "all" }, npm: ["piscina"], node: [] },
   "change-log": { files: /^server\/storage\/change-log\.ts$/, imports: { shared: "all" }, npm: [], node: [] },
   state: {
     files: /^server\/state\//,

@@ -7,9 +7,9 @@
  *
  * Not here: what a process says of itself (probe.mjs).
  */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { readFileSync, readdirSync } from "node:fs";
-import { cpus } from "node:os";
+import { constants, cpus, setPriority } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 
 const TICKS_PER_SECOND = 100;
@@ -29,6 +29,21 @@ export function assertPinned(role: "server" | "load", pid: number): void {
   const cores = /^Cpus_allowed_list:\s+(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
   if (PINNING !== undefined && cores !== PINNING[role]) {
     throw new Error(`The ${role} should run on core ${PINNING[role]}, it may run on ${cores ?? "any"}.`);
+  }
+}
+
+/**
+ * Runs `work` while a program that does nothing but count takes what is left of the server's core, at the lowest priority.
+ * What comes of that is the kernel's doing: some let a thread that wakes wait for the end of a tick.
+ */
+export async function besideBusyProgram<Result>(work: () => Promise<Result>): Promise<Result> {
+  const [file = "", ...args] = pinned("server", [process.execPath, "--eval", "for (;;);"]);
+  const program = spawn(file, args, { stdio: "ignore" });
+  try {
+    setPriority(program.pid ?? 0, constants.priority.PRIORITY_LOW);
+    return await work();
+  } finally {
+    program.kill("SIGKILL");
   }
 }
 

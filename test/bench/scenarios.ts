@@ -6,6 +6,8 @@
 import type { Scenario } from "./scenario.ts";
 import { ack } from "./scenarios/ack.ts";
 import { coldLoad } from "./scenarios/cold-load.ts";
+import { compaction } from "./scenarios/compaction.ts";
+import { conflict } from "./scenarios/conflict.ts";
 import { history } from "./scenarios/history.ts";
 import { idle } from "./scenarios/idle.ts";
 import { lateJoin } from "./scenarios/late-join.ts";
@@ -25,4 +27,6 @@ export const SCENARIOS: readonly Scenario[] = [
   ack,
   rest,
   history,
+  conflict,
+  compaction,
 ];

@@ -2,43 +2,57 @@
  * The log on the disk against what was promised, as a machine that just lost power would find it.
  *
  *  S2  what was acknowledged or shown is there
- *  S3  positions and versions have no gap; the log only grows; checkpoint and tail give what the log from zero gives;
- *      what was read, announced or acknowledged at a version is what the log says at that version
- *  S8  a request under a key is in the log at most once, at the version that was answered; a refused one not at all
+ *  S3  the log from its base, and every checkpoint, give what the log from its beginning gave; what was read, announced or
+ *      acknowledged at a version is what the log says at that version
+ *  S8  a request under a key is in the log at most once, at the version that was answered; a refused one not at all; one
+ *      that changed nothing changed nothing
+ *
+ * Not here: the log by itself (log-replay.ts), the past (past-audit.ts), preconditions, conflicts.
  */
 import * as Y from "yjs";
 import type { Clock } from "../../server/clock.ts";
 import { ContextState } from "../../server/state/context-state.ts";
+import type { RetentionPolicy } from "../../server/state/retention.ts";
 import type { ChangeLog, LogEntry } from "../../server/storage/change-log.ts";
 import { KeyValueChangeLog } from "../../server/storage/log/key-value-change-log.ts";
 import type { KeyValueStore } from "../../server/storage/store/store.ts";
+import { ConflictAudit } from "./conflict-audit.ts";
 import type { Ledger } from "./ledger.ts";
-import { beyond, dataOf, vectorOf, viewOf } from "./replica-view.ts";
+import { LogReplay } from "./log-replay.ts";
+import type { Violate } from "./log-replay.ts";
+import { PastAudit } from "./past-audit.ts";
+import { checkPrecondition } from "./precondition-audit.ts";
+import { beyond, vectorOf, viewOf } from "./replica-view.ts";
 
-type Violate = (rule: string, what: string) => void;
-
-/** What the log says, version by version; kept between audits, so that each reads on where the last one ended. */
 export class Audit {
   readonly #ledger: Ledger;
   readonly #violate: Violate;
-  /** The log applied entry by entry, from the empty document. */
-  readonly doc = new Y.Doc();
-  readonly entries: LogEntry[] = [];
-  readonly #dataAt: string[];
-  readonly #vectorAt: ReadonlyMap<number, number>[];
-  readonly #versionOfKey = new Map<string, number>();
+  readonly replay: LogReplay;
+  readonly #past: PastAudit;
+  readonly #conflicts: ConflictAudit;
+  #baseVersion = 0;
 
-  constructor(ledger: Ledger, violate: Violate) {
+  constructor(ledger: Ledger, violate: Violate, retention: RetentionPolicy) {
     this.#ledger = ledger;
     this.#violate = violate;
-    this.doc.clientID = 1;
-    this.#dataAt = [dataOf(this.doc)];
-    this.#vectorAt = [new Map()];
+    this.replay = new LogReplay(ledger, violate);
+    const parts = { ledger, violate, replay: this.replay };
+    this.#past = new PastAudit({ ...parts, retention });
+    this.#conflicts = new ConflictAudit(parts);
+  }
+
+  get doc(): Y.Doc {
+    return this.replay.doc;
   }
 
   /** Of the newest change in the log at the last audit. */
   get version(): number {
-    return this.#dataAt.length - 1;
+    return this.replay.version;
+  }
+
+  /** Changes up to it are dropped. */
+  get baseVersion(): number {
+    return this.#baseVersion;
   }
 
   async check(log: ChangeLog): Promise<void> {
@@ -50,118 +64,104 @@ export class Audit {
   }
 
   async #check(log: ChangeLog): Promise<void> {
-    const stored = await log.load(this.#ledger.id);
-    if (stored === undefined) return this.#violate("S2 CTX-1", `context ${this.#ledger.id} is gone`);
-    this.#readOn(await log.read(this.#ledger.id, 0, Number.MAX_SAFE_INTEGER));
-    if (stored.head.seq !== this.entries.length || stored.head.version !== this.version) {
+    const { id } = this.#ledger;
+    const stored = await log.load(id);
+    if (stored === undefined) return this.#violate("S2 CTX-1", `context ${id} is gone`);
+    const { baseSeq, baseVersion } = stored.size;
+    this.#baseVersion = baseVersion;
+    this.replay.readOn(baseSeq, await log.read(id, 0, Number.MAX_SAFE_INTEGER));
+    const { head, meta } = stored;
+    const { entries, version, epochs } = this.replay;
+    if (head.seq !== entries.length || head.version !== version || meta.epoch !== epochs.length) {
       this.#violate(
-        "S3 LOG-2",
-        `the head says seq ${stored.head.seq}, version ${stored.head.version}; the log has ${this.entries.length} and ${this.version}`,
+        "S3 LOG-2 LOG-16",
+        `the head says seq ${head.seq}, version ${head.version}, epoch ${meta.epoch}; the log has ${entries.length}, ${version} and ${epochs.length}`,
       );
     }
     const loaded = new ContextState(stored, { nodeClientId: log.nodeClientId, monotonicMs: 0 }).doc;
     if (viewOf(loaded) !== viewOf(this.doc))
       this.#violate(
         "S3 STATE-7",
-        `checkpoint ${stored.checkpoint.seq} and tail differ from the log at version ${this.version}`,
+        `checkpoint ${stored.checkpoint.seq} and tail differ from the log at version ${version}`,
       );
-    this.#checkShown(loaded);
-    this.#checkVersions();
+    this.#checkShown();
+    this.#checkChanges();
+    this.#checkReads();
     this.#checkAnswers();
-  }
-
-  #readOn(entries: readonly LogEntry[]): void {
-    for (const [index, known] of this.entries.entries()) {
-      const now = entries[index];
-      if (now === undefined || !isSame(known, now))
-        return this.#violate("S2 LOG-1", `entry ${known.seq} of the log changed or is gone`);
-    }
-    for (const entry of entries.slice(this.entries.length)) this.#apply(entry);
-  }
-
-  #apply(entry: LogEntry): void {
-    const version = this.version + (entry.kind === "change" ? 1 : 0);
-    if (entry.seq !== this.entries.length + 1 || entry.version !== version) {
-      this.#violate(
-        "S3 LOG-2",
-        `after entry ${this.entries.length}, version ${this.version}, the log has seq ${entry.seq}, version ${entry.version}`,
-      );
-    }
-    this.entries.push(entry);
-    Y.applyUpdate(this.doc, entry.update);
-    if (this.doc.store.pendingStructs !== null || this.doc.store.pendingDs !== null) {
-      this.#violate("S3 LOG-3", `entry ${entry.seq} refers to content that comes later`);
-    }
-    this.#dataAt[version] = dataOf(this.doc);
-    this.#vectorAt[version] = vectorOf(this.doc);
-    if (entry.message === undefined) return;
-    const first = this.#versionOfKey.get(entry.message);
-    if (first !== undefined)
-      this.#violate("S8 IDEM-1", `request ${entry.message} is in the log twice, as versions ${first} and ${version}`);
-    this.#versionOfKey.set(entry.message, version);
+    await this.#past.check(log, stored.size);
+    await this.#conflicts.check(log);
   }
 
   /** Both ways round: what was shown adds nothing, and was not something else under the same clocks. */
-  #checkShown(loaded: Y.Doc): void {
-    const { shown, versionMax, announced } = this.#ledger;
+  #checkShown(): void {
+    const { versionMax, epochMax, shown } = this.#ledger;
     if (versionMax > this.version)
       this.#violate("S2 CTX-1", `version ${versionMax} was announced, the log ends at ${this.version}`);
-    const unkept = beyond(announced, vectorOf(loaded));
-    if (unkept !== undefined) this.#violate("S2 CTX-1", `announced in a state vector and not in the log: ${unkept}`);
-    const merged = new Y.Doc();
-    Y.applyUpdate(merged, Y.encodeStateAsUpdate(shown));
-    Y.applyUpdate(merged, Y.encodeStateAsUpdate(loaded));
-    const lost = beyond(vectorOf(merged), vectorOf(loaded));
-    if (lost !== undefined) this.#violate("S2 CTX-1", `shown and not in the log: ${lost}`);
-    else if (merged.store.pendingStructs !== null || viewOf(merged) !== viewOf(loaded))
-      this.#violate("S2 CTX-1", "what was shown differs from the log under the same clocks");
+    if (epochMax > this.replay.epochs.length)
+      this.#violate("S2 CTX-1", `epoch ${epochMax} was announced, the log ends in ${this.replay.epochs.length}`);
+    for (const [number, epoch] of shown) {
+      const kept = this.replay.epochs[number - 1]?.doc;
+      if (!epoch.isNew || kept === undefined) continue;
+      epoch.isNew = false;
+      const unkept = beyond(epoch.announced, vectorOf(kept));
+      if (unkept !== undefined) this.#violate("S2 CTX-1", `announced in a state vector and not in the log: ${unkept}`);
+      const merged = new Y.Doc();
+      Y.applyUpdate(merged, Y.encodeStateAsUpdate(epoch.doc));
+      Y.applyUpdate(merged, Y.encodeStateAsUpdate(kept));
+      const lost = beyond(vectorOf(merged), vectorOf(kept));
+      if (lost !== undefined) this.#violate("S2 CTX-1", `shown in epoch ${number} and not in the log: ${lost}`);
+      else if (merged.store.pendingStructs !== null || viewOf(merged) !== viewOf(kept))
+        this.#violate("S2 CTX-1", "what was shown differs from the log under the same clocks");
+    }
   }
 
-  #checkVersions(): void {
+  #checkChanges(): void {
     const ledger = this.#ledger;
-    for (const seen of ledger.changes) {
-      const entry = this.entries[seen.seq - 1];
-      if (
-        entry === undefined ||
-        entry.version !== seen.version ||
-        entry.actor !== seen.actor ||
-        !isSameUpdate(seen.update, entry.update)
-      ) {
+    for (const seen of ledger.changes.splice(0)) {
+      const entry = this.replay.entries[seen.seq - 1];
+      const isIt = entry?.version === seen.version && entry.actor === seen.actor;
+      if (!isIt || !isSameUpdate(seen.update, entry))
         this.#violate("S3 LOG-2", `version ${seen.version} was announced as something else than the log has`);
-      }
     }
-    for (const { version, data } of ledger.reads) {
-      if (this.#dataAt[version] !== data)
-        this.#violate(
-          "S3 CTX-1",
-          `a read at version ${version} saw ${data}, the log says ${this.#dataAt[version] ?? "nothing"}`,
-        );
-    }
-    for (const { version, vector, why } of ledger.claims) {
-      const lacking = beyond(vector, this.#vectorAt[version] ?? new Map());
+    for (const { epoch, version, vector, why } of ledger.claims.splice(0)) {
+      const lacking = beyond(vector, this.replay.epochs[epoch - 1]?.vectorAt.get(version) ?? new Map());
       if (lacking !== undefined) this.#violate("S3 WIRE-14", `${why} names version ${version}, which lacks ${lacking}`);
     }
-    ledger.changes = [];
-    ledger.reads = [];
-    ledger.claims = [];
+  }
+
+  #checkReads(): void {
+    for (const { version, data } of this.#ledger.reads.splice(0)) {
+      const logged = this.replay.dataAt(version);
+      if (logged !== data)
+        this.#violate(
+          "S3 CTX-1 HIST-1",
+          `a read at version ${version} saw ${data}, the log says ${logged ?? "nothing"}`,
+        );
+    }
   }
 
   #checkAnswers(): void {
-    for (const [key, answer] of this.#ledger.answers) {
-      const version = this.#versionOfKey.get(key);
-      if (answer.kind === "done" && answer.version !== version) {
+    const ledger = this.#ledger;
+    for (const { key, answer } of ledger.judged.splice(0)) {
+      const asked = ledger.asked.get(key);
+      if (asked !== undefined) checkPrecondition(asked, answer, this, this.#violate);
+    }
+    for (const [key, answer] of ledger.answers) {
+      if (answer.kind !== "done") continue;
+      const version = this.replay.versionOf(key);
+      const isNothing = answer.seq === 0 && Object.keys(ledger.asked.get(key)?.counts ?? {}).length === 0;
+      if (version !== (isNothing ? undefined : answer.version))
         this.#violate(
           "S2 CTX-1",
-          `request ${key} was answered with version ${answer.version} and is ${version ?? "not in the log"}`,
+          `request ${key} was answered with seq ${answer.seq}, version ${answer.version} and is ${version ?? "not in the log"}`,
         );
-      }
     }
   }
 
   /** Once everything is answered: what was only ever refused did not happen. */
   checkRefusals(): void {
     for (const [key, answer] of this.#ledger.answers) {
-      if (answer.kind === "refused" && this.#versionOfKey.has(key))
+      if (answer.kind === "refused" && this.replay.versionOf(key) !== undefined)
         this.#violate("S8 IDEM-1", `request ${key} was refused with ${answer.code} and is in the log`);
     }
   }
@@ -184,16 +184,6 @@ const STANDING_CLOCK: Clock = {
   randomUint32: () => 1,
 };
 
-function isSame(a: LogEntry, b: LogEntry): boolean {
-  return (
-    a.seq === b.seq &&
-    a.version === b.version &&
-    a.actor === b.actor &&
-    a.message === b.message &&
-    isSameUpdate(a.update, b.update)
-  );
-}
-
-function isSameUpdate(seen: Uint8Array | undefined, logged: Uint8Array): boolean {
-  return seen === undefined || seen.byteLength === 0 || Buffer.compare(seen, logged) === 0;
+function isSameUpdate(seen: Uint8Array | undefined, { update }: LogEntry): boolean {
+  return seen === undefined || seen.byteLength === 0 || Buffer.compare(seen, update) === 0;
 }

@@ -1,11 +1,16 @@
 /**
- * What left the server about one context: everything that somebody was told or shown, and is thereby promised.
+ * What left the server about one context: everything that somebody was told or shown, and is thereby promised; and what
+ * was asked for.
  *
  * It is written by the taps on connections and by the callers of the service, never by the code under test;
  * audit.ts holds the log on the disk against it.
  */
 import * as Y from "yjs";
+import type { JsonOp, VersionScope } from "../../shared/change.ts";
+import type { ConflictStatus } from "../../shared/conflict.ts";
+import type { ErrorDetails } from "../../shared/errors.ts";
 import type { ContextId } from "../../shared/ids.ts";
+import type { Counts } from "./habits.ts";
 import { canonical } from "./replica-view.ts";
 
 /** A change as somebody saw it; receipts and feeds have no bytes. */
@@ -16,49 +21,110 @@ export interface SeenChange {
   readonly update?: Uint8Array;
 }
 
+/** A change under a key, as it is asked for. */
+export interface KeyedChange {
+  readonly key: string;
+  readonly ops: readonly JsonOp[];
+  readonly ifVersion?: number;
+  readonly ifVersionScope?: VersionScope;
+  /** What it adds to which counter. */
+  readonly counts?: Counts;
+}
+
 export type Answer =
   | { readonly kind: "done"; readonly version: number; readonly seq: number; readonly replayed: boolean }
-  | { readonly kind: "refused"; readonly code: string };
+  | { readonly kind: "refused"; readonly code: string; readonly details: ErrorDetails };
 
 /** A promise that the state at a version is no older than this. */
 interface VectorClaim {
+  readonly epoch: number;
   readonly version: number;
   readonly vector: ReadonlyMap<number, number>;
   readonly why: string;
 }
 
+/** What was shown of one epoch of the document. */
+export interface ShownEpoch {
+  /** Everything shown, merged. */
+  readonly doc: Y.Doc;
+  /** The newest state vector that was announced. */
+  readonly announced: Map<number, number>;
+  /** Something was added since it was held against the log. */
+  isNew: boolean;
+}
+
+/** An answer about the past: from `from` to `to`, or one version. */
+interface SeenDiff {
+  readonly from: number;
+  readonly to: number;
+  readonly changes: readonly JsonOp[];
+}
+
 export class Ledger {
   readonly id: ContextId;
-  /** Everything shown, merged. */
-  readonly shown = new Y.Doc();
+  readonly shown = new Map<number, ShownEpoch>();
   versionMax = 0;
+  epochMax = 1;
   readonly answers = new Map<string, Answer>();
-  /** Not yet held against the log. */
+  readonly asked = new Map<string, Omit<KeyedChange, "key"> & { readonly counts: Counts }>();
+  /** Versions with names; until somebody asks to forget one it is there. */
+  readonly names = new Map<string, number>();
+  /** What was to be restored, by message. */
+  readonly restores = new Map<string, { readonly version: number; readonly path: string }>();
+  /** Conflicts that were told, with the last thing said of them. */
+  readonly conflicts = new Map<string, ConflictStatus>();
+  // --- not yet held against the log
   changes: SeenChange[] = [];
   reads: { readonly version: number; readonly data: string }[] = [];
+  diffs: SeenDiff[] = [];
   claims: VectorClaim[] = [];
-  /** The newest state vector that was announced. */
-  readonly announced = new Map<number, number>();
+  /** Answers done and refused, as they came. */
+  judged: { readonly key: string; readonly answer: Answer }[] = [];
+  restored: { readonly message: string; readonly version: number }[] = [];
+  /** Feeds that were told that what comes next is dropped, and from which version on all is kept. */
+  skipped: { readonly after: number; readonly to: number }[] = [];
+  /** Versions that were said not to be kept. */
+  gone: number[] = [];
+  /** Documents that were turned away as those of an earlier epoch, and the epoch of their last session. */
+  turnedAway: { readonly vector: ReadonlyMap<number, number>; readonly epoch: number | undefined }[] = [];
   readonly #violate: (rule: string, what: string) => void;
 
   constructor(id: ContextId, violate: (rule: string, what: string) => void) {
     this.id = id;
     this.#violate = violate;
-    this.shown.clientID = 1;
+  }
+
+  epoch(epoch: number): ShownEpoch {
+    this.epochMax = Math.max(this.epochMax, epoch);
+    let shown = this.shown.get(epoch);
+    if (shown === undefined) {
+      shown = { doc: new Y.Doc(), announced: new Map(), isNew: true };
+      shown.doc.clientID = 1;
+      this.shown.set(epoch, shown);
+    }
+    return shown;
+  }
+
+  asks({ key, counts = {}, ...change }: KeyedChange): void {
+    this.asked.set(key, { ...change, counts });
   }
 
   sawVersion(version: number): void {
     this.versionMax = Math.max(this.versionMax, version);
   }
 
-  sawUpdate(update: Uint8Array): void {
-    Y.applyUpdate(this.shown, update);
+  sawUpdate(epoch: number, update: Uint8Array): void {
+    const shown = this.epoch(epoch);
+    shown.isNew = true;
+    Y.applyUpdate(shown.doc, update);
   }
 
-  sawChange(change: SeenChange): void {
+  /** A change of the log; its bytes belong to an epoch, if they were shown. */
+  sawChange(change: SeenChange, epoch?: number): void {
     this.sawVersion(change.version);
     this.changes.push(change);
-    if (change.update !== undefined && change.update.byteLength > 0) this.sawUpdate(change.update);
+    if (epoch !== undefined && change.update !== undefined && change.update.byteLength > 0)
+      this.sawUpdate(epoch, change.update);
   }
 
   sawRead(version: number, data: unknown): void {
@@ -66,18 +132,26 @@ export class Ledger {
     this.reads.push({ version, data: canonical(data) });
   }
 
-  claim(version: number, vector: ReadonlyMap<number, number>, why: string): void {
-    this.sawVersion(version);
-    this.claims.push({ version, vector, why });
+  claim(claim: VectorClaim): void {
+    this.sawVersion(claim.version);
+    this.claims.push(claim);
   }
 
   /** The server said it has this much; no version was named with it. */
-  sawVector(vector: ReadonlyMap<number, number>): void {
-    for (const [client, clock] of vector) this.announced.set(client, Math.max(clock, this.announced.get(client) ?? 0));
+  sawVector(epoch: number, vector: ReadonlyMap<number, number>): void {
+    const shown = this.epoch(epoch);
+    shown.isNew = true;
+    for (const [client, clock] of vector)
+      shown.announced.set(client, Math.max(clock, shown.announced.get(client) ?? 0));
+  }
+
+  sawConflict(id: string, status: ConflictStatus): void {
+    if (this.conflicts.get(id) !== "resolved") this.conflicts.set(id, status);
   }
 
   /** The answer to a change under a key. What was done is answered alike for ever; what was refused may be tried again. */
   sawAnswer(key: string, answer: Answer): void {
+    this.judged.push({ key, answer });
     if (answer.kind === "done") this.sawVersion(answer.version);
     const first = this.answers.get(key);
     if (first?.kind !== "done") this.answers.set(key, answer);

@@ -3,6 +3,9 @@
  * runs that do a bit of everything all look alike.
  */
 import type { Limits } from "../../shared/limits.ts";
+import type { RetentionPolicy } from "../../server/state/retention.ts";
+import { ERRANDS } from "./errands.ts";
+import type { Errand } from "./errands.ts";
 import type { Random } from "./random.ts";
 import type { LinkNature } from "./sim-link.ts";
 import type { DiskNature } from "./sim-store.ts";
@@ -18,6 +21,13 @@ export interface Nature {
   readonly disk: DiskNature;
   readonly limits: Partial<Limits>;
   readonly checkpointMs: number;
+  /** How long the recreation of a document takes. */
+  readonly recreateMs: number;
+  readonly retention: RetentionPolicy;
+  /** Contexts keep to a schema. */
+  readonly isTyped: boolean;
+  /** What callers do beside reading and changing. */
+  readonly errands: readonly Errand[];
   /** How often everybody goes home for the night, in a thousand operations: what is idle is unloaded. */
   readonly nights: number;
   /** How often each fault comes, in a thousand operations. */
@@ -87,6 +97,10 @@ export function drawNature(random: Random): Nature {
     disk,
     limits,
     checkpointMs: random.pick([0, 5, 100]),
+    recreateMs: random.pick([0, 5, 100]),
+    retention: random.pick([{}, {}, { changesMax: 6 }, { changesMax: 25 }, { bytesMax: 1500 }, { ageMsMax: 20_000 }]),
+    isTyped: random.percent(30),
+    errands: ERRANDS.filter(() => random.percent(50)),
     nights: sometimes(40, 5, 15),
     faults: { ...faults, probe: OFTEN.probe },
   };

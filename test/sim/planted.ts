@@ -2,20 +2,23 @@
  * Broken parts, each with a mistake that a good engineer could make. The simulation must find every one of them, or its
  * silence about the real parts means nothing.
  */
-import type {
-  AppendOptions,
-  AppendResult,
-  ChangeLog,
-  Guard,
-  LogEntry,
-  NewEntry,
-  StoredContext,
-} from "../../server/storage/change-log.ts";
-import type { KeyValueStore, StoreOp } from "../../server/storage/store/store.ts";
-import type { ContextHead } from "../../shared/context.ts";
-import type { ContextId } from "../../shared/ids.ts";
+import { ContextState } from "../../server/state/context-state.ts";
+import { DocumentFold } from "../../server/state/document-fold.ts";
+import { StateManager } from "../../server/state/state-manager.ts";
+import {
+  IDEMPOTENCY,
+  droppingTooMuch,
+  forgettingRetired,
+  patched,
+  publishingEarly,
+  recordingLater,
+  swapping,
+  trustingRepetition,
+  withBatch,
+  write,
+} from "./broken-parts.ts";
+import { replaced } from "./server-life.ts";
 import type { Sabotage } from "./server-life.ts";
-import type { SimClock } from "./sim-clock.ts";
 
 interface PlantedBug {
   readonly mistake: string;
@@ -75,89 +78,45 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     sabotage: { fold: (input) => ({ ...input, tail: input.tail.slice(0, -1) }) },
   },
   {
+    mistake: "[EPOCH-3] a compaction lets writes go on while it copies, and loses them",
+    within: 20,
+    sabotage: { spoil: () => patched(StateManager.prototype, "pause", () => () => undefined) },
+  },
+  {
+    mistake: "[EPOCH-4] an epoch retires no client ids",
+    within: 20,
+    sabotage: { spoil: () => patched(DocumentFold.prototype, "apply", forgettingRetired) },
+  },
+  {
+    mistake: "[LOG-19] thinning drops a run of entries too many",
+    within: 20,
+    sabotage: { store: droppingTooMuch },
+  },
+  {
+    mistake: "[HIST-9] an old version is folded from a checkpoint after it",
+    within: 20,
+    sabotage: {
+      log: (log) => replaced(log, { checkpointBefore: (id, seq) => log.checkpointBefore(id, seq + 2) }),
+    },
+  },
+  {
+    mistake: "[PRE-2] who writes what stands there already is not held against its version",
+    within: 20,
+    sabotage: { spoil: () => patched(ContextState.prototype, "admit", trustingRepetition) },
+  },
+  {
+    mistake: "[STATE-8] the record of a conflict is written after its change",
+    within: 20,
+    sabotage: { log: (log) => replaced(log, { append: recordingLater(log) }) },
+  },
+  {
+    mistake: "[IDEM-3] a request that changed nothing is not remembered",
+    within: 20,
+    sabotage: { log: (log) => replaced(log, { recordIdempotent: () => Promise.resolve() }) },
+  },
+  {
     mistake: "[PRES-3] nobody looks for presence that is not renewed, and for silent lines",
     within: 10,
     sabotage: { noTicks: true },
   },
 ];
-
-/** The first byte of an idempotency record's key (server/storage/log/log-keys.ts). */
-const IDEMPOTENCY = "i".charCodeAt(0);
-
-const write = (store: KeyValueStore, ops: readonly StoreOp[]): Promise<void> => store.batch(ops, { sync: true });
-
-function withBatch(store: KeyValueStore, batch: (ops: readonly StoreOp[]) => Promise<void>): KeyValueStore {
-  return {
-    location: store.location,
-    open: () => store.open(),
-    close: () => store.close(),
-    view: (use) => store.view(use),
-    batch,
-  };
-}
-
-type Append = (
-  id: ContextId,
-  guard: Guard,
-  entries: readonly NewEntry[],
-  options?: AppendOptions,
-) => Promise<AppendResult>;
-
-/** The log, with some of its methods replaced. */
-function replaced(log: ChangeLog, methods: Partial<ChangeLog>): ChangeLog {
-  return new Proxy(log, {
-    get(target, name): unknown {
-      const value: unknown = Reflect.get(name in methods ? methods : target, name, target);
-      return typeof value === "function" && !(name in methods) ? value.bind(target) : value;
-    },
-  });
-}
-
-function publishingEarly(log: ChangeLog): ChangeLog {
-  const heads = new Map<ContextId, Pick<ContextHead, "seq" | "version">>();
-  const load = async (id: ContextId): Promise<StoredContext | undefined> => {
-    const stored = await log.load(id);
-    if (stored !== undefined) heads.set(id, stored.head);
-    return stored;
-  };
-  const append: Append = (id, guard, entries, options) => {
-    const head = heads.get(id);
-    const written = log.append(id, guard, entries, options);
-    if (head === undefined) return written;
-    written.catch(() => heads.delete(id));
-    const placed = entries.map((entry, at): LogEntry => ({
-      ...entry,
-      seq: head.seq + at + 1,
-      version: head.version + at + 1,
-    }));
-    heads.set(id, { seq: head.seq + entries.length, version: head.version + entries.length });
-    const size = { bytes: 0, logBytes: 0, baseSeq: 0, baseVersion: 0 };
-    const tail = { entries: 0, bytes: 0, checkpointBytes: 0 };
-    return Promise.resolve({ kind: "appended", entries: placed, tail, size });
-  };
-  return replaced(log, { load, append });
-}
-
-function swapping(log: ChangeLog, clock: SimClock): ChangeLog {
-  const held = new Map<ContextId, () => void>();
-  const append: Append = (id, guard, entries, options) => {
-    const now = (): Promise<AppendResult> => log.append(id, guard, entries, options);
-    const first = held.get(id);
-    if (first !== undefined) {
-      const second = now();
-      first();
-      return second;
-    }
-    return new Promise((resolve) => {
-      const release = (): void => {
-        if (held.get(id) === release) held.delete(id);
-        resolve(now());
-      };
-      held.set(id, release);
-      clock.setTimer(10, () => {
-        if (held.get(id) === release) release();
-      });
-    });
-  };
-  return replaced(log, { append });
-}

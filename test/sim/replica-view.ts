@@ -20,11 +20,15 @@ export function dataOf(doc: Y.Doc): string {
   return canonical(doc.getMap("data").toJSON());
 }
 
+/** What is read of all roots that a run writes. */
+export function contentOf(doc: Y.Doc): string {
+  return `${dataOf(doc)} ${doc.getText(EDITOR_ROOT).toJSON()}`;
+}
+
 /** Short enough for a message; equal when content, clocks and deletions are. */
 export function viewOf(doc: Y.Doc): string {
   const snapshot = Buffer.from(Y.encodeSnapshot(Y.snapshot(doc))).toString("base64");
-  const content = `${dataOf(doc)} ${doc.getText(EDITOR_ROOT).toJSON()}`;
-  return `${short(content)}/${short(snapshot)}`;
+  return `${short(contentOf(doc))}/${short(snapshot)}`;
 }
 
 export function short(text: string): string {

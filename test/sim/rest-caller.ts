@@ -1,16 +1,25 @@
 /**
  * A program on REST: changes under idempotency keys, sent again until they are answered and now and then twice at once;
- * reads; and a feed of changes that is resumed where it broke.
+ * reads; errands; and a feed of changes that is resumed where it broke.
  */
-import type { JsonOp } from "../../shared/change.ts";
 import { ServiceError } from "../../shared/errors.ts";
 import type { Actor, ContextId } from "../../shared/ids.ts";
+import type { ContextManager } from "../../server/context-manager.ts";
 import type { Caller, ChangeOutcome } from "../../server/context-service.ts";
-import type { Answer, Ledger } from "./ledger.ts";
+import { lookBack, runErrand } from "./errands.ts";
+import type { Errand, Runner } from "./errands.ts";
+import type { Answer, KeyedChange, Ledger } from "./ledger.ts";
+import type { Random } from "./random.ts";
 import { RETRIED } from "./wiretap.ts";
 import type { World } from "./world.ts";
 
 const RETRY_MS = 250;
+
+interface Colleagues {
+  readonly random: Random;
+  /** Actors that may have written. */
+  readonly others: readonly string[];
+}
 
 export class RestCaller {
   readonly contextId: ContextId;
@@ -41,56 +50,60 @@ export class RestCaller {
   }
 
   /** Sends until there is an answer. */
-  async change(change: {
-    readonly key: string;
-    readonly ops: readonly JsonOp[];
-    readonly ifVersion?: number;
-  }): Promise<void> {
+  async change(change: KeyedChange): Promise<Answer> {
     this.#unanswered++;
-    const { key: idempotencyKey, ...rest } = change;
+    this.#ledger.asks(change);
+    const { key: idempotencyKey, counts: _counts, ...rest } = change;
     const request = { ...rest, idempotencyKey, message: idempotencyKey };
     for (;;) {
       try {
         const outcome = await this.#world.call(
-          (service) => service.change(this.#caller, this.contextId, request),
+          async (service) => service.change(this.#caller, this.contextId, request),
           (answer) => this.#left(idempotencyKey, answer),
         );
         this.version = outcome.version;
-        break;
+        this.#unanswered--;
+        return { kind: "done", ...outcome };
       } catch (error) {
         if (!(error instanceof ServiceError)) throw error;
-        if (!RETRIED.has(error.code)) break;
+        const { code, details } = error;
+        if (!RETRIED.has(code)) {
+          this.#unanswered--;
+          return { kind: "refused", code, details };
+        }
         await new Promise<void>((resolve) => this.#world.after(RETRY_MS, resolve));
       }
     }
-    this.#unanswered--;
   }
 
   /** One read of everything; it may fail, and then says nothing. */
   async read(): Promise<void> {
-    await this.#world
-      .call(
-        (service) => service.read(this.#caller, this.contextId, { path: "" }),
-        (answer) => {
-          if (!(answer instanceof ServiceError)) this.#ledger.sawRead(answer.head.version, answer.data);
-        },
-      )
-      .then(
-        ({ head }) => {
-          this.version = head.version;
-        },
-        () => undefined,
-      );
+    await this.#ask(
+      async (service) => service.read(this.#caller, this.contextId, { path: "" }),
+      ({ head, data }) => this.#ledger.sawRead(head.version, data),
+    ).then(
+      ({ head }) => {
+        this.version = head.version;
+      },
+      () => undefined,
+    );
+  }
+
+  run(errand: Errand, mark: string, colleagues: Colleagues): Promise<void> {
+    this.#world.note(`${this.#caller.actor}: ${errand} ${mark}`);
+    return this.#counted(runErrand(errand, this.#runner(colleagues), mark));
+  }
+
+  /** Reads old versions. */
+  async lookBack(versions: readonly number[], colleagues: Colleagues): Promise<void> {
+    const runner = this.#runner(colleagues);
+    await this.#counted(Promise.all(versions.map((version) => lookBack(runner, version))));
   }
 
   /** Follows the changes for good. */
   async follow(): Promise<void> {
     while (this.#wantsFeed) {
-      await this.#world
-        .feed((service) => this.#followOnce(service))
-        .catch((error: unknown) => {
-          if (!(error instanceof ServiceError)) throw error;
-        });
+      await this.#world.feed((service) => this.#followOnce(service)).catch((error: unknown) => this.#fellBehind(error));
       await new Promise<void>((resolve) => this.#world.after(RETRY_MS, resolve));
     }
   }
@@ -105,7 +118,40 @@ export class RestCaller {
     this.breakFeed();
   }
 
-  async #followOnce(service: Parameters<Parameters<World["feed"]>[0]>[0]): Promise<void> {
+  #runner(colleagues: Colleagues): Runner {
+    return {
+      ...colleagues,
+      caller: this.#caller,
+      contextId: this.contextId,
+      ledger: this.#ledger,
+      version: Math.max(this.version, this.#fed),
+      change: (change) => this.change(change),
+      call: (ask, left) => this.#ask(ask, left),
+    };
+  }
+
+  #ask<T>(ask: (service: ContextManager) => Promise<T>, left: (answer: T) => void): Promise<T> {
+    return this.#world.call(ask, (answer) => {
+      if (!(answer instanceof ServiceError)) left(answer);
+    });
+  }
+
+  async #counted(work: Promise<unknown>): Promise<void> {
+    this.#unanswered++;
+    await work;
+    this.#unanswered--;
+  }
+
+  /** What was dropped before the feed brought it never comes; it goes on with what is kept. */
+  #fellBehind(error: unknown): void {
+    if (!(error instanceof ServiceError)) throw error;
+    if (error.code !== "VERSION_NOT_FOUND") return;
+    const oldest = Number(error.details["oldestVersion"]);
+    this.#ledger.skipped.push({ after: this.#fed, to: oldest });
+    this.#fed = oldest;
+  }
+
+  async #followOnce(service: ContextManager): Promise<void> {
     const stop = new AbortController();
     this.#stopFeed = () => stop.abort();
     for await (const record of service.follow(this.#caller, this.contextId, {
@@ -127,5 +173,6 @@ export class RestCaller {
 
 function answerOf(answer: ChangeOutcome | ServiceError): Answer | undefined {
   if (!(answer instanceof ServiceError)) return { kind: "done", ...answer };
-  return RETRIED.has(answer.code) ? undefined : { kind: "refused", code: answer.code };
+  const { code, details } = answer;
+  return RETRIED.has(code) ? undefined : { kind: "refused", code, details };
 }

@@ -33,6 +33,7 @@ export const OPS = 120;
 /** Longer than a context stays in memory that nobody uses. */
 const NIGHT_MS = 100_000;
 const SETTLE_MS = 30_000;
+const LOOK_BACK_MS = 10_000;
 /** A state that is not renewed is gone after 30 s; the server looks every 5. */
 const PRESENCE_MS = 36_000;
 /** Long enough for a goodbye to come through. */
@@ -45,13 +46,18 @@ export async function runSeed({ seed, ops = OPS, sabotage = {}, print }: RunOpti
   events.note(`seed ${seed} ${JSON.stringify(nature)}`);
   const world = new World({ events, random: random.fork(), nature, sabotage });
   const stage = new Stage(world, random, nature);
+  const mend = sabotage.spoil?.();
   const phases = [
     () => stage.setUp(),
     () => safetyPhase(stage, ops),
     () => livenessPhase(stage),
     () => farewell(stage),
   ];
-  for (const phase of phases) if (events.violation === undefined) await phase();
+  try {
+    for (const phase of phases) if (events.violation === undefined) await phase();
+  } finally {
+    mend?.();
+  }
   for (const client of stage.clients) client.awareness.destroy();
   return {
     seed,
@@ -90,6 +96,8 @@ async function livenessPhase(stage: Stage): Promise<void> {
   for (const link of links) if (link.isDisturbed) link.cut({ clientMs: 0, serverMs: 0 });
   stage.actOnceMore();
   await world.events.runUntil(world.nowMs() + SETTLE_MS);
+  stage.lookBack();
+  await world.events.runUntil(world.nowMs() + LOOK_BACK_MS);
   world.go(world.probe());
   await drain();
   checkSettled(stage);

@@ -19,7 +19,9 @@ import { StorageManager } from "../../server/storage/storage-manager.ts";
 import type { KeyValueStore } from "../../server/storage/store/store.ts";
 import { SyncManager } from "../../server/sync/sync-manager.ts";
 import { TypeManager } from "../../server/types/type-manager.ts";
-import { InlineRecreator } from "../../server/use-cases/compaction.ts";
+import { recreateState } from "../../server/state/compaction.ts";
+import type { RetentionPolicy } from "../../server/state/retention.ts";
+import type { ContextId } from "../../shared/ids.ts";
 import type { SimClock } from "./sim-clock.ts";
 
 /** Parts that a test of the simulator replaces by broken ones. */
@@ -28,6 +30,8 @@ export interface Sabotage {
   log?(log: ChangeLog, clock: SimClock): ChangeLog;
   /** What a checkpoint is made of. */
   fold?(input: FoldInput): FoldInput;
+  /** Breaks what has no port, for one run; what it returns mends it. */
+  spoil?(): () => void;
   /** Nobody looks after presence and slow receivers. */
   readonly noTicks?: boolean;
 }
@@ -39,6 +43,10 @@ export interface LifeOptions {
   readonly logger: Logger;
   readonly sabotage: Sabotage;
   readonly checkpointMs: number;
+  readonly recreateMs: number;
+  readonly retention: RetentionPolicy;
+  /** Looks at the disk before something of a log goes. */
+  readonly beforeTrim: () => Promise<void>;
 }
 
 export class ServerLife {
@@ -46,11 +54,20 @@ export class ServerLife {
   readonly service: ContextManager;
   readonly #storage: StorageManager;
   readonly #sync: SyncManager;
+  readonly #types: TypeManager;
   readonly #hasTicks: boolean;
 
-  constructor({ clock, store, limits, logger, sabotage, checkpointMs }: LifeOptions) {
+  constructor(options: LifeOptions) {
+    const { clock, store, limits, logger, sabotage, retention } = options;
     const all = { ...LIMITS, ...limits };
+    const wait = (ms: number): Promise<void> => new Promise((resolve) => void clock.setTimer(ms, resolve));
     const whole = new KeyValueChangeLog({ store: sabotage.store?.(store, clock) ?? store, clock, limits: all });
+    const watched = replaced(whole, {
+      trim: async (id: ContextId, base: Checkpoint) => {
+        await options.beforeTrim();
+        await whole.trim(id, base);
+      },
+    });
     const fold = (input: FoldInput): Checkpoint => {
       const last = input.tail.at(-1);
       return {
@@ -61,32 +78,40 @@ export class ServerLife {
     this.clock = clock;
     this.#hasTicks = sabotage.noTicks !== true;
     this.#storage = new StorageManager({
-      log: sabotage.log?.(whole, clock) ?? whole,
+      log: sabotage.log?.(watched, clock) ?? watched,
       clock,
       limits: all,
       logger,
+      retention,
       checkpoints: {
         build: async (input) => {
-          await new Promise<void>((resolve) => void clock.setTimer(checkpointMs, resolve));
+          await wait(options.checkpointMs);
           return fold(input);
         },
         close: () => Promise.resolve(),
       },
     });
     this.#sync = new SyncManager(clock);
+    this.#types = new TypeManager({ storage: this.#storage, clock });
     this.service = new ContextManager({
       clock,
       logger,
       storage: this.#storage,
       sync: this.#sync,
-      types: new TypeManager({ storage: this.#storage, clock }),
+      types: this.#types,
       history: new HistoryManager({ log: this.#storage, clock, runner: new InlineHistory(), limits: all }),
-      recreator: new InlineRecreator(),
+      recreator: {
+        recreate: async (old) => {
+          await wait(options.recreateMs);
+          return recreateState(old);
+        },
+      },
     });
   }
 
   async start(): Promise<void> {
     await this.#storage.start();
+    await this.#types.load();
     if (this.#hasTicks) this.#sync.start();
     this.service.start();
   }
@@ -101,4 +126,14 @@ export class ServerLife {
   kill(): void {
     this.clock.stop();
   }
+}
+
+/** The log, with some of its methods replaced. */
+export function replaced(log: ChangeLog, methods: Partial<ChangeLog>): ChangeLog {
+  return new Proxy(log, {
+    get(target, name): unknown {
+      const value: unknown = Reflect.get(name in methods ? methods : target, name, target);
+      return typeof value === "function" && !(name in methods) ? value.bind(target) : value;
+    },
+  });
 }

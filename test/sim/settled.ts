@@ -4,16 +4,13 @@
  *  S1   every replica equals the log: content, clocks and deletions
  *  S7   nobody sees who is gone
  *  S9   the server is up and ready, everybody is connected and synced, nothing waits for an answer
- *  S10  counters equal the sum of the increments that were answered
  */
-import type { ContextId } from "../../shared/ids.ts";
-import { COUNTER } from "./habits.ts";
 import { viewOf } from "./replica-view.ts";
 import type { SimClient } from "./sim-client.ts";
 import type { Stage } from "./stage.ts";
 import type { World } from "./world.ts";
 
-export function checkSettled({ world, clients, callers, increments }: Stage): void {
+export function checkSettled({ world, clients, callers, contexts }: Stage): void {
   if (!world.isUp) return world.violate("S9", "the server is not up");
   for (const reason of world.readiness()) world.violate("S9", reason);
   for (const client of clients) checkClient(world, client);
@@ -22,10 +19,7 @@ export function checkSettled({ world, clients, callers, increments }: Stage): vo
     const version = world.audit(caller.contextId)?.version ?? 0;
     if (caller.fed !== version) world.violate("S9 CTX-4", `a feed stands at version ${caller.fed} of ${version}`);
   }
-  for (const [id, byKey] of increments) {
-    world.audit(id)?.checkRefusals();
-    checkCounter(world, id, byKey);
-  }
+  for (const id of contexts) world.audit(id)?.checkRefusals();
 }
 
 function checkClient(world: World, client: SimClient): void {
@@ -35,15 +29,6 @@ function checkClient(world: World, client: SimClient): void {
   const log = world.audit(contextId)?.doc;
   if (log !== undefined && viewOf(client.doc) !== viewOf(log))
     world.violate("S1", `${name} says ${JSON.stringify(client.doc.toJSON())}, the log ${JSON.stringify(log.toJSON())}`);
-}
-
-function checkCounter(world: World, id: ContextId, byKey: ReadonlyMap<string, number>): void {
-  const { answers } = world.ledger(id);
-  let sum = 0;
-  for (const [key, by] of byKey) if (answers.get(key)?.kind === "done") sum += by;
-  const counter = world.audit(id)?.doc.getMap("data").get(COUNTER);
-  if (counter !== sum)
-    world.violate("S10 IDEM-1", `the counter of ${id} is ${String(counter)}, answered increments are ${sum}`);
 }
 
 /** After the time to live of presence: everybody sees exactly those who are there. */

@@ -9,7 +9,9 @@ import { createEncoder, length, toUint8Array, writeVarUint, writeVarUint8Array }
 import { Awareness, applyAwarenessUpdate, encodeAwarenessUpdate, removeAwarenessStates } from "y-protocols/awareness";
 import { readSyncMessage, writeSyncStep1, writeUpdate } from "y-protocols/sync";
 import * as Y from "yjs";
+import type { JsonOp } from "../../shared/change.ts";
 import type { Actor, ContextId } from "../../shared/ids.ts";
+import { ERRORS } from "../../shared/errors.ts";
 import { FRAME, SYNC } from "../../shared/protocol/frames.ts";
 import type { ClientEnd, SimLink } from "./sim-link.ts";
 
@@ -20,6 +22,8 @@ export interface Surroundings {
   note(what: string): void;
   violate(rule: string, what: string): void;
   dial(client: SimClient, end: ClientEnd): SimLink;
+  /** The client's document is of an earlier epoch, of `epoch` if it was told that: another one takes its place. */
+  outlived(client: SimClient, epoch?: number): void;
 }
 
 export interface ClientIdentity {
@@ -46,6 +50,7 @@ export class SimClient {
   #attempts = 0;
   #heardAtMs = 0;
   #wantsLine = false;
+  #isGone = false;
 
   constructor(identity: ClientIdentity, world: Surroundings) {
     this.identity = identity;
@@ -91,8 +96,16 @@ export class SimClient {
   }
 
   connect(): void {
+    if (this.#isGone) return;
     this.#wantsLine = true;
     if (this.link === undefined) this.#dial();
+  }
+
+  /** The page is gone, and does not come back. */
+  leave(): void {
+    this.#isGone = true;
+    this.disconnect();
+    this.awareness.destroy();
   }
 
   /** Closes properly, as a page that is left. */
@@ -102,21 +115,25 @@ export class SimClient {
     this.lineGone();
   }
 
-  edit(change: (doc: Y.Doc) => void): void {
-    this.doc.transact(() => change(this.doc));
+  /** What the edit did, as far as JSON can say it. */
+  edit(change: (doc: Y.Doc) => readonly JsonOp[]): readonly JsonOp[] {
+    return this.doc.transact(() => change(this.doc));
   }
 
   protected lineGone(): void {
     this.link = undefined;
     this.#isSynced = false;
-    const others = [...this.awareness.getStates().keys()].filter((id) => id !== this.doc.clientID);
+    const others = [...this.awareness.getStates().keys()].filter((id) => id !== this.awareness.clientID);
     removeAwarenessStates(this.awareness, others, this);
   }
+
+  /** A step 2 came. */
+  protected synced(): void {}
 
   /** Says hello; an mcm.v1 client adds to it. */
   protected lineOpen(): void {
     this.#say(FRAME.sync, (encoder) => writeSyncStep1(encoder, this.doc));
-    if (!this.identity.isShy) this.#sayPresence([this.doc.clientID]);
+    if (!this.identity.isShy) this.#sayPresence([this.awareness.clientID]);
   }
 
   /** A message of a type that stock clients do not know. */
@@ -146,6 +163,7 @@ export class SimClient {
 
   #closed(code: number): void {
     this.world.note(`${this.identity.name} closed ${code}`);
+    if (code === ERRORS.EPOCH_CHANGED.closeCode) return this.world.outlived(this);
     this.lineGone();
     if (code >= 4400 && code < 4500) this.world.violate("S9", `${this.identity.name} was shut out with ${code}`);
     const delayMs = Math.min(100 * 2 ** this.#attempts++, BACKOFF_MS_MAX);
@@ -168,6 +186,7 @@ export class SimClient {
     if (step === SYNC.step2) {
       this.#isSynced = true;
       this.#attempts = 0;
+      this.synced();
     }
     if (length(reply) > 1) this.send(toUint8Array(reply));
   }

@@ -2,15 +2,25 @@
  * Who is there in a run, and what they do when it is their turn.
  */
 import { parseActor } from "../../shared/ids.ts";
-import type { ContextId } from "../../shared/ids.ts";
+import type { Actor, ContextId } from "../../shared/ids.ts";
 import { ExtendedClient } from "./extended-client.ts";
-import type { KeyedChange } from "./extended-client.ts";
-import { CONTEXTS, COUNTER, FIRST_CONTENT, edit, operations } from "./habits.ts";
+import { CONTEXTS, FIRST_CONTENT, SCHEMA, TYPE, edit, operations } from "./habits.ts";
+import type { KeyedChange } from "./ledger.ts";
 import type { Nature } from "./nature.ts";
 import type { Random } from "./random.ts";
 import { RestCaller } from "./rest-caller.ts";
 import { SimClient } from "./sim-client.ts";
 import type { World } from "./world.ts";
+
+/** A person notices that a page is not live any more. */
+const RELOAD_MS_MAX = 3000;
+const VERSIONS_LOOKED_AT = 6;
+const AGAIN_PACES = 30;
+const MAKER = { actor: parseActor("maker"), origin: "rest" } as const;
+
+type Who = Readonly<{ name: string; actor: Actor; contextId: ContextId }>;
+
+const nobody = (): void => undefined;
 
 export class Stage {
   readonly world: World;
@@ -18,14 +28,14 @@ export class Stage {
   readonly nature: Nature;
   readonly clients: SimClient[] = [];
   readonly callers: RestCaller[] = [];
-  /** What keyed increments were asked for, by context. */
-  readonly increments = new Map<ContextId, Map<string, number>>();
+  readonly contexts: ContextId[] = [];
   #marks = 0;
 
   constructor(world: World, random: Random, nature: Nature) {
     this.world = world;
     this.random = random;
     this.nature = nature;
+    world.onOutlived = (client) => this.#replaceOld(client);
   }
 
   /** A server, contexts with their first content, and everybody connected; nothing fails yet. */
@@ -34,11 +44,16 @@ export class Stage {
     disk.spare(true);
     this.world.start();
     await events.runUntil(5000);
+    const put = { schema: SCHEMA };
+    if (this.nature.isTyped) this.world.go(this.world.call((service) => service.types.put(MAKER, TYPE, put), nobody));
+    await events.runUntil(events.nowMs + 5000);
     for (const id of CONTEXTS.slice(0, this.nature.contexts)) await this.#make(id);
     disk.spare(false);
     const { stockClients, extendedClients, callers } = this.nature;
     for (let i = 0; i < stockClients + extendedClients; i++) {
-      this.clients.push(this.#newClient(`client${i}`, i >= stockClients));
+      const name = `client${i}`;
+      const who = { name, actor: parseActor(name), contextId: this.#anyContext() };
+      this.clients.push(this.#newClient(who, i >= stockClients));
     }
     for (let i = 0; i < callers; i++) {
       const caller = new RestCaller(this.world, parseActor(`caller${i}`), this.#anyContext());
@@ -52,15 +67,20 @@ export class Stage {
   act(): void {
     const { random, world } = this;
     const actor = random.pick([...this.clients, ...this.callers]);
-    const mark = `m${++this.#marks}`;
+    const mark = this.#newMark();
     if (actor instanceof RestCaller) {
-      if (random.percent(25)) return world.go(actor.read());
-      const change = this.newChange(actor.contextId, mark, actor.version);
+      if (random.percent(20)) return world.go(actor.read());
+      const errand = random.pick(this.nature.errands);
+      if (errand !== undefined && random.percent(50)) return world.go(actor.run(errand, mark, this.#colleagues()));
+      const change = this.newChange(mark, actor.version);
       world.go(actor.change(change));
       // a caller that lost patience: the same request once more while the first is under way
       if (random.percent(15)) world.go(actor.change(change));
+      // or one that forgot that it was answered
+      if (random.percent(15))
+        world.after(random.below(AGAIN_PACES * this.nature.paceMsMax), () => world.go(actor.change(change)));
     } else if (actor instanceof ExtendedClient && random.percent(30)) {
-      actor.request(this.newChange(actor.identity.contextId, mark, actor.version));
+      this.#request(actor, this.newChange(mark, actor.version));
     } else if (actor !== undefined) {
       world.note(`${actor.identity.name} edits`);
       const count = random.percent(10) ? random.between(2, 6) : 1;
@@ -81,57 +101,104 @@ export class Stage {
   /** Everybody does one more thing. */
   actOnceMore(): void {
     for (const client of this.clients) {
-      client.edit((doc) => doc.getMap("data").set(`last-${client.identity.name}`, true));
+      const key = `last-${client.identity.name}`;
+      client.edit((doc) => {
+        doc.getMap("data").set(key, true);
+        return [{ op: "add", path: `/${key}`, value: true }];
+      });
       client.connect();
     }
     for (const caller of this.callers) {
-      this.world.go(
-        caller.change({ key: `m${++this.#marks}`, ops: [{ op: "append_text", path: "/text", text: "!" }] }),
-      );
+      this.world.go(caller.change({ key: this.#newMark(), ops: [{ op: "append_text", path: "/text", text: "!" }] }));
     }
   }
 
-  newChange(contextId: ContextId, key: string, version: number): KeyedChange {
+  /** Somebody reads what is kept of each context's past: some versions, and those that have names. */
+  lookBack(): void {
+    const { random, world } = this;
+    for (const contextId of this.contexts) {
+      const { names, versionMax } = world.ledger(contextId);
+      const some = Array.from({ length: VERSIONS_LOOKED_AT }, () => random.below(versionMax + 1));
+      const reader = new RestCaller(world, MAKER.actor, contextId);
+      this.callers.push(reader);
+      world.go(reader.follow());
+      world.go(reader.lookBack([...some, ...names.values()], this.#colleagues()));
+    }
+  }
+
+  newChange(key: string, version: number): KeyedChange {
     const { random } = this;
     if (random.percent(50)) {
-      return { key, ops: operations(random, key), ...(random.percent(20) ? { ifVersion: version } : {}) };
+      const ifVersionScope = random.percent(30) ? ("context" as const) : undefined;
+      const scope = ifVersionScope === undefined ? {} : { ifVersionScope };
+      return { key, ops: operations(random, key), ...(random.percent(30) ? { ifVersion: version, ...scope } : {}) };
     }
     const by = random.between(1, 9);
-    this.increments.get(contextId)?.set(key, by);
-    return { key, ops: [{ op: "increment", path: `/${COUNTER}`, by }] };
+    return { key, ops: [{ op: "increment", path: "/counter", by }], counts: { counter: by } };
   }
 
   /** The page is loaded anew: a new document, and what was not saved would be lost with the old one. */
   reload(client: SimClient): void {
     if (!client.isSaved) return;
+    if (client instanceof ExtendedClient && client.isSynced && this.random.percent(50)) client.giveUpId();
+    this.#succeed(client, this.#anyContext()).connect();
+  }
+
+  /** A stock client needs somebody who loads the page again; an mcm.v1 client sees to it that nothing is forgotten. */
+  #replaceOld(client: SimClient): void {
+    const { isHere, identity } = client;
     client.disconnect();
-    client.awareness.destroy();
-    const next = this.#newClient(`${client.identity.name}'`, client.isExtended);
+    const replace = (): void => {
+      if (!this.clients.includes(client)) return;
+      const heir = this.#succeed(client, identity.contextId);
+      if (isHere) heir.connect();
+      if (!(client instanceof ExtendedClient && heir instanceof ExtendedClient)) return;
+      heir.inherit(client, () => this.#newMark());
+    };
+    if (client.isExtended) replace();
+    else this.world.after(this.random.below(RELOAD_MS_MAX), replace);
+  }
+
+  #succeed(client: SimClient, contextId: ContextId): SimClient {
+    const { name, actor } = client.identity;
+    client.leave();
+    const next = this.#newClient({ name: `${name}'`, actor, contextId }, client.isExtended);
     this.clients[this.clients.indexOf(client)] = next;
-    next.connect();
+    return next;
+  }
+
+  #request(client: ExtendedClient, change: KeyedChange): void {
+    this.world.ledger(client.identity.contextId).asks(change);
+    client.request(change);
+  }
+
+  #colleagues(): { readonly random: Random; readonly others: readonly string[] } {
+    return { random: this.random, others: this.clients.map(({ identity }) => identity.actor) };
+  }
+
+  #newMark(): string {
+    return `m${++this.#marks}`;
   }
 
   async #make(id: ContextId): Promise<void> {
     const { events } = this.world;
-    const maker = { actor: parseActor("maker"), origin: "rest" } as const;
-    const nobody = (): void => undefined;
-    this.world.go(this.world.call((service) => service.create(maker, { id }), nobody));
+    const type = this.nature.isTyped ? { type: TYPE } : {};
+    this.world.go(this.world.call((service) => service.create(MAKER, { id, ...type }), nobody));
     await events.runUntil(events.nowMs + 5000);
-    const caller = new RestCaller(this.world, maker.actor, id);
+    const caller = new RestCaller(this.world, MAKER.actor, id);
     this.world.go(caller.change({ key: "first", ops: [{ op: "merge", path: "", value: FIRST_CONTENT }] }));
     await events.runUntil(events.nowMs + 5000);
-    this.increments.set(id, new Map());
+    this.contexts.push(id);
   }
 
-  #newClient(name: string, isExtended: boolean): SimClient {
+  #newClient(who: Who, isExtended: boolean): SimClient {
     const { random } = this;
-    const who = { name, actor: parseActor(name), contextId: this.#anyContext(), yjsClientId: random.uint32() };
-    const identity = { ...who, isShy: random.percent(20) };
+    const identity = { ...who, yjsClientId: random.uint32(), isShy: random.percent(20) };
     return isExtended ? new ExtendedClient(identity, this.world) : new SimClient(identity, this.world);
   }
 
   #anyContext(): ContextId {
-    const id = this.random.pick([...this.increments.keys()]);
+    const id = this.random.pick(this.contexts);
     if (id === undefined) throw new Error("a run has at least one context");
     return id;
   }

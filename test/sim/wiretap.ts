@@ -4,10 +4,13 @@
  *  S3  commits of a session go on without a gap from the version that hello named, unless it fell behind
  *  S6  what waits for a slow receiver is bounded
  *  WIRE-14  acks name frames that were sent, and never go back
+ *  WIRE-21  a stock client is told nothing of the document before it said what it has
+ *  WIRE-23  hello tells the session's epoch
  */
 import { createDecoder, readVarUint, readVarUint8Array } from "lib0/decoding";
 import * as Y from "yjs";
 import { isJsonObject } from "../../shared/json.ts";
+import type { Json } from "../../shared/json.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { FRAME, SYNC, decodeClientFrame } from "../../shared/protocol/frames.ts";
 import { decodeServerExtension } from "../../shared/protocol/server-frames.ts";
@@ -16,6 +19,9 @@ import type { Answer, Ledger } from "./ledger.ts";
 import type { Tap } from "./sim-link.ts";
 
 export interface WiretapOptions {
+  readonly isExtended: boolean;
+  /** A good moment to hold the disk against what was promised. */
+  readonly look: () => void;
   readonly ledger: Ledger;
   readonly violate: (rule: string, what: string) => void;
   /** What a byte counts for (sim-link.ts). */
@@ -27,17 +33,39 @@ export class Wiretap implements Tap {
   readonly #frames: Uint8Array[] = [];
   readonly #keyOf = new Map<number, string>();
   #acked = 0;
-  /** Bytes of the largest message. */
+  /** Requests under way, and the most there were at once. */
+  #asking = 0;
+  #askingMax = 0;
+  /** Bytes of what is being said at once, and the most there were. */
+  #saying = 0;
   #largest = 0;
   #version: number | undefined;
+  #hasAsked = false;
+  #epoch: number | undefined;
+  /** Said before it was known in which epoch. */
+  #early: Uint8Array[] = [];
 
   constructor(options: WiretapOptions) {
     this.#options = options;
   }
 
+  /** Of the session; undefined before there is one. */
+  get epoch(): number | undefined {
+    return this.#epoch;
+  }
+
+  /** The session is open. What it has said so far comes with it. */
+  opened(epoch: number): void {
+    this.#epoch = epoch;
+    this.#options.ledger.epoch(epoch);
+    for (const message of this.#early.splice(0)) this.#hear(message, epoch);
+  }
+
   fromClient(message: Uint8Array): void {
     const frame = decodeClientFrame(message);
+    if (frame.type === "step1") this.#hasAsked = true;
     if (frame.type === "data") this.#frames.push(frame.update);
+    if (frame.type === "request") this.#askingMax = Math.max(this.#askingMax, ++this.#asking);
     if (frame.type === "request" && isJsonObject(frame.params)) {
       const key = frame.params["idempotencyKey"];
       if (typeof key === "string") this.#keyOf.set(frame.id, key);
@@ -45,48 +73,57 @@ export class Wiretap implements Tap {
   }
 
   fromServer(message: Uint8Array): void {
-    this.#largest = Math.max(this.#largest, message.byteLength);
-    const { ledger } = this.#options;
+    this.#saying += message.byteLength;
+    if (this.#epoch === undefined) this.#early.push(message);
+    else this.#hear(message, this.#epoch);
+  }
+
+  #hear(message: Uint8Array, epoch: number): void {
+    const { ledger, isExtended, violate } = this.#options;
     const decoder = createDecoder(message);
     const type = readVarUint(decoder);
-    if (type >= FRAME.hello) return this.#extension(decodeServerExtension(type, decoder));
+    if (type >= FRAME.hello) return this.#extension(decodeServerExtension(type, decoder), epoch);
     if (type !== FRAME.sync) return;
     const step = readVarUint(decoder);
     const bytes = readVarUint8Array(decoder);
-    if (step === SYNC.step1) ledger.sawVector(Y.decodeStateVector(bytes));
-    else ledger.sawUpdate(bytes);
+    if (step === SYNC.step1) return ledger.sawVector(epoch, Y.decodeStateVector(bytes));
+    if (!isExtended && !this.#hasAsked) violate("WIRE-21", "a stock client was shown content before its step 1");
+    ledger.sawUpdate(epoch, bytes);
   }
 
-  #extension(said: ServerExtension): void {
+  #extension(said: ServerExtension, epoch: number): void {
     const { ledger, violate } = this.#options;
     switch (said.type) {
       case "hello":
+        if (said.hello.epoch !== epoch) violate("WIRE-23", `hello tells epoch ${said.hello.epoch} instead of ${epoch}`);
         this.#version = said.hello.version;
         ledger.sawVersion(said.hello.version);
         return;
       case "commit":
         for (const change of said.changes) {
           this.#follows(change.version);
-          ledger.sawChange(change);
+          ledger.sawChange(change, epoch);
         }
         return;
       case "ack":
-        return this.#ack(said.ack.frames, said.ack.version);
+        return this.#ack(said.ack.frames, { epoch, version: said.ack.version });
       case "rejected":
         return violate("STATE-1", `an honest edit was refused: ${said.rejected.code} ${said.rejected.message}`);
       case "response":
         return this.#response(said.response);
       case "event":
-        return;
+        return this.#event(said.event["conflict"]);
       default:
         violate("WIRE-5", "the server sent a frame of an unknown type");
     }
   }
 
-  /** The limit, and a state or two that were asked for before it was reached. */
+  /** The limit, and what was asked for before it was reached: a state or two, answers to requests. */
   buffered(bytes: number): void {
     const { weight, violate } = this.#options;
-    const max = LIMITS.outboundBytesMax + STATES_MAX * this.#largest * weight;
+    this.#largest = Math.max(this.#largest, this.#saying);
+    this.#saying = 0;
+    const max = LIMITS.outboundBytesMax + (STATES_MAX + this.#askingMax) * this.#largest * weight;
     if (bytes > max) violate("S6 SYNC-3", `${bytes} bytes wait for one receiver, at most ${max} should`);
   }
 
@@ -97,18 +134,27 @@ export class Wiretap implements Tap {
     this.#options.violate("S3 WIRE-15", `a session got version ${version} after ${last}`);
   }
 
-  #ack(frames: number, version: number): void {
+  #event(conflict: Json | undefined): void {
+    if (conflict === undefined || !isJsonObject(conflict)) return;
+    const { ledger, look } = this.#options;
+    const { id, status } = conflict;
+    if (typeof id === "string") ledger.sawConflict(id, status === "open" ? "open" : "recorded");
+    look();
+  }
+
+  #ack(frames: number, at: { readonly epoch: number; readonly version: number }): void {
     const { ledger, violate } = this.#options;
     if (frames <= this.#acked || frames > this.#frames.length)
       violate("WIRE-14", `frame ${frames} was acknowledged after ${this.#acked}, of ${this.#frames.length} sent`);
     for (const update of this.#frames.slice(this.#acked, frames)) {
-      ledger.sawUpdate(update);
-      ledger.claim(version, Y.parseUpdateMeta(update).to, "an ack");
+      ledger.sawUpdate(at.epoch, update);
+      ledger.claim({ ...at, vector: Y.parseUpdateMeta(update).to, why: "an ack" });
     }
     this.#acked = frames;
   }
 
   #response(response: Response): void {
+    this.#asking--;
     const key = this.#keyOf.get(response.id);
     if (key === undefined) return;
     const answer = answerOf(response);
@@ -123,7 +169,9 @@ const STATES_MAX = 2;
 /** Undefined when the request is to be sent again. */
 function answerOf(response: Response): Answer | undefined {
   if (!response.ok)
-    return RETRIED.has(response.error.code) ? undefined : { kind: "refused", code: response.error.code };
+    return RETRIED.has(response.error.code)
+      ? undefined
+      : { kind: "refused", code: response.error.code, details: response.error.details };
   const { result } = response;
   if (!isJsonObject(result)) return undefined;
   return {

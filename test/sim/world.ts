@@ -16,6 +16,7 @@ import { ServerLife } from "./server-life.ts";
 import type { Sabotage } from "./server-life.ts";
 import { SimClock } from "./sim-clock.ts";
 import type { SimClient, Surroundings } from "./sim-client.ts";
+import { vectorOf } from "./replica-view.ts";
 import { SimLink } from "./sim-link.ts";
 import type { ClientEnd } from "./sim-link.ts";
 import { SimDisk } from "./sim-store.ts";
@@ -25,6 +26,7 @@ import { Wiretap } from "./wiretap.ts";
 const RESTART_MS = 400;
 /** Calls give up on a server that died. */
 const NOTICE_MS = 50;
+const LOOK_PERCENT = 30;
 
 export class World implements Surroundings {
   readonly events: EventQueue;
@@ -38,7 +40,12 @@ export class World implements Surroundings {
   #isUp = false;
   #skewMs = 0;
   #links = new Set<SimLink>();
+  readonly #taps = new WeakMap<SimLink, Wiretap>();
   #pendingCalls = new Set<(error: ServiceError) => void>();
+  /** One look at the disk after the other. */
+  #probed: Promise<void> = Promise.resolve();
+  /** Who puts somebody else in the place of a client whose document is of an earlier epoch. */
+  onOutlived: (client: SimClient) => void = () => undefined;
 
   constructor(options: {
     readonly events: EventQueue;
@@ -94,7 +101,7 @@ export class World implements Surroundings {
     const violate = (rule: string, what: string): void => this.violate(rule, `${id}: ${what}`);
     const ledger = new Ledger(id, violate);
     this.#ledgers.set(id, ledger);
-    this.#audits.set(id, new Audit(ledger, violate));
+    this.#audits.set(id, new Audit(ledger, violate, this.nature.retention));
     return ledger;
   }
 
@@ -107,12 +114,11 @@ export class World implements Surroundings {
   start(): void {
     this.note("server starts");
     const clock = new SimClock(this.events, this.random.fork(), this.#skewMs);
-    const { limits, checkpointMs } = this.nature;
     const life = new ServerLife({
+      ...this.nature,
       clock,
       store: this.disk.mount(),
-      limits,
-      checkpointMs,
+      beforeTrim: () => this.probe(),
       logger: this.#logger(),
       sabotage: this.#sabotage,
     });
@@ -151,9 +157,12 @@ export class World implements Surroundings {
   }
 
   /** Holds the disk as it is now against what was promised. */
-  async probe(): Promise<void> {
-    const copy = await this.disk.durableCopy();
-    if (copy !== undefined) await auditAll(copy, this.#audits.values());
+  probe(): Promise<void> {
+    this.#probed = this.#probed.then(async () => {
+      const copy = await this.disk.durableCopy();
+      if (copy !== undefined) await auditAll(copy, this.#audits.values());
+    });
+    return this.#probed;
   }
 
   setSkew(skewMs: number): void {
@@ -218,14 +227,27 @@ export class World implements Surroundings {
     const { identity } = client;
     const nature = this.nature.link;
     const tap = new Wiretap({
+      isExtended: client.isExtended,
+      look: () => {
+        if (this.random.percent(LOOK_PERCENT)) this.go(this.probe());
+      },
       ledger: this.ledger(identity.contextId),
       violate: (rule, what) => this.violate(rule, `${identity.name}: ${what}`),
       weight: nature.weight,
     });
     const link = new SimLink(this.events, this.random, nature, { tap, client: end });
     this.note(`${identity.name} dials`);
+    this.#taps.set(link, tap);
     this.after(this.random.between(0, nature.latencyMsMax), () => this.#accept(client, link));
     return link;
+  }
+
+  outlived(client: SimClient, told?: number): void {
+    const { name, contextId } = client.identity;
+    this.note(`${name} is of an earlier epoch`);
+    const epoch = told ?? (client.currentLink && this.#taps.get(client.currentLink)?.epoch);
+    this.ledger(contextId).turnedAway.push({ vector: vectorOf(client.doc), epoch });
+    this.onOutlived(client);
   }
 
   #accept({ identity, isExtended }: SimClient, link: SimLink): void {
@@ -239,14 +261,16 @@ export class World implements Surroundings {
         create: false,
       })
       .then(
-        (session) =>
+        (session) => {
+          this.#taps.get(link)?.opened(session.info.epoch);
           link.attach({
             receive: (message) => session.receive(message),
             closed: () => {
               this.#links.delete(link);
               session.closed();
             },
-          }),
+          });
+        },
         (error: unknown) => link.close(this.#checked(error).closeCode),
       );
   }

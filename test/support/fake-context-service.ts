@@ -7,7 +7,7 @@ import type { ChangeRecord, JsonOp } from "../../shared/change.ts";
 import type { ContextType } from "../../shared/context-type.ts";
 import { ServiceError } from "../../shared/errors.ts";
 import { parseContextId } from "../../shared/ids.ts";
-import type { ContextId } from "../../shared/ids.ts";
+import type { Actor, ContextId } from "../../shared/ids.ts";
 import { isJsonObject } from "../../shared/json.ts";
 import type { Json, JsonObject } from "../../shared/json.ts";
 import { formatPath, parsePath } from "../../shared/path.ts";
@@ -179,7 +179,7 @@ export class FakeContextService implements ContextService {
   async *follow(
     _caller: Caller,
     id: ContextId,
-    { since, path = "", signal }: { since: number; path?: string; signal: AbortSignal },
+    { since, path = "", actor, signal }: { since: number; path?: string; actor?: Actor; signal: AbortSignal },
   ): AsyncGenerator<ChangeRecord> {
     const stored = this.#get(id);
     const wake = (): void => this.#announce();
@@ -195,7 +195,7 @@ export class FakeContextService implements ContextService {
           continue;
         }
         version = next.version;
-        if (!touches(next, path)) continue;
+        if (!touches(next, path) || (actor ?? next.actor) !== next.actor) continue;
         this.yieldCount += 1;
         yield next;
       }

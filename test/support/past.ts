@@ -8,9 +8,9 @@ import * as Y from "yjs";
 import type { JsonOp } from "../../shared/change.ts";
 import { parseActor } from "../../shared/ids.ts";
 import type { Actor } from "../../shared/ids.ts";
-import { isJsonObject } from "../../shared/json.ts";
 import type { Json, JsonObject } from "../../shared/json.ts";
-import { readData, readMarked } from "../../shared/read-data.ts";
+import { readData } from "../../shared/read-data.ts";
+import { recreate } from "../../server/state/compaction.ts";
 import { applyJsonOps } from "../../server/state/json/json-changes.ts";
 import { writeInitialData } from "../../server/state/json/json-data.ts";
 import { touchOf } from "../../server/state/update/touched-paths.ts";
@@ -102,13 +102,12 @@ export class Past {
 
   /** Everything is written anew by the server; all agents begin with new documents. */
   recreate(): void {
-    const data = readMarked(this.#server, "");
-    if (!isJsonObject(data)) throw new Error("the data is no object");
     const authorSalt = this.#authorId + 10 - NODE;
     this.#authorId = NODE + authorSalt;
-    this.#server = documentOf(data, this.#authorId);
+    const update = recreate(this.#server, this.#authorId);
+    this.#server = new Y.Doc();
+    Y.applyUpdate(this.#server, update);
     this.#agents.clear();
-    const update = Y.encodeStateAsUpdate(this.#server);
     this.#append({ kind: "epoch", actor: actorOf("keeper"), paths: [], update, authorSalt });
   }
 

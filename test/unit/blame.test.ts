@@ -1,10 +1,14 @@
 /** Blame: who last wrote what, by Yjs ids. */
 import { describe, expect, test } from "vitest";
 import * as Y from "yjs";
+import { Attribution } from "../../server/state/history/attribution.ts";
 import { Blame } from "../../server/state/history/blame.ts";
+import { visitPieces } from "../../server/state/history/document-pieces.ts";
+import type { Piece } from "../../server/state/history/document-pieces.ts";
 import type { BlameLine } from "../../shared/history.ts";
 import { Past, actorOf, listAt, mapAt, textAt } from "../support/past.ts";
 import { NODE } from "../support/stored-state.ts";
+import { any, assemble } from "../support/update-assembler.ts";
 
 const CREATION = { version: 0, actor: actorOf("creator"), atMs: 1 };
 
@@ -95,6 +99,34 @@ describe("values", () => {
   });
 });
 
+describe("ids", () => {
+  test("[BLAME-1] what came with no change is nobody's, what is sent again its first writer's", () => {
+    const attribution = new Attribution();
+    const [first, second] = [{ version: 1 }, { version: 2 }];
+    attribution.addRanges([[{ client: 1, clock: 0, length: 3 }, first]]);
+    const gap = assemble([{ client: 1, clock: 5, structs: [any({ parent: "data", key: "a" }, 1, 2)] }]);
+    attribution.addUpdate(gap, second);
+    const again = assemble([
+      { client: 1, clock: 1, structs: [any({ parent: "data", key: "a" }, 1, 2, 3, 4, 5, 6, 7)] },
+    ]);
+    attribution.addUpdate(again, { version: 3 });
+    const writers = [0, 1, 2, 3, 4, 5, 6, 7].map((clock) => attribution.of(1, clock)?.version);
+    expect(writers).toEqual([1, 1, 1, undefined, undefined, 2, 2, 3]);
+    expect(attribution.of(2, 0)).toBeUndefined();
+  });
+
+  test("[BLAME-1] of several values that one item holds for a key, the last is the one that shows", () => {
+    const base = new Past({});
+    const update = assemble([{ client: 9, clock: 0, structs: [any({ parent: "data", key: "k" }, "one", "two")] }]);
+    const seen: Piece[] = [];
+    const doc = new Y.Doc();
+    Y.applyUpdateV2(doc, base.base.state);
+    Y.applyUpdate(doc, update);
+    visitPieces(doc, [], (piece) => void seen.push(piece));
+    expect(seen).toMatchObject([{ client: 9, clock: 1, steps: ["data", "k"] }]);
+  });
+});
+
 describe("texts", () => {
   test("[BLAME-5] concurrent edits of three agents: each run is its writer's", () => {
     const past = new Past({ t: { $text: "The end." } });
@@ -141,6 +173,14 @@ describe("texts", () => {
     });
     expect(told(blameOf(past)).sort()).toEqual(["/a creator 0", '@note 0 "hi" ann 1', "@page bob 3"]);
     expect(told(blameOf(past, "@note"))).toEqual(['@note 0 "hi" ann 1']);
+    past.edit("ann", (_, doc) => doc.getXmlFragment("page").insert(1, [new Y.XmlElement("q")]));
+    past.edit("cid", (_, doc) => {
+      const paragraph = doc.getXmlFragment("page").get(0);
+      if (paragraph instanceof Y.XmlElement) paragraph.setAttribute("class", "y");
+    });
+    expect(told(blameOf(past, "@page"))).toEqual(["@page cid 5"]);
+    past.recreate();
+    expect(told(blameOf(past, "@page"))).toEqual(["@page cid 5"]);
   });
 });
 

@@ -43,3 +43,17 @@ test("[CONFLICT-14] the newest conflicts stay, of older ones only the open", asy
   await turns(10);
   expect(await left()).toEqual([2, 6, 7, 8].toSpliced(1, 0, 5));
 });
+
+test("[CONFLICT-14] open ones do not grow for ever, and records of several pages are all looked at", async () => {
+  const { storage } = await startPlan();
+  const thinning = new ConflictThinning({ storage, logger: new RecordingLogger(), keptMax: 70, openMax: 60 });
+  const records = Array.from({ length: 400 }, (_, index) => write(index + 1, index % 2 === 0 ? "open" : "resolved"));
+  await storage.writeRecords(PLAN, records);
+  thinning.recorded(PLAN, 1);
+  await turns(60);
+  const left = await storage.listRecords(PLAN, "conflicts", { limit: 500 });
+  const versions = left.map(({ value }) => Number(value["version"]));
+  expect(versions).toHaveLength(130);
+  expect(versions.slice(60)).toEqual(Array.from({ length: 70 }, (_, index) => 331 + index));
+  expect(versions.slice(0, 60)).toEqual(Array.from({ length: 60 }, (_, index) => 211 + 2 * index));
+});

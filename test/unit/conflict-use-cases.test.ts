@@ -2,7 +2,6 @@
 import * as Y from "yjs";
 import { describe, expect, test } from "vitest";
 import type { Conflict } from "../../shared/conflict.ts";
-import { ServiceError } from "../../shared/errors.ts";
 import { parseActor, parseContextId } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
 import { LIMITS } from "../../shared/limits.ts";
@@ -47,7 +46,6 @@ class Desk {
   readonly records = new Map<string, JsonObject>();
   readonly messages: (string | undefined)[] = [];
   version = 7;
-  looks = 0;
 
   constructor(conflicts: readonly Conflict[], data: JsonObject = { k: "winner" }) {
     writeInitialData(this.doc, data);
@@ -67,12 +65,7 @@ class Desk {
     return new ConflictUseCases({ access, storage, clock: new ManualClock() });
   }
 
-  readonly access: ContextAccess = {
-    look: async (id, task) => {
-      this.looks++;
-      if (id !== ID) throw new ServiceError("CONTEXT_NOT_FOUND", "no");
-      return { meta: undefined as never, head: undefined as never, result: task(this.doc) };
-    },
+  readonly access: Pick<ContextAccess, "change"> = {
     change: async ({ actor }, _id, { plan, resolves, message }) => {
       const { paths } = applyJsonOps(this.doc, plan(this.doc), actor);
       this.messages.push(message);
@@ -84,7 +77,8 @@ class Desk {
     },
   };
 
-  readonly storage: Pick<ChangeLog, "readRecord" | "listRecords" | "writeRecords"> = {
+  readonly storage: Pick<ChangeLog, "summary" | "readRecord" | "listRecords" | "writeRecords"> = {
+    summary: async (id) => (id === ID ? { meta: undefined as never, head: undefined as never } : undefined),
     readRecord: async (_id, _collection, key) => this.records.get(key),
     listRecords: async (_id, _collection, { after, limit, reverse }) => {
       const keys = [...this.records.keys()].sort();

@@ -65,4 +65,11 @@ describe("[EPOCH-3] [EPOCH-4] [EPOCH-5] a compaction under traffic", () => {
     expect(await rig.service.change(ada, PLAN, add("/b", 2))).toMatchObject({ version: 1 });
     expect((await rig.service.read(ada, PLAN, { path: "" })).meta.epoch).toBe(3);
   });
+
+  test("[CTX-6] a server that stops compacts nothing more", async () => {
+    const rig = await startPlan({ a: 1 });
+    await rig.service.close();
+    expect(await codeOf(rig.service.history.compact(ada, PLAN))).toBe("SHUTTING_DOWN");
+    expect((await rig.storage.summary(PLAN))?.meta.epoch).toBe(1);
+  });
 });

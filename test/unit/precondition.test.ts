@@ -87,6 +87,13 @@ describe("[PRE-3] a version holds for the whole context when that is asked", () 
     expect(refusal(() => checkVersion({ version, scope: "context" }, present())) === undefined).toBe(holds);
   });
 
+  test("a change that touched no path counts too, and nobody else's is named for it", () => {
+    const later = { ...present(), version: 13 };
+    const context = (version: number): Precondition => ({ version, scope: "context" });
+    expect(refusal(() => checkVersion(context(12), later))).toEqual({ currentVersion: 13, ifVersion: 12 });
+    expect(refusal(() => checkVersion(context(11), later))).toMatchObject({ changedBy: { version: 12 } });
+  });
+
   test("a version that is not there yet holds for nothing", () => {
     expect(refusal(() => checkVersion(paths(13), present()))).toEqual({ currentVersion: 12, ifVersion: 13 });
   });

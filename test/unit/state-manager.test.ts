@@ -14,6 +14,7 @@ const PLAN = parseContextId("plan");
 let clock: ManualClock;
 let loads: ContextId[];
 let turns: (readonly QueuedWrite[])[];
+let options: ConstructorParameters<typeof StateManager<QueuedWrite>>[0];
 let manager: StateManager<QueuedWrite>;
 let isThere: boolean;
 
@@ -22,12 +23,13 @@ beforeEach(() => {
   loads = [];
   turns = [];
   isThere = true;
-  manager = new StateManager({
+  options = {
     load: async (id) => {
       loads.push(id);
       await Promise.resolve();
       if (!isThere) return undefined;
-      return storedContext();
+      const stored = storedContext();
+      return { ...stored, meta: { ...stored.meta, id } };
     },
     turns: clock,
     limits: LIMITS,
@@ -36,7 +38,8 @@ beforeEach(() => {
     onLoaded: () => undefined,
     onDropped: () => undefined,
     onTurn: (_context, writes) => void turns.push(writes),
-  });
+  };
+  manager = new StateManager(options);
 });
 
 const refusals: string[] = [];
@@ -102,6 +105,37 @@ describe("[LIVE-2] unloading", () => {
     manager.unloadIdle();
     expect(isLive()).toBe(true);
   });
+});
+
+test("[LIVE-6] what is too much in memory makes room before another context is loaded", async () => {
+  const ids = ["one", "two", "three"].map(parseContextId);
+  manager = new StateManager({ ...options, limits: { ...LIMITS, liveBytesMax: 1 } });
+  manager.release(await manager.acquire(parseContextId("one")));
+  const two = await manager.acquire(parseContextId("two"));
+  await manager.acquire(parseContextId("three"));
+  expect(ids.map((id) => manager.get(id) !== undefined)).toEqual([false, true, true]);
+  expect(two.isDropped).toBe(false);
+});
+
+test("[TYPE-9] a schema that is registered in the moment of loading holds for the context", async () => {
+  const schemas: unknown[] = [];
+  let load = (_stored: ReturnType<typeof storedContext>): void => undefined;
+  let schema = "old";
+  manager = new StateManager({
+    ...options,
+    load: () => new Promise((resolve) => void (load = resolve)),
+    schemaOf: () => void schemas.push(schema),
+  });
+  const loading = manager.acquire(PLAN);
+  load(storedContext());
+  // as a registration does in each of the steps that loading takes: it holds for what is live, or is what loading finds
+  for (let step = 0; step < 10; step++) {
+    await Promise.resolve();
+    if (schemas.length > 0) break;
+  }
+  schema = "new";
+  expect([manager.get(PLAN) !== undefined, schemas]).toEqual([true, ["old"]]);
+  await loading;
 });
 
 describe("[LIVE-3] turns", () => {

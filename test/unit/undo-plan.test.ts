@@ -88,6 +88,13 @@ describe("keys", () => {
     expect(undone(past).data).toEqual({ k: "lost" });
   });
 
+  test("[UNDO-2] only who wrote there after the actor is told", () => {
+    const past = new Past({ k: 0 });
+    past.edit("bob", (data) => data.set("k", 1));
+    past.edit("ann", (data) => data.set("k", 1));
+    expect(undone(past)).toEqual({ data: { k: 1 }, kept: [] });
+  });
+
   test("[UNDO-1] the actor's own later value stays", () => {
     const past = new Past({ k: 0 });
     past.edit("ann", (data) => data.set("k", 1));
@@ -129,6 +136,15 @@ describe("deleted content", () => {
     });
     expect(past.data).toEqual({});
     expect(undone(past).data).toEqual({ doc: { title: "Title!", k: 2, new: { x: 1 } } });
+  });
+
+  test("[UNDO-3] what was written into it comes back beside what had been deleted there", () => {
+    const past = new Past({ doc: { t: { $text: "" } } });
+    past.edit("bob", (data) => textAt(data, "doc", "t").insert(0, "abc"));
+    past.edit("cid", (data) => textAt(data, "doc", "t").delete(0, 3));
+    past.edit("ann", (data) => data.delete("doc"));
+    past.editApart("bob", (data) => textAt(data, "doc", "t").insert(3, "d"));
+    expect(undone(past).data).toEqual({ doc: { t: "d" } });
   });
 
   test("[UNDO-4] what another deleted of it before or since stays deleted", () => {
@@ -224,6 +240,20 @@ describe("what is asked", () => {
     expect(past.data).toEqual({ plain: 1, page: "<p></p>" });
   });
 
+  test("[UNDO-7] XML that stands in an array stays where it stands", () => {
+    const past = new Past({ list: [1] });
+    past.edit("bob", (data) => listAt(data, "list").push([new Y.XmlElement("box"), 2]));
+    past.edit("ann", (data) => listAt(data, "list").insert(0, [0]));
+    const { data, kept } = undone(past);
+    expect(data).toEqual({ list: [1, "<box></box>", 2] });
+    expect(kept).toEqual([]);
+    past.edit("ann", (it) => listAt(it, "list").delete(1));
+    expect(undone(past, { from: past.version - 1 })).toEqual({
+      data: { list: [1, 2] },
+      kept: [{ path: "/list", reason: "not-json" }],
+    });
+  });
+
   test("[UNDO-1] other roots are undone too", () => {
     const past = new Past({});
     past.edit("bob", (_, doc) => doc.getText("note").insert(0, "bob"));
@@ -264,6 +294,17 @@ describe("epochs", () => {
     const { data, kept } = undone(past, { to: 1 });
     expect(data).toEqual({ a: 1, k: 3, b: 1, list: [1, 3], t: "aBbc", late: true });
     expect(kept).toMatchObject([{ path: "/k", by: { actor: "bob" } }]);
+    const gone = new Past({ k: 1 });
+    gone.edit("ann", (it) => it.set("k", 2));
+    gone.recreate();
+    gone.edit("bob", (it) => it.delete("k"));
+    expect(undone(gone)).toMatchObject({ data: {}, kept: [{ path: "/k", by: { actor: "bob" } }] });
+    const between = new Past({ k: 1 });
+    between.edit("ann", (it) => it.set("k", 2));
+    between.recreate();
+    between.edit("bob", (it) => it.set("k", 3));
+    between.edit("ann", (it) => it.set("k", 4));
+    expect(undone(between).data).toEqual({ k: 3 });
     const all = new Past({ a: 1 });
     all.edit("ann", (it) => it.set("a", 2));
     all.recreate();

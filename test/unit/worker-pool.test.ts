@@ -1,4 +1,5 @@
 /** Functions on worker threads: answers, errors, and a thread that dies. */
+import { getPriority } from "node:os";
 import { threadId } from "node:worker_threads";
 import { afterEach, expect, test } from "vitest";
 import { WorkerPool } from "../../server/worker-pool.ts";
@@ -7,8 +8,9 @@ import type * as worker from "../support/doomed-worker.ts";
 const open: WorkerPool<typeof worker>[] = [];
 afterEach(() => Promise.all(open.splice(0).map((pool) => pool.close())));
 
-function newPool(): WorkerPool<typeof worker> {
-  const pool = new WorkerPool<typeof worker>(new URL("../support/doomed-worker", import.meta.url), { threads: 1 });
+function newPool(isBackground = false): WorkerPool<typeof worker> {
+  const options = { threads: 1, isBackground };
+  const pool = new WorkerPool<typeof worker>(new URL("../support/doomed-worker", import.meta.url), options);
   open.push(pool);
   return pool;
 }
@@ -31,7 +33,15 @@ test("[CKPT-5] a thread that dies rejects what runs and what waits; the next cal
 
 test("a closed pool rejects what waits and takes nothing more", async () => {
   const pool = newPool();
+  const stopping = expect.objectContaining({ code: "SHUTTING_DOWN" });
   const [waiting] = await Promise.allSettled([pool.run("double", { n: 1 }), pool.close()]);
-  expect(waiting.status).toBe("rejected");
-  await expect(pool.run("double", { n: 2 })).rejects.toThrow("closed");
+  expect(waiting).toEqual({ status: "rejected", reason: stopping });
+  await expect(pool.run("double", { n: 2 })).rejects.toEqual(stopping);
+});
+
+test.runIf(process.platform === "linux")("threads in the background step back, and they alone", async () => {
+  const here = getPriority();
+  expect(await newPool().run("niceness", undefined)).toBe(here);
+  expect(await newPool(true).run("niceness", undefined)).toBe(19);
+  expect(getPriority()).toBe(here);
 });

@@ -28,7 +28,7 @@ export function addWatch(program: Command, cli: Cli): void {
     .summary("follow a context's changes")
     .description("Prints each change as it happens, until interrupted. With --json one JSON object a line.")
     .argument("<id>", "the context's id")
-    .option("--since <version>", "begin with the changes after this version; 0 is all of them", wholeNumber(0))
+    .option("--since <version>", "begin with the changes after this version; 0 is the beginning", wholeNumber(0))
     .option("--path <pointer>", "only changes at, above or below this JSON Pointer")
     .option("--by <name>", "only changes by this actor")
     .addHelpText("after", "\nExamples:\n  mcm watch plan\n  mcm watch plan --since 0 --path /tasks --json");

@@ -71,10 +71,7 @@ export class Blame {
     const within = parsePath(path);
     if (within.length > 0) readData(this.#fold.doc, path, 0);
     const lines = new Lines(this.#attribution, linesMax);
-    visitPieces(this.#fold.doc, within, (piece) => {
-      // a type that `within` lies in is not what was asked for
-      if (piece.kind !== "type" || piece.steps.length >= within.length) lines.add(piece);
-    });
+    visitPieces(this.#fold.doc, within, (piece) => lines.add(piece));
     return lines.list;
   }
 }

@@ -68,7 +68,7 @@ export class PlaceAuthors {
 
   /** What was stored whole may be written anew in parts: these are by the author of the whole. */
   #valueAt(steps: Steps): Authorship | undefined {
-    for (let depth = steps.length; depth > 1; depth--) {
+    for (let depth = steps.length; depth > 0; depth--) {
       const by = this.#values.get(formatPath(steps.slice(0, depth)));
       if (by !== undefined) return by;
     }

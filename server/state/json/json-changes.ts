@@ -19,7 +19,8 @@ import { DATA_ROOT, covers, formatPath, parsePath } from "../../../shared/path.t
 import type { Steps } from "../../../shared/path.ts";
 import { DraftRoots } from "./draft-roots.ts";
 import { checkNumber, checkString, invalid } from "./json-checks.ts";
-import { ListDraft, ObjectDraft, TextDraft, cloneDraft, sameContent } from "./json-draft.ts";
+import { sameContent } from "./draft-equality.ts";
+import { ListDraft, ObjectDraft, TextDraft, cloneDraft } from "./json-draft.ts";
 import type { Container, DraftValue } from "./json-draft.ts";
 import { mergeInto } from "./merge-patch.ts";
 import { editedString, leastEdit, occurrenceOf } from "./text-edit.ts";

@@ -12,6 +12,7 @@ import type { ContextMeta } from "../../../shared/context.ts";
 import { ServiceError } from "../../../shared/errors.ts";
 import type { ContextId } from "../../../shared/ids.ts";
 import type { JsonObject } from "../../../shared/json.ts";
+import { contextNotFound } from "../../state/context-not-found.ts";
 import type {
   AppendOptions,
   AppendResult,
@@ -258,5 +259,5 @@ function opsBeside(live: LiveContext, placed: Placement, { idempotency, records 
 /** Not before what others did is durable, like every answer that shows it. @throws {ServiceError} CONTEXT_NOT_FOUND */
 async function absent(slot: Slot): Promise<never> {
   await slot.settled;
-  throw errors.notFound(slot.id);
+  throw contextNotFound();
 }

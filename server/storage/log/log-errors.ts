@@ -14,10 +14,6 @@ export function closed(): ServiceError {
   return new ServiceError("STORE_UNAVAILABLE", "The log is closed. Try again when the server is ready.");
 }
 
-export function notFound(contextId: ContextId): ServiceError {
-  return new ServiceError("CONTEXT_NOT_FOUND", `There is no context "${contextId}". Create it first.`);
-}
-
 export function alreadyExists(contextId: ContextId): ServiceError {
   const message = `There is a context "${contextId}" already. Open it, or choose another id.`;
   return new ServiceError("ALREADY_EXISTS", message);

@@ -103,7 +103,9 @@ export async function entriesAfter(
   const entries: LogEntry[] = [];
   let next = Math.max(window.seq, stored.baseSeq) + 1;
   const from = await startOfRun(view, number, next);
-  for await (const run of runsOf(view, meta.id, keys.runsBetween(number, from, Infinity))) {
+  // each run has one entry at least that is asked for
+  const range = { ...keys.runsBetween(number, from, Infinity), limit: window.limit + 1 };
+  for await (const run of runsOf(view, meta.id, range)) {
     for (const entry of run) {
       if (entry.seq < next) continue;
       if (entry.seq > next) throw missing(meta.id, `entry ${next}`);
@@ -129,7 +131,8 @@ export async function entriesBefore(
 ): Promise<readonly LogEntry[]> {
   const { number, meta, stored } = context;
   const entries: LogEntry[] = [];
-  for await (const run of runsOf(view, meta.id, { ...keys.runsBetween(number, 0, window.seq), reverse: true })) {
+  const range = { ...keys.runsBetween(number, 0, window.seq), reverse: true, limit: window.limit + 1 };
+  for await (const run of runsOf(view, meta.id, range)) {
     for (const entry of run.toReversed()) {
       if (entry.seq >= window.seq) continue;
       if (entries.length >= window.limit || entry.seq <= stored.baseSeq) return entries;

@@ -5,10 +5,10 @@
  */
 import type { ContextId } from "../../../shared/ids.ts";
 import type { JsonObject } from "../../../shared/json.ts";
+import { contextNotFound } from "../../state/context-not-found.ts";
 import type { Collection, RecordQuery, RecordWrite, SideRecord } from "../change-log.ts";
 import type { StoreView } from "../store/store.ts";
 import type { LogCore } from "./log-core.ts";
-import { notFound } from "./log-errors.ts";
 import { SERVER } from "./log-keys.ts";
 import { sideRecord, sideRecords } from "./log-reader.ts";
 import { bytesOfOps, sideRecordOps } from "./record-ops.ts";
@@ -49,7 +49,7 @@ export class SideRecords {
     await this.#core.decide(contextId, async (slot) => {
       if (slot.live === undefined) {
         await slot.settled;
-        throw notFound(contextId);
+        throw contextNotFound();
       }
       const ops = sideRecordOps(slot.live.number, writes);
       await this.#core.submit(slot, { kind: "ops", ops }, { entries: ops.length, bytes: bytesOfOps(ops) });

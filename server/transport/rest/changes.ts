@@ -3,10 +3,9 @@
  *
  * Not here: how a feed is sent (event-feed.ts).
  */
-import type { ChangeRecord } from "../../../shared/change.ts";
 import { ServiceError } from "../../../shared/errors.ts";
 import { parseActor } from "../../../shared/ids.ts";
-import type { Actor, ContextId } from "../../../shared/ids.ts";
+import type { ContextId } from "../../../shared/ids.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import { parsePath } from "../../../shared/path.ts";
 import { changesQuerySchema } from "../../../shared/protocol/rest.ts";
@@ -25,20 +24,19 @@ async function list({ service, ...parts }: RestParts, call: Call): Promise<Respo
   const { order, path, actor: name, limit, ...from } = parseQuery(changesQuerySchema, request.url);
   const actor = name === undefined ? undefined : parseActor(name);
   if (path !== undefined) parsePath(path);
-  const filter = path === undefined ? {} : { path };
+  const filter = { ...(path === undefined ? {} : { path }), ...(actor === undefined ? {} : { actor }) };
   if (request.method === "GET" && wantsEvents(request.headers)) {
     if (limit !== undefined || order !== undefined) {
       throw new ServiceError("INVALID_REQUEST", "A live feed has no end and one order: leave out limit and order.");
     }
     const since = await feedStart(service, call, { id, since: from.since });
-    const follow = (signal: AbortSignal) => by(actor, service.follow(caller, id, { since, signal, ...filter }));
+    const follow = (signal: AbortSignal) => service.follow(caller, id, { since, signal, ...filter });
     return eventStream(eventFeed({ clock: parts.clock, since, follow, onError: parts.onFeedError, cut: call.cut }));
   }
   const page = await service.changes(caller, id, {
     ...from,
     ...filter,
-    ...(order === "newest" ? { newestFirst: true } : { since: from.since ?? 0 }),
-    ...(actor === undefined ? {} : { actor }),
+    newestFirst: order === "newest",
     limit: limit ?? LIMITS.listLimitDefault,
   });
   return json(changeList(page), { headers: { vary: "accept" } });
@@ -49,18 +47,10 @@ function wantsEvents(headers: Headers): boolean {
   return types.includes("text/event-stream");
 }
 
-function by(actor: Actor | undefined, changes: AsyncIterable<ChangeRecord>): AsyncIterable<ChangeRecord> {
-  return actor === undefined ? changes : onlyBy(actor, changes);
-}
-
-async function* onlyBy(actor: Actor, changes: AsyncIterable<ChangeRecord>): AsyncGenerator<ChangeRecord> {
-  for await (const change of changes) if (change.actor === actor) yield change;
-}
-
 /**
  * The version a feed begins after: what the client saw last, else what it asks for, else the present one.
  * A version that the context has not reached is of another life of it: waiting would hide the changes until then.
- * @throws {ServiceError} CONTEXT_NOT_FOUND, INVALID_REQUEST, EPOCH_CHANGED
+ * @throws {ServiceError} CONTEXT_NOT_FOUND, INVALID_REQUEST, EPOCH_CHANGED; VERSION_NOT_FOUND when not all that follows is kept
  */
 async function feedStart(
   service: ContextService,
@@ -73,7 +63,11 @@ async function feedStart(
   }
   const { head } = await service.read(caller, id, { path: "", depth: 1 });
   const start = lastEventId === null ? (since ?? head.version) : Number(lastEventId);
-  if (start <= head.version) return start;
+  if (start <= head.version) {
+    // refused now: a feed that began and ended again would be asked for again and again
+    await service.changes(caller, id, { since: start, limit: 1 });
+    return start;
+  }
   throw new ServiceError(
     "EPOCH_CHANGED",
     `The context is at version ${head.version} and has no version ${start}: it was deleted and made again. Read it and follow from its version.`,

@@ -4,7 +4,7 @@
 import type { Authorship, BlameLine, Diff, KeptPath, NamedCheckpoint } from "../../../shared/history.ts";
 import type { BlameView, CheckpointView, DiffView, RevertResult } from "../../../shared/protocol/rest-history.ts";
 import type { RevertOutcome } from "../../context-service.ts";
-import { isoTime } from "./views.ts";
+import { isoTime } from "../../../shared/iso-time.ts";
 
 export function diffView({ from, to, path, changes }: Diff): DiffView {
   return { from, to, path, changes: [...changes] };

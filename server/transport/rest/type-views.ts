@@ -3,7 +3,7 @@
  */
 import type { ContextType, TypeReport } from "../../../shared/context-type.ts";
 import type { TypeResult, TypeView } from "../../../shared/protocol/rest-types.ts";
-import { isoTime } from "./views.ts";
+import { isoTime } from "../../../shared/iso-time.ts";
 
 export function typeView({ name, schema, revision, updatedAtMs, updatedBy }: ContextType): TypeView {
   return { name, schema, revision, updatedAt: isoTime(updatedAtMs), updatedBy };

@@ -3,6 +3,7 @@
  *
  * Not here: checks of what comes in (request.ts); history-views.ts, conflict-views.ts and type-views.ts have the rest.
  */
+import { isoTime } from "../../../shared/iso-time.ts";
 import type { ChangeRecord } from "../../../shared/change.ts";
 import type { ContextId } from "../../../shared/ids.ts";
 import type {
@@ -62,6 +63,3 @@ export function changeResult(id: ContextId, { version, seq, paths, replayed }: C
 }
 
 /** UTC, to the millisecond. */
-export function isoTime(ms: number): string {
-  return new Date(ms).toISOString();
-}

@@ -4,9 +4,8 @@
  * 1. A session speaks mcm.v1 and measures from giving a data frame to the socket to the ack that covers it: fsync included.
  * 2. The answer to the server's SyncStep1 is a data frame too, the first of every connection.
  */
-import * as decoding from "lib0/decoding";
-import { FRAME } from "../../../shared/protocol/frames.ts";
 import { SUBPROTOCOL } from "../../../shared/protocol/version.ts";
+import { ackedFrames } from "../events.ts";
 import { LoadClient } from "../load-client.ts";
 import type { Room } from "../load-client.ts";
 import { atRate, Goal } from "../pace.ts";
@@ -42,11 +41,11 @@ export const ack: Scenario = {
   run: (bench) =>
     withServer(bench, async (running) => {
       const seconds = bench.count(5, 2);
-      await acked(bench, running, { rooms: 1, clientsPerRoom: 10, perSecond: 500, seconds: 1 }); // warm-up
+      await ackTimes(bench, running, { rooms: 1, clientsPerRoom: 10, perSecond: 500, seconds: 1 }); // warm-up
       await running.watch();
-      const alone = await acked(bench, running, { rooms: 1, clientsPerRoom: 1, perSecond: 50, seconds });
-      const together = await acked(bench, running, { rooms: 1, clientsPerRoom: 50, perSecond: 500, seconds });
-      const many = await acked(bench, running, { rooms: 100, clientsPerRoom: 1, perSecond: 2000, seconds });
+      const alone = await ackTimes(bench, running, { rooms: 1, clientsPerRoom: 1, perSecond: 50, seconds });
+      const together = await ackTimes(bench, running, { rooms: 1, clientsPerRoom: 50, perSecond: 500, seconds });
+      const many = await ackTimes(bench, running, { rooms: 100, clientsPerRoom: 1, perSecond: 2000, seconds });
       return {
         p50MsAlone: percentile(alone, 0.5),
         p99MsAlone: percentile(alone, 0.99),
@@ -61,7 +60,7 @@ export const ack: Scenario = {
 
 let roomsMade = 0;
 
-async function acked(bench: Bench, running: RunningServer, load: Load): Promise<readonly number[]> {
+async function ackTimes(bench: Bench, running: RunningServer, load: Load): Promise<readonly number[]> {
   const writers = load.rooms * load.clientsPerRoom;
   const total = load.perSecond * load.seconds;
   const goal = new Goal(total);
@@ -94,14 +93,12 @@ async function scriptOf(
   onAcked: (ms: number) => void,
 ): Promise<Script> {
   const sentAt: number[] = [];
-  let ackedFrames = 1; // the answer to SyncStep1 is of no interest
+  let acked = 1; // the answer to SyncStep1 is of no interest
   const client = await LoadClient.join(room, {
     subprotocol: SUBPROTOCOL,
     onOther(message) {
-      const decoder = decoding.createDecoder(message);
-      if (decoding.readVarUint(decoder) !== FRAME.ack) return;
-      const frames = decoding.readVarUint(decoder);
-      for (; ackedFrames < frames; ackedFrames++) onAcked(performance.now() - (sentAt[ackedFrames - 1] ?? 0));
+      const frames = ackedFrames(message) ?? 0;
+      for (; acked < frames; acked++) onAcked(performance.now() - (sentAt[acked - 1] ?? 0));
     },
   });
   await client.synced;

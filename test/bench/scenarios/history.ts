@@ -1,13 +1,15 @@
 /**
  * History beside live sync: fan-out while the past of another context is read, compared, blamed and restored, against
- * fan-out alone. Ours alone.
+ * fan-out alone, and against fan-out beside a program that has nothing to do with us. Ours alone.
  *
- * 1. Both are measured in one server, in turns, starting with the quiet one.
- * 2. No request is answered from a cache: each asks for other versions, and each blame comes after a restore. One follows
- *    the other, as fast as they are answered.
+ * 1. All are measured in one server, in turns. Its threads share one core, so that no kernel can hide what they take from
+ *    each other; the busy program, on the same core, tells what sharing it costs by itself.
+ * 2. The requests come from a process of their own (past-visitor.ts), at the lowest priority: what they cost their sender is
+ *    not to be taken for a cost of the server.
  */
+import { besideBusyProgram } from "../cpu.ts";
 import { LiveRoom } from "../live-room.ts";
-import { timedRequest } from "../rest-client.ts";
+import { PastVisitor } from "../past-visitor.ts";
 import { openRoom, withServer } from "../scenario.ts";
 import type { Bench, Scenario } from "../scenario.ts";
 import type { RunningServer } from "../spawn-server.ts";
@@ -15,6 +17,7 @@ import { percentile } from "../stats.ts";
 import { PAST, withPast } from "./past-context.ts";
 
 const ROUNDS = 3;
+const WARM_UP_SECONDS = 3;
 
 const ms = { better: "lower" } as const;
 
@@ -22,55 +25,80 @@ export const history: Scenario = {
   id: "history",
   title: "History beside live sync",
   what:
-    "1 writer at 100 updates/s, 100 readers, 3 × 4 s; then the same while old versions of a context of 26,078 changes are read, compared, " +
-    "blamed and restored one after the other, in turns.",
+    "1 writer at 100 updates/s, 100 readers, alone and while the past of another context (every keystroke of a trace) is read, " +
+    "compared, restored and blamed one after the other, none from a cache; and, to compare, while a program counts at the lowest priority on " +
+    "the server's core. In turns, 3 × 3 s each.",
   needs: "ours",
   metrics: {
     p50MsAlone: { label: "live alone: p50, ms", ...ms },
-    p99MsAlone: { label: "live alone: p99, ms", ...ms },
+    p50MsBusy: { label: "beside a busy program: p50, ms", ...ms },
     p50MsBeside: { label: "beside history: p50, ms", ...ms },
+    p99MsAlone: { label: "live alone: p99, ms", ...ms },
+    p99MsBusy: { label: "beside a busy program: p99, ms", ...ms },
     p99MsBeside: { label: "beside history: p99, ms", ...ms },
-    p99Ratio: { label: "p99 beside history against alone, ×", ...ms },
+    p99Ratio: { label: "p99 beside history, × alone", ...ms },
+    p99RatioBusy: { label: "p99 beside history, × beside a busy program", ...ms },
     eventLoopMaxMsAlone: { label: "longest event-loop turn alone, ms", ...ms },
     eventLoopMaxMsBeside: { label: "longest event-loop turn beside history, ms", ...ms },
+    changes: { label: "changes in that past", better: "neither" },
     readMs: { label: "an old version read: p50, ms", ...ms },
     diffMs: { label: "two versions compared: p50, ms", ...ms },
     blameMs: { label: "blame: p50, ms", ...ms },
     restoreMs: { label: "restored: p50, ms", ...ms },
   },
   async run(bench) {
-    const version = await withPast(bench);
-    return withServer(bench, (running) => measured(bench, running, new Visits(running.url, version)));
+    const changes = await withPast(bench);
+    return withServer(bench, async (running) => {
+      const visitor = new PastVisitor(new URL(`/v1/contexts/${PAST}`, running.url), changes);
+      try {
+        return { ...(await measured(bench, running, visitor)), changes };
+      } finally {
+        visitor.end();
+      }
+    });
   },
 };
 
-async function measured(bench: Bench, running: RunningServer, visits: Visits): Promise<Record<string, number>> {
-  const seconds = bench.count(4, 1);
+async function measured(bench: Bench, running: RunningServer, visitor: PastVisitor): Promise<Record<string, number>> {
+  const seconds = bench.count(3, 1);
   const room = await openRoom(bench, running, "live");
-  const live = await LiveRoom.open(room, { readers: 100, perSecond: 100, seconds: 2 + 2 * ROUNDS * seconds });
-  await visits.during(live.window(2)); // warm-up of both
-  visits.forget();
+  const live = await LiveRoom.open(room, {
+    readers: 100,
+    perSecond: 100,
+    seconds: WARM_UP_SECONDS + 3 * ROUNDS * seconds,
+  });
+  await visitor.during(live.window(WARM_UP_SECONDS));
+  visitor.forget();
   const alone: Window[] = [];
+  const busy: Window[] = [];
   const beside: Window[] = [];
+  const window = () => live.window(seconds);
   for (let round = 0; round < ROUNDS; round++) {
-    alone.push(await watched(running, () => live.window(seconds)));
-    beside.push(await watched(running, () => visits.during(live.window(seconds))));
+    alone.push(await watched(running, window));
+    busy.push(await watched(running, () => besideBusyProgram(window)));
+    beside.push(await watched(running, () => visitor.during(window())));
   }
   live.close();
-  const p99MsAlone = percentile(latenciesOf(alone), 0.99);
-  const p99MsBeside = percentile(latenciesOf(beside), 0.99);
+  const [p99MsAlone, p99MsBusy, p99MsBeside] = [
+    percentileOf(alone, 0.99),
+    percentileOf(busy, 0.99),
+    percentileOf(beside, 0.99),
+  ];
   return {
-    p50MsAlone: percentile(latenciesOf(alone), 0.5),
+    p50MsAlone: percentileOf(alone, 0.5),
+    p50MsBusy: percentileOf(busy, 0.5),
+    p50MsBeside: percentileOf(beside, 0.5),
     p99MsAlone,
-    p50MsBeside: percentile(latenciesOf(beside), 0.5),
+    p99MsBusy,
     p99MsBeside,
     p99Ratio: p99MsBeside / p99MsAlone,
+    p99RatioBusy: p99MsBeside / p99MsBusy,
     eventLoopMaxMsAlone: Math.max(...alone.map(({ eventLoopMaxMs }) => eventLoopMaxMs)),
     eventLoopMaxMsBeside: Math.max(...beside.map(({ eventLoopMaxMs }) => eventLoopMaxMs)),
-    readMs: visits.median("read"),
-    diffMs: visits.median("diff"),
-    blameMs: visits.median("blame"),
-    restoreMs: visits.median("restore"),
+    readMs: visitor.median("read"),
+    diffMs: visitor.median("diff"),
+    blameMs: visitor.median("blame"),
+    restoreMs: visitor.median("restore"),
   };
 }
 
@@ -85,69 +113,9 @@ async function watched(running: RunningServer, work: () => Promise<readonly numb
   return { latencies, eventLoopMaxMs: await running.watched() };
 }
 
-function latenciesOf(windows: readonly Window[]): number[] {
-  return windows.flatMap(({ latencies }) => latencies);
-}
-
-const KINDS = ["read", "diff", "restore", "blame"] as const;
-type Kind = (typeof KINDS)[number];
-
-/** Requests for the past of one context. */
-class Visits {
-  readonly #context: string;
-  readonly #server: URL;
-  readonly #version: number;
-  #asked = 0;
-  #took = new Map<Kind, number[]>();
-
-  constructor(server: URL, version: number) {
-    this.#server = server;
-    this.#context = `/v1/contexts/${PAST}`;
-    this.#version = version;
-  }
-
-  /** Asks until `other` is settled, and for the answer that is then under way. */
-  async during<Result>(other: Promise<Result>): Promise<Result> {
-    const over = new AbortController();
-    const end = (): void => over.abort();
-    other.then(end, end);
-    while (!over.signal.aborted) {
-      for (const kind of KINDS) if (!over.signal.aborted) await this.#ask(kind);
-    }
-    return other;
-  }
-
-  forget(): void {
-    this.#took = new Map();
-  }
-
-  median(kind: Kind): number {
-    return percentile(this.#took.get(kind) ?? [], 0.5);
-  }
-
-  async #ask(kind: Kind): Promise<void> {
-    const { ms: took } = await this.#request(kind);
-    const all = this.#took.get(kind);
-    if (all === undefined) this.#took.set(kind, [took]);
-    else all.push(took);
-  }
-
-  #request(kind: Kind) {
-    const get = (what: string) => timedRequest(new URL(`${this.#context}${what}`, this.#server), "GET");
-    switch (kind) {
-      case "read":
-        return get(`?version=${this.#next()}`);
-      case "diff":
-        return get(`/diff?from=${this.#next()}&to=${this.#next()}`);
-      case "blame":
-        return get("/blame");
-      default:
-        return timedRequest(new URL(`${this.#context}/restore`, this.#server), "POST", { version: this.#next() });
-    }
-  }
-
-  /** Versions all over the past, none twice. */
-  #next(): number {
-    return 1 + ((this.#asked++ * 10_007) % this.#version);
-  }
+function percentileOf(windows: readonly Window[], q: number): number {
+  return percentile(
+    windows.flatMap(({ latencies }) => latencies),
+    q,
+  );
 }

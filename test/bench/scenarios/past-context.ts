@@ -15,6 +15,7 @@ import type { Trace } from "../../demo/trace-file.ts";
 import { untilQuiet } from "../cpu.ts";
 import { LoadClient } from "../load-client.ts";
 import type { Room } from "../load-client.ts";
+import { atRate } from "../pace.ts";
 import { timedRequest } from "../rest-client.ts";
 import { openRoom, withServer } from "../scenario.ts";
 import type { Bench } from "../scenario.ts";
@@ -22,7 +23,8 @@ import type { RunningServer } from "../spawn-server.ts";
 import { documentOf, updateIn } from "../updates.ts";
 
 export const PAST = "past";
-const BATCH = 100;
+/** So that the log has them one by one, as it has what people type, and not in runs of hundreds. */
+const PER_SECOND = 2000;
 const FEED_MS_MAX = 60_000;
 
 /** Puts the context into the bench's data folder. @returns its version */
@@ -52,9 +54,8 @@ async function replay(bench: Bench, running: RunningServer, trace: Trace): Promi
   // over one socket: an update must not overtake what it was made upon
   const author = await LoadClient.join(room);
   await author.synced;
-  for (let i = 0; i < updates.length; i += BATCH) {
-    author.send(Buffer.concat(updates.slice(i, i + BATCH).map((update) => author.updateFrame(update))));
-  }
+  const frames = updates.map((update) => author.updateFrame(update));
+  await atRate(PER_SECOND, frames.length, (i) => void author.send(frames[i] ?? Buffer.alloc(0)));
   const deadline = performance.now() + FEED_MS_MAX;
   while ((await versionOf(address)) < versionAfter(trace)) {
     if (performance.now() > deadline) throw new Error(`The trace was not taken in ${FEED_MS_MAX} ms.`);

@@ -2,13 +2,16 @@
  * A value of a document as JSON that is not larger than asked for: whole if it fits, else unfolded as deep as fits.
  *
  * It begins at the top and goes down while the next level can fit, so a large value costs little.
+ *
+ * Not here: values with marks, deleted ones too (conflict/value-outline.ts).
  */
+import { utf8ByteLength } from "lib0/string";
 import type * as Y from "yjs";
-import { ServiceError } from "./errors.ts";
-import { isJsonObject } from "./json.ts";
-import type { Json } from "./json.ts";
-import { LIMITS } from "./limits.ts";
-import { readData } from "./read-data.ts";
+import { ServiceError } from "../../shared/errors.ts";
+import { isJsonObject } from "../../shared/json.ts";
+import type { Json } from "../../shared/json.ts";
+import { LIMITS } from "../../shared/limits.ts";
+import { readData } from "../../shared/read-data.ts";
 
 /** A member or element takes at least this much as JSON. */
 const VALUE_BYTES_MIN = 2;
@@ -18,7 +21,7 @@ export function outlineAt(doc: Y.Doc, path: string, bytesMax: number): Json | un
   let fitting: Json | undefined;
   for (let depth = 0; depth <= LIMITS.depthMax; depth++) {
     const outline = unfolded(doc, path, depth);
-    if (outline === undefined || JSON.stringify(outline).length > bytesMax) return fitting;
+    if (outline === undefined || utf8ByteLength(JSON.stringify(outline)) > bytesMax) return fitting;
     fitting = outline;
     const folded = countFolded(outline);
     if (folded === 0 || folded * VALUE_BYTES_MIN > bytesMax) return fitting;

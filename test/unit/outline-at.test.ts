@@ -1,7 +1,7 @@
 /** A value as far as it fits: rule PRE-5. */
 import * as Y from "yjs";
 import { expect, test } from "vitest";
-import { outlineAt } from "../../shared/outline.ts";
+import { outlineAt } from "../../server/state/outline-at.ts";
 import { writeInitialData } from "../../server/state/json/json-data.ts";
 
 const docOf = (data: Parameters<typeof writeInitialData>[1]): Y.Doc => {
@@ -22,4 +22,6 @@ test("[PRE-5] a small value is whole, a large one unfolded as deep as fits, one 
   expect(outlineAt(doc, "/many", 100)).toEqual({ $object: 500 });
   expect(outlineAt(doc, "/x", 100)).toBeUndefined();
   expect(outlineAt(docOf({ s: "x".repeat(1000) }), "/s", 100)).toBeUndefined();
+  // bytes, not characters
+  expect(outlineAt(docOf({ s: "€".repeat(40) }), "/s", 100)).toBeUndefined();
 });
