@@ -93,8 +93,9 @@ export class Replica {
   constructor(admission: Admission, name: string, clientId: number) {
     this.#admission = admission;
     this.#name = name;
-    this.doc.clientID = clientId;
     Y.applyUpdate(this.doc, Y.encodeStateAsUpdate(admission.state.doc));
+    // after it: Yjs would take another when it gets content under its own
+    this.doc.clientID = clientId;
   }
 
   get data(): Y.Map<unknown> {
