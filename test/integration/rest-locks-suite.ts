@@ -85,6 +85,15 @@ export function restLocksSuite(name: string, start: () => Promise<ServiceUnderTe
       await expectProblem(await release(address, lock), "LOCK_NOT_FOUND");
     });
 
+    test("[REST-37] whoever asks again by the lock's id, as the answer got lost, gets that lock", async () => {
+      const address = await addressOf();
+      const body = { lockId: "0f3c9a52-6f0c-4f7e-9a55-7a4d3c1b2e10", paths: ["/title"] };
+      const lock = await take(address, body);
+      expect([lock.lockId, await take(address, body)]).toEqual([body.lockId, lock]);
+      await expectProblem(await ask(address, body, bob), "FORBIDDEN");
+      await expectProblem(await ask(address, { ...body, lockId: "mine" }), "INVALID_REQUEST", /\/lockId/);
+    });
+
     test("[REST-37] a lock of another is refused with what is known of it, and is not touched", async () => {
       const address = await addressOf();
       const lock = await take(address, { paths: ["/title"], ttlMs: 5000, purpose: "rewriting" });

@@ -42,7 +42,7 @@ export function addLock(program: Command, cli: Cli): void {
     .option("--shared", "let nobody write there, and others lock it like this too")
     .option(
       "--ttl <duration>",
-      "how long it lasts unless it is renewed",
+      `how long it lasts unless it is renewed (default ${LIMITS.lockTtlMsDefault / 1000}s)`,
       duration(LIMITS.lockTtlMsMin, LIMITS.lockTtlMsMax),
     )
     .option("--wait <duration>", "wait for it so long", duration(0, LIMITS.lockWaitMsMax))
