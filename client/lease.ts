@@ -67,7 +67,10 @@ export class HeldLease implements Lease {
   #expiresAtMs = 0;
   #endsAtMs = 0;
 
-  constructor({ lockId, paths, mode, fencingToken, ttlMs }: GrantedLease, giveBack: (lease: HeldLease) => Promise<void>) {
+  constructor(
+    { lockId, paths, mode, fencingToken, ttlMs }: GrantedLease,
+    giveBack: (lease: HeldLease) => Promise<void>,
+  ) {
     this.lockId = lockId;
     this.paths = paths;
     this.mode = mode;

@@ -79,7 +79,9 @@ export class Locks {
     if (this.#leases.size === 0) return [];
     const places = paths.map(placeOf);
     return [...this.#leases.values()]
-      .filter((lease) => !lease.isLost && lease.paths.map(placeOf).some((own) => places.some((it) => overlaps(own, it))))
+      .filter(
+        (lease) => !lease.isLost && lease.paths.map(placeOf).some((own) => places.some((it) => overlaps(own, it))),
+      )
       .map(({ fencingToken }) => fencingToken);
   }
 

@@ -17,6 +17,7 @@ import type {
 import { fileStore } from "../../client/node/file-store.ts";
 import { ServiceError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
+import { voidOf } from "../../shared/void-update.ts";
 import { FakeSyncServer } from "../support/fake-sync-server.ts";
 
 let server: FakeSyncServer;
@@ -69,6 +70,20 @@ async function stateOf(promise: Promise<unknown>): Promise<"pending" | "resolved
 
 const code = (expected: string): object => expect.objectContaining({ code: expected });
 const set = (context: Context, key: string, value: unknown): void => void context.data.root.set(key, value);
+
+const REFUSAL = new ServiceError("FORBIDDEN", "You may not write here.");
+
+/** Refuses edits that have these bytes. */
+const refusing = (key: string) => (update: Uint8Array) =>
+  new TextDecoder("latin1").decode(update).includes(key) ? REFUSAL : undefined;
+
+/** Puts the void of an edit, which is one struct, into a document. */
+function voidIn(doc: Y.Doc, edit: Uint8Array | undefined): void {
+  const [struct] = Y.decodeUpdate(edit ?? new Uint8Array([0, 0])).structs;
+  const { client = 0, clock = 0 } = struct?.id ?? {};
+  const update = voidOf([{ client, from: clock, to: clock + (struct?.length ?? 0) }]);
+  if (update !== undefined) Y.applyUpdate(doc, update);
+}
 
 /** An echo through the server and back: what was sent before has arrived, what it sent before has been handled. */
 const roundTrip = (context: Context): Promise<unknown> => context.update([{ op: "test", path: "", value: {} }]);
@@ -304,10 +319,6 @@ describe("update", () => {
 });
 
 describe("when it ends badly", () => {
-  const REFUSAL = new ServiceError("FORBIDDEN", "You may not write here.");
-  const refusing = (key: string) => (update: Uint8Array) =>
-    new TextDecoder("latin1").decode(update).includes(key) ? REFUSAL : undefined;
-
   test("[SDK-10] a terminal close tells everybody who waits, and keeps what was not saved", async () => {
     const context = await open();
     server.acksUpdates = false;
@@ -428,6 +439,17 @@ describe("when it ends badly", () => {
     await next(context, "reset");
     expect(context.get()).toEqual({});
     expect(server.updates).toEqual([]);
+  });
+
+  test("[SDK-11] what was edited after an edit that never got to the server survives", async () => {
+    const context = await open();
+    const reset = next(context, "reset");
+    set(context, "big", "x".repeat(LIMITS.frameBytesMax));
+    set(context, "small", 1);
+    await reset;
+    await context.saved();
+    expect(server.data).toEqual({ small: 1 });
+    expect(context.get()).toEqual(server.data);
   });
 
   test.each([
@@ -566,6 +588,56 @@ describe("a local copy", () => {
     expect(server.data).toEqual({ offline: 1 });
   });
 
+  test("[SDK-11] its edits are refused one by one, and one that builds on a refusal of an earlier process too", async () => {
+    const persistence = fileStore(await folder());
+    const first = await open({ persistence });
+    const { port } = server;
+    await server.stop();
+    set(first, "good", 1);
+    set(first, "bad", new Y.Map());
+    first.data.getMap("bad").set("late", 1);
+    set(first, "fine", 1);
+    await first.close();
+
+    const again = await (
+      await connect(`http://127.0.0.1:${port}`, { actor: "ada", persistence, offline: true })
+    ).open("plan");
+    const refusals: Refusal[] = [];
+    again.on("rejected", (refusal) => refusals.push(refusal));
+    server = await FakeSyncServer.start(port);
+    server.refuses = refusing("bad");
+    await next(again, "reset");
+    await again.saved();
+    expect(refusals.map(({ error }) => error.code)).toEqual(["FORBIDDEN", "MALFORMED_UPDATE"]);
+    expect(server.data).toEqual({ good: 1, fine: 1 });
+    expect(again.get()).toEqual(server.data);
+  });
+
+  test("[SDK-11] an edit in it whose place was voided is handed over", async () => {
+    const persistence = fileStore(await folder());
+    const first = await open({ persistence });
+    const { port } = server;
+    set(first, "bad", new Y.Map());
+    await first.saved();
+    const [bad] = server.updates;
+    await server.stop();
+    first.data.getMap("bad").set("late", 1);
+    set(first, "fine", 1);
+    await first.close();
+
+    const again = await (
+      await connect(`http://127.0.0.1:${port}`, { actor: "ada", persistence, offline: true })
+    ).open("plan");
+    const rejected = next(again, "rejected");
+    server = await FakeSyncServer.start(port);
+    voidIn(server.doc, bad);
+    expect((await rejected)[0].error).toEqual(code("MALFORMED_UPDATE"));
+    await next(again, "reset");
+    await again.saved();
+    expect(server.data).toEqual({ fine: 1 });
+    expect(again.get()).toEqual(server.data);
+  });
+
   test("[SDK-18] without a local copy, open needs the server", async () => {
     const persistence = fileStore(await folder());
     const { url } = server;
@@ -590,13 +662,14 @@ describe("a local copy", () => {
     expect((await open({ persistence, timeoutMs: 50 })).get()).toEqual({ a: 1 });
   });
 
-  test("[SDK-18] sends only what the server lacks of it", async () => {
+  test("[SDK-18] sends nothing of it that was saved", async () => {
     const persistence = fileStore(await folder());
     server.edit((data) => data.set("a", "x".repeat(10_000)));
     await (await open({ persistence })).close();
     const context = await open({ persistence });
     await context.saved();
-    expect(server.updates.map(({ byteLength }) => byteLength)).toEqual([2]);
+    await roundTrip(context);
+    expect(server.updates).toEqual([]);
   });
 
   test("[SDK-19] is nobody else's", async () => {

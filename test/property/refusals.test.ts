@@ -99,11 +99,16 @@ async function lockOrUnlock({ random, rig, held }: World): Promise<void> {
   const holder = caller("holder");
   const lockId = random() < 0.5 ? held.shift() : undefined;
   if (lockId !== undefined) return rig.service.locks.release(holder, PLAN, lockId);
-  const lock = rig.service.locks.acquire(holder, PLAN, { paths: [PLACES[intBelow(random, PLACES.length)] ?? ""], ttlMs: 600_000 });
-  held.push(...(await lock.then(
-    (it) => [it.lockId],
-    () => [],
-  )));
+  const lock = rig.service.locks.acquire(holder, PLAN, {
+    paths: [PLACES[intBelow(random, PLACES.length)] ?? ""],
+    ttlMs: 600_000,
+  });
+  held.push(
+    ...(await lock.then(
+      (it) => [it.lockId],
+      () => [],
+    )),
+  );
 }
 
 async function step(world: World, number: number): Promise<void> {

@@ -248,7 +248,10 @@ test.each([
   expect(asked.filter(({ method }) => method === "unlock").map(({ params }) => params)).toEqual([
     { lockId: lease.lockId },
   ]);
-  replica.received({ type: "event", event: { type: "lock", op: "expire", lockId: lease.lockId, seq: 9, actor: "ada" } });
+  replica.received({
+    type: "event",
+    event: { type: "lock", op: "expire", lockId: lease.lockId, seq: 9, actor: "ada" },
+  });
   const renewals = methods().filter((method) => method === "renew-lock").length;
   await vi.advanceTimersByTimeAsync(3 * TTL);
   expect(heard).toEqual([code]);
