@@ -77,6 +77,33 @@ test("types by path", async () => {
   expect(title).toBe("Ship it");
 });
 
+test("locks", async () => {
+  const plan = await planned(await connected());
+  const other = await (await connected("agent-2")).open<Plan>("plan");
+  const rewritten = async (title: string, signal: AbortSignal): Promise<string> => {
+    await expect(other.update([{ op: "remove", path: "/tasks/t1" }])).rejects.toMatchObject({ code: "LOCKED" });
+
+    for (const { paths, holder, purpose } of await plan.locks()) {
+      console.log(`${holder} has ${paths}: ${purpose}`);
+    }
+
+    signal.throwIfAborted();
+    return title.toUpperCase();
+  };
+
+  {
+    await using lease = await plan.lock("/tasks/t1", { purpose: "rewriting", waitMs: 10_000 });
+    const title = await rewritten(plan.get("/tasks/t1/title"), lease.signal); // takes minutes
+    await plan.update([{ op: "replace", path: "/tasks/t1/title", value: title }], { lease });
+  } // given back here, when all that was written is saved
+
+  expect(printed).toEqual([["agent-1 has /tasks/t1: rewriting"]]);
+  await other.update([
+    { op: "test", path: "/tasks/t1/title", value: "SHIP IT" },
+    { op: "remove", path: "/tasks/t1" },
+  ]);
+});
+
 test("writing", async () => {
   const plan = await planned(await connected());
 
