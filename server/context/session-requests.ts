@@ -46,8 +46,9 @@ export async function answerRequest(
       return lockView(await service.locks.renew(holder, id, lockId, request));
     }
     case "unlock":
-      leases.stopAsking(request.lockId);
-      await service.locks.release(holder, id, request.lockId);
-      return {};
+      break;
   }
+  leases.stopAsking(request.lockId);
+  await service.locks.release(holder, id, request.lockId);
+  return {};
 }

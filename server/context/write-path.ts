@@ -186,6 +186,15 @@ export class WritePath {
 
   #settle(live: Live, turn: Turn, entries: readonly LogEntry[]): void {
     const settled = settledOf(turn, entries);
+    this.#tell(live, settled);
+    for (const { write, verdict, entry, version } of settled) {
+      if (verdict.kind === "refused") write.refuse(verdict.error);
+      else write.settle({ version, seq: entry?.seq ?? 0, paths: entry?.paths ?? [] });
+    }
+  }
+
+  /** Those who look on. */
+  #tell(live: Live, settled: readonly Settled[]): void {
     const publications = settled.flatMap(publicationOf);
     const conflicts = settled.flatMap(({ admitted }) => (admitted?.kind === "change" ? admitted.conflicts : []));
     if (publications.length > 0) this.#sync.publish(live.id, publications);
@@ -194,10 +203,6 @@ export class WritePath {
       this.#sync.announce(live.id, { type: "conflict", conflict: { ...conflictView(conflict) } });
     for (const { entry, admitted } of settled)
       if (entry !== undefined && admitted?.kind === "lock") this.#locks.changed(live, entry);
-    for (const { write, verdict, entry, version } of settled) {
-      if (verdict.kind === "refused") write.refuse(verdict.error);
-      else write.settle({ version, seq: entry?.seq ?? 0, paths: entry?.paths ?? [] });
-    }
   }
 
   /** What is in memory of a context may differ from its log: nobody may build on it (CTX 3). */

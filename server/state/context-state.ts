@@ -176,14 +176,8 @@ export class ContextState implements Present {
   }
 
   #admitOne(write: Write, now: Moment): Verdict {
-    switch (write.kind) {
-      case "update":
-        return this.#admitUpdate(write, now);
-      case "ops":
-        return this.#admitOps(write, now);
-      case "lock":
-        return this.#admitLock(write, now);
-    }
+    if (write.kind === "update") return this.#admitUpdate(write, now);
+    return write.kind === "ops" ? this.#admitOps(write, now) : this.#admitLock(write, now);
   }
 
   #admitUpdate(write: UpdateWrite, now: Moment): Verdict {
@@ -193,12 +187,12 @@ export class ContextState implements Present {
     try {
       const scanned = scanUpdate(update);
       touch = touchOf(this.doc, scanned);
-      if (touch.hasVoided) throw refusedBefore();
-      if (touch.isNoop && this.#isRepeated(write)) return { kind: "unchanged" };
+      // first: what is refused for another reason takes its clocks, which must be its author's
       this.clientIds.check(touch.advances, actor);
+      this.#checkVoids(write, touch);
+      if (touch.isNoop && this.#isRepeated(write)) return { kind: "unchanged" };
       // what only deletes is the way out of a full context
       if (touch.advances.length > 0) this.size.check(update.byteLength);
-      this.#checkNotBuiltOnVoid(write, touch);
       this.locks.checkEdit(touch.paths, write, now.monotonicMs);
       probe = new ConflictProbe(this.doc, scanned, this.#probeOptions(write, scanned));
       // last: what passes it, the document must get
@@ -226,7 +220,8 @@ export class ContextState implements Present {
    * What a session sends on before it learns of a refusal may build on what was voided: it can be seen nowhere, and must
    * not get around the refusal into the log and to others either.
    */
-  #checkNotBuiltOnVoid({ source }: UpdateWrite, { hasVanishing }: Touch): void {
+  #checkVoids({ source }: UpdateWrite, { hasVoided, hasVanishing }: Touch): void {
+    if (hasVoided) throw refusedBefore();
     const error = source === undefined ? undefined : this.#voided.get(source);
     if (error !== undefined && hasVanishing) throw error;
   }
@@ -275,6 +270,8 @@ export class ContextState implements Present {
 
   /** @throws {ServiceError} and leaves the document as it was */
   #judgedAndWritten(write: OpsWrite, now: Moment): WrittenJson {
+    // who lost its lock is told so, also if it would write nothing
+    this.locks.checkWrite([], write, now.monotonicMs);
     if (write.ifVersion !== undefined) checkVersion(write.ifVersion, this);
     if (write.resolves !== undefined) this.#conflicts.checkOpen(write.resolves);
     const ops = typeof write.ops === "function" ? write.ops(this.doc) : write.ops;

@@ -101,6 +101,7 @@ export class DocumentFold {
 
   /** @param last what was still written to the document before */
   #begin(entry: FoldEntry, last: readonly FoldEntry[]): void {
+    for (const passed of last) this.#passed(passed);
     for (const client of this.#clientsAfter(last)) this.retired.add(client);
     for (const client of this.retired) {
       if (this.retired.size <= LIMITS.retiredIdsMax) break;
@@ -127,10 +128,7 @@ export class DocumentFold {
     this.#doc.transact(() => {
       for (const entry of entries) {
         this.#passed(entry);
-        if (entry.lock !== undefined) {
-          this.locks.apply(entry.lock, entry);
-          continue;
-        }
+        if (entry.lock !== undefined) continue;
         Y.applyUpdate(this.#doc, entry.update, FROM_LOG);
         for (const client of Y.parseUpdateMeta(entry.update).to.keys()) {
           if (client !== authorId && !this.owners.has(client)) this.owners.set(client, entry.actor);
@@ -139,9 +137,10 @@ export class DocumentFold {
     }, FROM_LOG);
   }
 
-  #passed({ seq, version }: FoldEntry): void {
-    this.#seq = seq;
-    this.#version = version;
+  #passed(entry: FoldEntry): void {
+    this.#seq = entry.seq;
+    this.#version = entry.version;
+    if (entry.lock !== undefined) this.locks.apply(entry.lock, entry);
   }
 
   #newDoc(): Y.Doc {

@@ -47,6 +47,13 @@ export class Waiter implements Waiting {
     this.#notify();
   }
 
+  /** True when it may be its turn already. */
+  takeTurn(): boolean {
+    const isTurn = this.#isCalled && this.#error === undefined;
+    this.#isCalled = false;
+    return isTurn;
+  }
+
   /** Resolves with true when it may be its turn, with false when its time is over. */
   async turn(): Promise<boolean> {
     while (!this.#isCalled && !this.#isLate && this.#error === undefined) {
@@ -55,9 +62,7 @@ export class Waiter implements Waiting {
       });
     }
     if (this.#error !== undefined) throw this.#error;
-    const isCalled = this.#isCalled;
-    this.#isCalled = false;
-    return isCalled;
+    return this.takeTurn();
   }
 }
 

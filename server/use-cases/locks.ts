@@ -126,7 +126,8 @@ export class LockUseCases implements LockService {
     const forgetSignal = onAbort(signal, () => waiter.fail(gone()));
     let refusal = othersFirst();
     try {
-      while (await waiter.turn()) {
+      // at once when nobody came before: what a session asks takes its place among its edits
+      for (let isTurn = waiter.takeTurn(); isTurn || (await waiter.turn()); isTurn = false) {
         const outcome = await this.#try(context, event);
         if (outcome === "granted") return;
         refusal = outcome;

@@ -12,11 +12,13 @@ interface Timer {
 
 export class ManualClock implements Clock {
   #nowMs = 1_760_000_000_000;
+  /** What the wall clock is ahead. */
+  #jumpedMs = 0;
   #count = 0;
   readonly #timers = new Set<Timer>();
 
   nowMs(): number {
-    return this.#nowMs;
+    return this.#nowMs + this.#jumpedMs;
   }
   monotonicMs(): number {
     return this.#nowMs;
@@ -41,6 +43,11 @@ export class ManualClock implements Clock {
   /** Timers that have not run and were not cancelled. */
   get timerCount(): number {
     return this.#timers.size;
+  }
+
+  /** Somebody sets the wall clock, forwards or back. No time passes. */
+  jump(ms: number): void {
+    this.#jumpedMs += ms;
   }
 
   /** Moves time on and runs what falls due, in order of time. */

@@ -95,9 +95,16 @@ describe("[LIVE-2] unloading", () => {
 
   test.each<[string, (context: LiveContext) => void]>([
     ["in use", (context) => context.retain()],
+    [
+      "with locks",
+      ({ state }) => {
+        const event = { op: "acquire", lockId: "l", paths: [""], mode: "exclusive", ttlMs: 1000 } as const;
+        state.admit([{ kind: "lock", actor: ANONYMOUS, origin: "rest", event }], { atMs: 0, monotonicMs: 0 });
+      },
+    ],
     ["with queued writes", (context) => context.push(write())],
     ["with appends under way", (context) => void context.appending++],
-  ])("one %s stays", async (_what, keep) => {
+  ])("[LOCK-10] one %s stays", async (_what, keep) => {
     const context = await manager.acquire(PLAN);
     keep(context);
     manager.release(context);

@@ -105,6 +105,20 @@ describe("[VOID-1] a refused live edit", () => {
     expect(admission.outcome(forger.write(Uint8Array.of(9, 9, 9)))).toBe("MALFORMED_UPDATE");
     expect(kindsOf(admission.entries)).toEqual(["change", "lock"]);
   });
+
+  test("that was refused before is refused again, and takes nobody else's clocks with it", () => {
+    const admission = new Admission({ a: 1 });
+    const [ann, bob] = [admission.client("ann", 100), admission.client("bob", 200)];
+    expect(ann.edit((data) => data.set("mine", 1))).toBe("admitted");
+    admission.lock("ann", ["/a"]);
+    const refused = bob.make((data) => data.set("a", 2));
+    expect(admission.outcome(bob.write(refused))).toBe("LOCKED");
+    expect(admission.outcome({ ...bob.write(refused), source: {} })).toBe("FORBIDDEN");
+    const forged = Y.mergeUpdates([refused, ann.make((data) => data.set("theirs", 1))]);
+    expect(admission.outcome({ ...bob.write(forged), source: {} })).toBe("CLIENT_ID_TAKEN");
+    expect(kindsOf(admission.entries)).toEqual(["change", "lock", "void"]);
+    expect(admission.state.clientIds.ownerOf(100)).toBe("ann");
+  });
 });
 
 describe("[VOID-2] after a refusal", () => {
@@ -123,7 +137,7 @@ describe("[VOID-2] after a refusal", () => {
   test("what its session typed on before it learned of it is refused with it, and not shown either", () => {
     const admission = new Admission({ t: { $text: "" }, free: 0 });
     const bob = admission.client("bob", 200);
-    const letters = [..."secret"].map((letter, at) =>
+    const letters = "secret".split("").map((letter, at) =>
       bob.make((data) => {
         const text = data.get("t");
         if (text instanceof Y.Text) text.insert(at, `<${letter}>`);
@@ -137,7 +151,7 @@ describe("[VOID-2] after a refusal", () => {
       "admitted",
     ]);
     expect(admission.data).toEqual({ t: "", free: 1 });
-    for (const letter of "secret") {
+    for (const letter of "secret".split("")) {
       expect(admission.entries.some(({ update }) => shows(update, `<${letter}>`))).toBe(false);
     }
     expect(admission.state.version).toBe(1);
