@@ -97,9 +97,9 @@ export class Locks {
   }
 
   /** Gives everything back. */
-  async close(error: ServiceError): Promise<void> {
-    this.#closing.abort(error);
-    await Promise.all([...this.#leases.values()].map((lease) => lease.release()));
+  async close(reason: ServiceError): Promise<void> {
+    this.#closing.abort(reason);
+    await Promise.all(Array.from(this.#leases.values(), (lease) => lease.release()));
   }
 
   /** Nothing is asked any more. */

@@ -17,7 +17,6 @@ import type {
 import { fileStore } from "../../client/node/file-store.ts";
 import { ServiceError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
-import { voidOf } from "../../shared/void-update.ts";
 import { FakeSyncServer } from "../support/fake-sync-server.ts";
 
 let server: FakeSyncServer;
@@ -76,14 +75,6 @@ const REFUSAL = new ServiceError("FORBIDDEN", "You may not write here.");
 /** Refuses edits that have these bytes. */
 const refusing = (key: string) => (update: Uint8Array) =>
   new TextDecoder("latin1").decode(update).includes(key) ? REFUSAL : undefined;
-
-/** Puts the void of an edit, which is one struct, into a document. */
-function voidIn(doc: Y.Doc, edit: Uint8Array | undefined): void {
-  const [struct] = Y.decodeUpdate(edit ?? new Uint8Array([0, 0])).structs;
-  const { client = 0, clock = 0 } = struct?.id ?? {};
-  const update = voidOf([{ client, from: clock, to: clock + (struct?.length ?? 0) }]);
-  if (update !== undefined) Y.applyUpdate(doc, update);
-}
 
 /** An echo through the server and back: what was sent before has arrived, what it sent before has been handled. */
 const roundTrip = (context: Context): Promise<unknown> => context.update([{ op: "test", path: "", value: {} }]);
@@ -441,17 +432,6 @@ describe("when it ends badly", () => {
     expect(server.updates).toEqual([]);
   });
 
-  test("[SDK-11] what was edited after an edit that never got to the server survives", async () => {
-    const context = await open();
-    const reset = next(context, "reset");
-    set(context, "big", "x".repeat(LIMITS.frameBytesMax));
-    set(context, "small", 1);
-    await reset;
-    await context.saved();
-    expect(server.data).toEqual({ small: 1 });
-    expect(context.get()).toEqual(server.data);
-  });
-
   test.each([
     ["an empty message", new Uint8Array(0)],
     ["text", "hello"],
@@ -586,56 +566,6 @@ describe("a local copy", () => {
     await offline.saved();
     await offline.close();
     expect(server.data).toEqual({ offline: 1 });
-  });
-
-  test("[SDK-11] its edits are refused one by one, and one that builds on a refusal of an earlier process too", async () => {
-    const persistence = fileStore(await folder());
-    const first = await open({ persistence });
-    const { port } = server;
-    await server.stop();
-    set(first, "good", 1);
-    set(first, "bad", new Y.Map());
-    first.data.getMap("bad").set("late", 1);
-    set(first, "fine", 1);
-    await first.close();
-
-    const again = await (
-      await connect(`http://127.0.0.1:${port}`, { actor: "ada", persistence, offline: true })
-    ).open("plan");
-    const refusals: Refusal[] = [];
-    again.on("rejected", (refusal) => refusals.push(refusal));
-    server = await FakeSyncServer.start(port);
-    server.refuses = refusing("bad");
-    await next(again, "reset");
-    await again.saved();
-    expect(refusals.map(({ error }) => error.code)).toEqual(["FORBIDDEN", "MALFORMED_UPDATE"]);
-    expect(server.data).toEqual({ good: 1, fine: 1 });
-    expect(again.get()).toEqual(server.data);
-  });
-
-  test("[SDK-11] an edit in it whose place was voided is handed over", async () => {
-    const persistence = fileStore(await folder());
-    const first = await open({ persistence });
-    const { port } = server;
-    set(first, "bad", new Y.Map());
-    await first.saved();
-    const [bad] = server.updates;
-    await server.stop();
-    first.data.getMap("bad").set("late", 1);
-    set(first, "fine", 1);
-    await first.close();
-
-    const again = await (
-      await connect(`http://127.0.0.1:${port}`, { actor: "ada", persistence, offline: true })
-    ).open("plan");
-    const rejected = next(again, "rejected");
-    server = await FakeSyncServer.start(port);
-    voidIn(server.doc, bad);
-    expect((await rejected)[0].error).toEqual(code("MALFORMED_UPDATE"));
-    await next(again, "reset");
-    await again.saved();
-    expect(server.data).toEqual({ fine: 1 });
-    expect(again.get()).toEqual(server.data);
   });
 
   test("[SDK-18] without a local copy, open needs the server", async () => {

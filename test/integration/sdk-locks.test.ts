@@ -271,6 +271,25 @@ describe("over a line that breaks", () => {
     expect(await equal(holder, sibling)).toMatchObject({ tasks: { t1: { title: "back", offline: 1 } } });
   });
 
+  test("[SDK-45] edits that a compaction makes changes of are carried over under the lock", async () => {
+    const [holder, sibling] = [await agent(relay.url), await agent()];
+    const lease = await holder.lock("/tasks/t1");
+    relay.isOpen = false;
+    relay.cut();
+    await next(holder, "status", (status) => status === "offline");
+    const refused: Refusal[] = [];
+    holder.on("rejected", (refusal) => refused.push(refusal));
+    task(holder, "t1").set("offline", 1);
+    await sibling.compact();
+    const reset = next(holder, "reset");
+    relay.isOpen = true;
+    await reset;
+    await holder.saved();
+    expect([refused, lease.isHeld]).toEqual([[], true]);
+    await expect(sibling.update(rename("t1", "x"))).rejects.toEqual(code("LOCKED"));
+    expect(await equal(holder, sibling)).toMatchObject({ tasks: { t1: { offline: 1 } } });
+  });
+
   test("[SDK-41] a lock whose answer was lost is the same lock when it is asked for again", async () => {
     const [holder, sibling] = [await agent(relay.url), await agent()];
     const granted = next(sibling, "lock");

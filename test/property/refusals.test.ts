@@ -67,32 +67,53 @@ function edit(world: World, author: Author, number: number): void {
   author.edits.push(tokens);
 }
 
-function insert({ random, deleted }: World, doc: Y.Doc, token: string): void {
-  const data = doc.getMap("data");
-  const list = data.get("list");
-  const words = data.get("words");
-  const nested = data.get("nested");
+interface Data {
+  readonly root: Y.Map<unknown>;
+  readonly list: Y.Array<unknown>;
+  readonly words: Y.Text;
+  readonly nested: Y.Map<unknown>;
+  readonly deep: Y.Map<unknown>;
+}
+
+function dataOf(doc: Y.Doc): Data {
+  const root = doc.getMap("data");
+  const [list, words, nested] = ["list", "words", "nested"].map((key) => root.get(key));
   const deep = nested instanceof Y.Map ? nested.get("a") : undefined;
-  if (!(list instanceof Y.Array && words instanceof Y.Text && nested instanceof Y.Map && deep instanceof Y.Map))
-    throw new Error("no such data");
-  const dice = random();
-  if (dice < 0.1 && list.length > 0) {
+  if (list instanceof Y.Array && words instanceof Y.Text && nested instanceof Y.Map && deep instanceof Y.Map)
+    return { root, list, words, nested, deep };
+  throw new Error("no such data");
+}
+
+type Insert = (data: Data, token: string, random: Random) => unknown;
+
+/** Each as often as it stands here. */
+const INSERTS: readonly Insert[] = [
+  ({ list }, token, random) => list.insert(intBelow(random, list.length + 1), [token]),
+  ({ list }, token, random) => list.insert(intBelow(random, list.length + 1), [token]),
+  ({ words }, token, random) => {
+    const places = [0, ...[...words.toJSON().matchAll(/ /g)].map(({ index }) => index + 1)];
+    words.insert(places[intBelow(random, places.length)] ?? 0, `${token} `);
+  },
+  ({ deep }, token) => deep.set(token, new Y.Map([["is", token.length]])),
+  ({ deep }, token, random) => {
+    // into what an earlier edit made, which may have been refused
+    const made: Y.Map<unknown>[] = [...deep.values()].filter((value) => value instanceof Y.Map);
+    const place = made[intBelow(random, made.length + 1)] ?? deep;
+    place.set(token, true);
+  },
+  ({ nested }, token) => nested.set(token, 1),
+  ({ root }, token) => root.set(token, { whole: [token.length] }),
+];
+
+function insert({ random, deleted }: World, doc: Y.Doc, token: string): void {
+  const data = dataOf(doc);
+  const { list } = data;
+  if (random() < 0.1 && list.length > 0) {
     const at = intBelow(random, list.length);
     deleted.add(String(list.get(at)));
     list.delete(at);
   }
-  if (dice < 0.3) return list.insert(intBelow(random, list.length + 1), [token]);
-  if (dice < 0.5) {
-    const ends = [...words.toJSON()].flatMap((unit, index) => (unit === " " ? [index + 1] : []));
-    return words.insert([0, ...ends][intBelow(random, ends.length + 1)] ?? 0, `${token} `);
-  }
-  if (dice < 0.65) return void deep.set(token, new Y.Map([["is", token.length]]));
-  // into what an earlier edit made, which may have been refused
-  const made = [...deep.values()].filter((value) => value instanceof Y.Map);
-  const place = made[intBelow(random, made.length + 1)];
-  if (dice < 0.8 && place !== undefined) return void place.set(token, true);
-  if (dice < 0.9) return void nested.set(token, 1);
-  return void data.set(token, { whole: [token.length] });
+  INSERTS[intBelow(random, INSERTS.length)]?.(data, token, random);
 }
 
 async function lockOrUnlock({ random, rig, held }: World): Promise<void> {
@@ -165,7 +186,7 @@ async function run(seed: number): Promise<{ handed: number; kept: number }> {
       const isHanded = tokens.every((token) => handed.includes(token));
       const isGone = tokens.some((token) => world.deleted.has(token));
       const which = `seed ${seed}, ${tokens.join(" and ")}`;
-      expect(Math.max(...counts), which).toBeLessThanOrEqual(1);
+      expect(Math.max(...counts), `${which}, twice`).toBeLessThanOrEqual(1);
       if (isHanded) expect(Math.max(...counts), `${which}, refused`).toBe(0);
       else if (!isGone) expect(Math.min(...counts), `${which}, lost`).toBe(1);
       if (isHanded) outcome.handed++;

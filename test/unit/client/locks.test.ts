@@ -4,7 +4,7 @@ import * as Y from "yjs";
 import type { Lease, LockOptions } from "../../../client/index.ts";
 import type { OutgoingRequest } from "../../../client/pending-requests.ts";
 import { Replica } from "../../../client/replica.ts";
-import type { WebSocketClass } from "../../../client/socket.ts";
+import { platformWebSocket } from "../../../client/socket.ts";
 import { ServiceError } from "../../../shared/errors.ts";
 import type { ErrorCode } from "../../../shared/errors.ts";
 import { isJsonObject } from "../../../shared/json.ts";
@@ -13,6 +13,7 @@ import type { Json, JsonObject } from "../../../shared/json.ts";
 const TTL = 30_000;
 const CLOSED = new ServiceError("CLOSED", "The test is over.");
 
+const WebSocket = await platformWebSocket();
 let replica: Replica;
 let asked: OutgoingRequest[];
 const take = (request: OutgoingRequest): void => void asked.push(request);
@@ -24,8 +25,7 @@ beforeEach(() => {
     url: "ws://mcm.test/sync",
     contextId: "plan",
     params: {},
-    // never connected
-    WebSocket: class {} as unknown as WebSocketClass,
+    WebSocket,
   });
   replica.requests.connected(take);
 });
@@ -46,15 +46,15 @@ function paramsOf(request: OutgoingRequest | undefined): JsonObject {
 const methods = (): string[] => asked.map(({ method }) => method);
 
 /** Answers the newest request of a method. */
-function answer(method: string, result: Json | ErrorCode): void {
+function answer(method: string, result: JsonObject | ErrorCode): void {
   const request = asked.findLast((candidate) => candidate.method === method);
   const id = request?.id ?? 0;
   if (typeof result !== "string") return replica.requests.answered({ id, ok: true, result });
-  const error = { code: result as ErrorCode, message: "no", details: {} };
+  const error = { code: result, message: "no", details: {} };
   replica.requests.answered({ id, ok: false, error });
 }
 
-const view = (lockId: Json | undefined, fencingToken = 7): Json => ({
+const view = (lockId: Json | undefined, fencingToken = 7): JsonObject => ({
   lockId: lockId ?? "",
   paths: ["/a"],
   mode: "exclusive",
@@ -339,7 +339,7 @@ test("[SDK-44] a release that cannot be told ends with the lease's time", async 
 test("[SDK-45] an update shows the tokens of the locks where it writes, and those it is given", async () => {
   const lease = await held();
   const other = replica.locks.take("/other");
-  answer("lock", { ...Object(view(paramsOf(asked[1])["lockId"], 9)), paths: ["/other/x"] });
+  answer("lock", { ...view(paramsOf(asked[1])["lockId"], 9), paths: ["/other/x"] });
   await other;
   asked = [];
   const change = (changes: readonly { op: "remove"; path: string }[], tokens?: readonly number[]): Json | undefined => {
