@@ -1,11 +1,12 @@
 /**
- * The contract of ChangeLog, second part: epochs, side records, kept checkpoints, and the base that moves.
+ * The contract of ChangeLog, second part: epochs, locks, side records, kept checkpoints, and the base that moves.
  *
  * Not here: appending and reading (change-log-suite.ts), which runs this part too.
  */
 import { expect, test } from "vitest";
-import type { ChangeLog, Checkpoint, LogEntry, RecordWrite } from "../../server/storage/change-log.ts";
-import { emptyCheckpoint, entryOf, epochOf, idOf, metaOf, SALT } from "../support/log-fixtures.ts";
+import type { Lock, LockEvent } from "../../shared/lock.ts";
+import type { ChangeLog, Checkpoint, LogEntry, NewEntry, RecordWrite } from "../../server/storage/change-log.ts";
+import { alice, bob, emptyCheckpoint, entryOf, epochOf, idOf, metaOf, SALT } from "../support/log-fixtures.ts";
 
 export interface LogUnderTest {
   /** The open log; another object after `reopen`. */
@@ -21,6 +22,23 @@ const checkpointAt = (seq: number, extra: Partial<Checkpoint> = {}): Checkpoint 
   state: Uint8Array.of(seq),
   ...extra,
 });
+/** A lock as it is asked for, all fields there. */
+const ACQUIRED = {
+  lockId: "l1",
+  paths: ["/a~1b", "@page/🙂"],
+  mode: "exclusive",
+  ttlMs: 30_000,
+  purpose: 'rewriting "it"',
+} as const;
+const LOCK_EVENTS: readonly LockEvent[] = [
+  { op: "acquire", ...ACQUIRED },
+  { op: "acquire", lockId: "l2", paths: [""], mode: "shared", ttlMs: 1000 },
+  { op: "renew", lockId: "l1", ttlMs: 60_000 },
+  { op: "release", lockId: "l1" },
+  { op: "expire", lockId: "l2" },
+];
+const lockEntryOf = (n: number, lock: LockEvent): NewEntry =>
+  entryOf(n, { kind: "lock", origin: "server", update: Uint8Array.of(0, 0), lock });
 const seqsOf = (entries: readonly LogEntry[]): number[] => entries.map(({ seq }) => seq);
 
 export function testPast({ log, reopen }: LogUnderTest): void {
@@ -71,6 +89,34 @@ export function testPast({ log, reopen }: LogUnderTest): void {
     expect(stored?.head).toMatchObject({ seq: 5, version: 4, lockSeq: 3 });
     expect(stored?.tail[2]).toEqual({ ...epochOf(3, 77, { message: "smaller" }), seq: 3, version: 2 });
     expect((await log().list(undefined, 1))[0]?.meta.epoch).toBe(2);
+  });
+
+  test("[LOG-20] what happens to locks takes no version, alters admission, and is there after a reopen, field by field", async () => {
+    await createPlan();
+    const entries = LOCK_EVENTS.map((lock, n) => lockEntryOf(n + 2, lock));
+    await log().append(plan, { lockSeq: 0 }, [entryOf(1), ...entries, entryOf(7), entryOf(8, { kind: "void" })]);
+    expect(await log().append(plan, { lockSeq: 5 }, [entryOf(9)])).toMatchObject({ kind: "conflict" });
+    await reopen();
+    const stored = await log().load(plan);
+    // locks and voids do not make a context newer
+    expect(stored?.head).toEqual({ seq: 8, version: 2, lockSeq: 6, updatedAtMs: entryOf(7).atMs });
+    expect(stored?.tail.slice(1, 6)).toEqual(entries.map((entry, n) => ({ ...entry, seq: n + 2, version: 1 })));
+    expect(await log().append(plan, { lockSeq: 6 }, [entryOf(9)])).toMatchObject({ kind: "appended" });
+  });
+
+  test("[LOG-20] the locks of a checkpoint are there after a reopen, and in a kept one too", async () => {
+    await createPlan();
+    await appendEach(1, 3);
+    const locks: readonly Lock[] = [
+      { ...ACQUIRED, holder: alice, fencingToken: 1, grantedAtMs: 2_001 },
+      { lockId: "l2", paths: [""], mode: "shared", ttlMs: 600_000, holder: bob, fencingToken: 2, grantedAtMs: 2_002 },
+    ];
+    await log().writeCheckpoint(plan, checkpointAt(2, { locks }), { isKept: true });
+    await log().writeCheckpoint(plan, checkpointAt(3, { locks: locks.slice(1) }));
+    await reopen();
+    expect((await log().load(plan))?.checkpoint.locks).toEqual(locks.slice(1));
+    expect((await log().checkpointBefore(plan, 2))?.locks).toEqual(locks);
+    expect((await log().checkpointBefore(plan, 1))?.locks).toEqual([]);
   });
 
   test("[LOG-1] the conflict that a change resolves is there after a reopen", async () => {
