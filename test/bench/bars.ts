@@ -25,7 +25,7 @@ interface LimitBar {
   readonly metric: string;
   readonly below: number;
   /** Milliseconds unless said. */
-  readonly unit?: "×";
+  readonly unit?: "ms" | "×";
 }
 
 const ALL = ["relay", "hocuspocus", "y-websocket"];
