@@ -53,7 +53,7 @@ export class InlineHistory implements HistoryRunner {
 
 /** Copying them would hold the event loop for as long as the history is large. */
 function buffersOf({ pages }: Excerpt): ArrayBuffer[] {
-  return pages.flatMap(({ rows, updates }) => [rows.buffer, updates.buffer]);
+  return pages.flatMap(({ rows, numbers, updates }) => [rows.buffer, numbers.buffer, updates.buffer]);
 }
 
 function valueOf<Value>(outcome: Outcome<Value>): Value {

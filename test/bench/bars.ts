@@ -24,6 +24,8 @@ interface LimitBar {
   readonly scenario: string;
   readonly metric: string;
   readonly below: number;
+  /** Milliseconds unless said. */
+  readonly unit?: "ms" | "×";
 }
 
 const ALL = ["relay", "hocuspocus", "y-websocket"];
@@ -53,6 +55,8 @@ export const LIMIT_BARS: readonly LimitBar[] = [
   { text: "health p99", scenario: "rest", metric: "healthP99Ms", below: 10 },
   { text: "live edit to others p99 (fan-out)", scenario: "fan-out", metric: "p99Ms", below: 20 },
   { text: "durable ack p99 at 2,000 changes/s over 100 contexts", scenario: "ack", metric: "p99MsMany", below: 20 },
+  { text: "conflict told p99 at 1,000 changes/s", scenario: "conflict", metric: "p99Ms", below: 100 },
+  { text: "live p99 beside history, against alone", scenario: "history", metric: "p99Ratio", below: 1.25, unit: "×" },
   { text: "event loop blocked at most (REST)", scenario: "rest", metric: "eventLoopMaxMs", below: 50 },
   { text: "event loop blocked at most (saturation)", scenario: "saturation", metric: "eventLoopMaxMs", below: 50 },
 ];
@@ -97,12 +101,13 @@ export interface LimitVerdict {
   readonly text: string;
   readonly ours: number;
   readonly below: number;
+  readonly unit: "ms" | "×";
   readonly isMet: boolean;
 }
 
 export function limitVerdicts(results: Results): LimitVerdict[] {
-  return LIMIT_BARS.flatMap(({ text, scenario, metric, below }) => {
+  return LIMIT_BARS.flatMap(({ text, scenario, metric, below, unit = "ms" }): LimitVerdict[] => {
     const ours = summaryOf(results, scenario, "ours", metric)?.median;
-    return ours === undefined ? [] : [{ text, ours, below, isMet: ours < below }];
+    return ours === undefined ? [] : [{ text, ours, below, unit, isMet: ours < below }];
   });
 }

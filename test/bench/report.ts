@@ -53,10 +53,10 @@ function barsOf(results: Results, servers: Servers): string[] {
     `${readable(ratio)}×`,
     yesNo(isMet),
   ]);
-  const limits = limitVerdicts(results).map(({ text, ours, below, isMet }) => [
+  const limits = limitVerdicts(results).map(({ text, ours, below, unit, isMet }) => [
     text,
-    `${readable(ours)} ms`,
-    `< ${below} ms`,
+    `${readable(ours)} ${unit}`,
+    `< ${below} ${unit}`,
     yesNo(isMet),
   ]);
   return [

@@ -99,7 +99,7 @@ describe("a tree", () => {
         const roots = after.length === 0 ? {} : { prose: { $xml: after } };
         expect(readRoots(replicaOf(doc)).roots).toEqual(roots);
       }),
-      { seed: 20_261_122, numRuns: 500 },
+      { seed: 20_261_122, numRuns: 150 },
     );
   });
 });
