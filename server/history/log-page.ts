@@ -32,6 +32,7 @@ const SAID = Object.keys({
   message: true,
   resolves: true,
   authorSalt: true,
+  lock: true,
 } satisfies Record<Said, true>) as readonly Said[];
 
 export function packEntries(entries: readonly LogEntry[]): LogPage {
