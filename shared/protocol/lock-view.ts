@@ -1,13 +1,14 @@
 /**
  * Locks as they go over the wire: in REST answers and in events of mcm.v1.
  */
+import { isoTime } from "../iso-time.ts";
 import type { JsonObject } from "../json.ts";
 import type { Lock, LockEvent } from "../lock.ts";
 
 /** `expiresAtMs` by the server's wall clock. */
 export function lockView(lock: Lock & { readonly expiresAtMs: number }): JsonObject {
   const { lockId, paths, mode, holder, purpose, fencingToken, ttlMs, expiresAtMs } = lock;
-  const expiresAt = new Date(expiresAtMs).toISOString();
+  const expiresAt = isoTime(expiresAtMs);
   const base = { lockId, paths: [...paths], mode, holder, fencingToken, ttlMs, expiresAt };
   return purpose === undefined ? base : { ...base, purpose };
 }

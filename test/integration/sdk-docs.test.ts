@@ -84,7 +84,7 @@ test("locks", async () => {
     await expect(other.update([{ op: "remove", path: "/tasks/t1" }])).rejects.toMatchObject({ code: "LOCKED" });
 
     for (const { paths, holder, purpose } of await plan.locks()) {
-      console.log(`${holder} has ${paths}: ${purpose}`);
+      console.log(`${holder} has ${paths.join(", ")}: ${purpose}`);
     }
 
     signal.throwIfAborted();
