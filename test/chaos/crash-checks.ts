@@ -8,10 +8,17 @@ import * as Y from "yjs";
 import type { ChangeView, ContextView } from "../../shared/protocol/rest.ts";
 import { RestCaller } from "../support/rest-caller.ts";
 import { openStockClient } from "../support/stock-client.ts";
+import { attemptAgain } from "./crash-historian.ts";
 import { canonical, countOf, partsOf } from "./crash-journal.ts";
 import type { Journal } from "./crash-journal.ts";
 import { SHARED_COUNTER, liveState } from "./crash-model.ts";
+import { documentOf, judgeSights } from "./crash-sights.ts";
+import { checkPast } from "./crash-past.ts";
+import type { Past } from "./crash-past.ts";
 import { askAgain } from "./crash-writers.ts";
+
+/** Changes of a context that the server under test keeps at most; three quarters of them it keeps in any case. */
+export const HISTORY_CHANGES = 400;
 
 interface Place {
   readonly url: string;
@@ -22,17 +29,25 @@ interface Place {
 export interface Settled {
   readonly live: Map<string, number>;
   readonly counters: Map<string, number>;
+  readonly past: Past;
 }
 
 /** Looks at the context without writing. */
 export async function checkSurvival(place: Place, journal: Journal, settled: Settled): Promise<string[]> {
   const rest = new RestCaller(place.url, "judge");
-  const context = await rest.read(place.contextId);
-  const changes = await rest.changes(place.contextId);
+  const { contextId } = place;
+  const context = await rest.read(contextId);
+  const changes = await rest.changes(contextId);
   const state = await freshState(place);
+  const oldest = context.version - changes.length;
+  const lostPast = await checkPast(journal.past, { rest, contextId, oldest });
+  // what documents of earlier epochs said goes into the journal; it may take seconds, in which connections go stale
+  const missing = judgeSights(state, context.epoch, journal);
   return [
     ...journal.faults,
-    ...missingUpdates(state, journal),
+    ...missing,
+    ...lostPast,
+    ...(context.epoch < journal.epoch ? [`epoch ${journal.epoch} was announced, it is ${context.epoch}`] : []),
     ...wrongData(context, journal, settled),
     ...(isDeepStrictEqual(jsonOf(state), context.data) ? [] : ["the Yjs document and the JSON differ"]),
     ...wrongVersions(context, changes, journal),
@@ -41,6 +56,7 @@ export async function checkSurvival(place: Place, journal: Journal, settled: Set
 
 /** Asks again what was left unanswered: whether or not it was carried out, each request must count once. */
 export async function checkExactness(place: Place, journal: Journal, settled: Settled): Promise<string[]> {
+  const rest = new RestCaller(place.url, "judge");
   const faults: string[] = [];
   for (const [name, requests] of journal.asked) {
     const unanswered = [...requests].filter(([, version]) => version === undefined).map(([n]) => n);
@@ -51,12 +67,16 @@ export async function checkExactness(place: Place, journal: Journal, settled: Se
     settled.counters.set(name, requests.size);
     settled.counters.set(SHARED_COUNTER, (settled.counters.get(SHARED_COUNTER) ?? 0) + requests.size);
   }
+  await attemptAgain(place, journal.past);
+  const done = [...journal.past.attempts.values()].filter(({ outcome }) => outcome === "done").length;
+  settled.counters.set(SHARED_COUNTER, (settled.counters.get(SHARED_COUNTER) ?? 0) + done);
   faults.push(...journal.faults);
-  const { data } = await new RestCaller(place.url, "judge").read(place.contextId);
+  const { data } = await rest.read(place.contextId);
   const found = Object.fromEntries(Object.entries(partsOf(data).counters));
   const wanted = Object.fromEntries([...settled.counters].filter(([, count]) => count > 0));
   if (!isDeepStrictEqual(found, wanted))
     faults.push(`the counters are ${JSON.stringify(found)}, not ${JSON.stringify(wanted)}`);
+  settled.past.takeOver(journal.past);
   for (const [name, state] of Object.entries(partsOf(data).live)) settled.live.set(name, countOf(state));
   return faults;
 }
@@ -70,40 +90,8 @@ async function freshState(place: Place): Promise<Uint8Array> {
   return state;
 }
 
-function documentOf(state: Uint8Array): Y.Doc {
-  const doc = new Y.Doc();
-  doc.getMap("data");
-  Y.applyUpdate(doc, state);
-  return doc;
-}
-
 function jsonOf(state: Uint8Array): unknown {
   return documentOf(state).getMap("data").toJSON();
-}
-
-/** An update that the server showed must say nothing new to the restarted server's document. */
-export function missingUpdates(state: Uint8Array, { updates }: Pick<Journal, "updates">): string[] {
-  if (
-    isContained(
-      state,
-      updates.map(({ update }) => update),
-    )
-  )
-    return [];
-  const missing = updates.filter(({ update }) => !isContained(state, [update]));
-  return missing.map(
-    ({ by, update }) => `${by} was shown ${Y.decodeUpdate(update).structs.length} structs that are gone`,
-  );
-}
-
-function isContained(state: Uint8Array, updates: readonly Uint8Array[]): boolean {
-  const doc = documentOf(state);
-  const before = Y.snapshot(doc);
-  doc.transact(() => {
-    for (const update of updates) Y.applyUpdate(doc, update);
-  });
-  const isWaiting = doc.store.pendingStructs !== null || doc.store.pendingDs !== null;
-  return !isWaiting && Y.equalSnapshots(before, Y.snapshot(doc));
 }
 
 function wrongData({ data }: ContextView, journal: Journal, settled: Settled): string[] {
@@ -135,13 +123,15 @@ function below(floors: ReadonlyMap<string, number>, found: ReadonlyMap<string, u
 
 function wrongVersions({ version }: ContextView, changes: readonly ChangeView[], journal: Journal): string[] {
   const faults: string[] = [];
-  const gap = changes.findIndex((change, index) => change.version !== index + 1);
-  if (gap >= 0) faults.push(`the ${gap + 1}-th change has version ${changes[gap]?.version}`);
-  if (changes.length !== version)
-    faults.push(`the context is at version ${version}, its history has ${changes.length} changes`);
+  const oldest = version - changes.length;
+  const gap = changes.findIndex((change, index) => change.version !== oldest + index + 1);
+  if (gap >= 0)
+    faults.push(`of ${changes.length} changes up to ${version} the ${gap + 1}-th has version ${changes[gap]?.version}`);
+  if (oldest > 0 && changes.length < (HISTORY_CHANGES * 3) / 4) faults.push(`only ${changes.length} changes are kept`);
   if (version < journal.version) faults.push(`version ${journal.version} was announced, the context is at ${version}`);
   for (const [number, text] of journal.records) {
-    const change = changes[number - 1];
+    if (number <= oldest) continue;
+    const change = changes[number - oldest - 1];
     const found = change === undefined ? "nothing" : canonical(change);
     if (found !== text) faults.push(`version ${number} was shown as ${text} and is ${found}`);
   }

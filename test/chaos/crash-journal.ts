@@ -7,19 +7,32 @@
  * Not here: the judgement after the crash (crash-checks.ts).
  */
 import { isDeepStrictEqual } from "node:util";
-import type * as Y from "yjs";
+import * as Y from "yjs";
 import type { ChangeRecord } from "../../shared/change.ts";
 import { isJsonObject } from "../../shared/json.ts";
 import type { Json, JsonObject } from "../../shared/json.ts";
 import type { ChangeView } from "../../shared/protocol/rest.ts";
 import { liveState } from "./crash-model.ts";
+import { Past } from "./crash-past.ts";
 
 /** Requests of one asking writer: by number, the version it was answered with, undefined while the answer is out. */
 export type Asked = Map<number, number | undefined>;
 
+/** A replica and what came into it from the server. */
+export interface Sight {
+  readonly by: string;
+  readonly doc: Y.Doc;
+  /** The document is of this epoch or a later one. */
+  readonly epochMin: number;
+  readonly updates: Uint8Array[];
+}
+
 export class Journal {
-  /** Yjs updates that came from the server, with who got them. */
-  readonly updates: { readonly by: string; readonly update: Uint8Array }[] = [];
+  readonly sights: Sight[] = [];
+  /** What was told of the past. */
+  readonly past = new Past();
+  /** The highest epoch that anyone was told of. */
+  epoch: number;
   /** Versions and the change that somebody was told they are, as canonical JSON. */
   readonly records = new Map<number, string>();
   /** The least each live writer's count may be. */
@@ -31,6 +44,11 @@ export class Journal {
   version = 0;
   readonly faults: string[] = [];
   #seen = 0;
+
+  constructor(epoch = 1) {
+    this.epoch = epoch;
+  }
+
   #waiters: { readonly count: number; resolve: () => void }[] = [];
 
   /** How many things were told or shown. */
@@ -44,13 +62,19 @@ export class Journal {
     return new Promise((resolve) => this.#waiters.push({ count, resolve }));
   }
 
-  /** Records what reaches a replica, other than by `local` transactions. */
-  watch(doc: Y.Doc, by: string, local: unknown): void {
+  /** Records what is in a replica, and what reaches it other than by `local` transactions. */
+  watch(doc: Y.Doc, by: string, local: unknown, epochMin: number = this.epoch): void {
+    const sight: Sight = { by, doc, epochMin, updates: [Y.encodeStateAsUpdate(doc)] };
+    this.sights.push(sight);
     doc.on("update", (update: Uint8Array, origin: unknown) => {
       if (origin === local) return;
-      this.updates.push({ by, update });
+      sight.updates.push(update);
       this.#note();
     });
+  }
+
+  inEpoch(epoch: number): void {
+    this.epoch = Math.max(this.epoch, epoch);
   }
 
   acked(name: string, n: number): void {

@@ -8,7 +8,7 @@ import * as Y from "yjs";
 import type { JsonOp } from "../../shared/change.ts";
 import type { JsonObject } from "../../shared/json.ts";
 
-export const EMPTY_DATA: JsonObject = { live: {}, counters: {} };
+export const EMPTY_DATA: JsonObject = { live: {}, counters: {}, notes: {} };
 export const SHARED_COUNTER = "shared";
 
 /** Each third edit takes away what the one before it had put in. */

@@ -4,29 +4,18 @@
  *
  * Their errors after the kill are what a dead server looks like; before it they are failures of the test.
  */
-import { setImmediate, setTimeout } from "node:timers/promises";
+import * as Y from "yjs";
 import { connect } from "../../client/index.ts";
 import type { Context } from "../../client/index.ts";
 import { readEvents } from "../../server/cli/event-stream.ts";
+import { isJsonObject } from "../../shared/json.ts";
 import type { ChangeView } from "../../shared/protocol/rest.ts";
-import type { Random } from "../sim/random.ts";
 import { RestCaller } from "../support/rest-caller.ts";
 import { openStockClient } from "../support/stock-client.ts";
-import type { Journal } from "./crash-journal.ts";
+import { countOf, partsOf } from "./crash-journal.ts";
 import { countOps, editLive, keyOf } from "./crash-model.ts";
-
-export interface Stage {
-  readonly url: string;
-  readonly contextId: string;
-  readonly journal: Journal;
-  readonly random: Random;
-  /** Aborted when the server has been killed. */
-  readonly dead: AbortSignal;
-  /** This one is connected and about to begin. */
-  readonly entered: () => void;
-}
-
-export type Participant = (stage: Stage, name: string) => Promise<void>;
+import { ignoreIfDead, pause, until, untilDead } from "./crash-stage.ts";
+import type { Participant, Stage } from "./crash-stage.ts";
 
 /** Long enough for a disk that others keep busy: who cannot get in while the server lives is a failure. */
 const OPEN_MS_MAX = 30_000;
@@ -34,6 +23,8 @@ const OPEN_MS_MAX = 30_000;
 const AT_ONCE_MAX = 4;
 
 const LOCAL = Symbol("local");
+/** The close code that a stock client gets when its context is compacted. */
+const OLD_EPOCH = 4409;
 
 /** Edits its replica and is acknowledged. */
 export const sdkEditor: Participant = async (stage, name) =>
@@ -56,22 +47,50 @@ export const sdkAsker: Participant = async (stage, name) =>
     await askAll(stage, name, (n) => context.update(countOps(name), { idempotencyKey: keyOf(name, n) }));
   });
 
-/** A stock editor: nobody acknowledges what it writes, but what it receives was shown to it. */
+/**
+ * A stock editor: nobody acknowledges what it writes, but what it receives was shown to it. When the context is compacted
+ * its page is loaded anew.
+ */
 export const stockEditor: Participant = async (stage, name) => {
+  for (let isFirst = true; await editsOnOnePage(stage, name, isFirst); isFirst = false);
+};
+
+/** True when the page must be loaded again. */
+async function editsOnOnePage(stage: Stage, name: string, isFirst: boolean): Promise<boolean> {
   const { journal, dead, random, entered } = stage;
-  const { doc, provider, synced, close } = openStockClient({ ...stage, actor: name });
+  const doc = new Y.Doc();
   journal.watch(doc, name, LOCAL);
+  const { provider, close } = openStockClient({ ...stage, actor: name, doc });
+  let closeCode = 0;
+  const hasClosed = new Promise<void>((resolve) => {
+    provider.on("closed", ({ code }) => {
+      closeCode = code;
+      resolve();
+    });
+  });
+  const isIn = until(
+    () => provider.synced,
+    (check) => provider.on("sync", check),
+  );
   try {
-    await untilDead(stage, synced());
-    entered();
-    for (let n = 1; !dead.aborted && provider.synced; n++) {
+    await untilDead(stage, Promise.race([isIn, hasClosed]));
+    if (isFirst) entered();
+    for (let n = editsOf(doc, name) + 1; !dead.aborted && provider.synced; n++) {
       doc.transact(() => editLive(doc.getMap("data"), name, n), LOCAL);
       await pause(random);
     }
+    await untilDead(stage, hasClosed);
+    if (!dead.aborted && closeCode !== OLD_EPOCH) throw new Error(`The server closed with ${closeCode}`);
+    return !dead.aborted;
   } finally {
     close();
   }
-};
+}
+
+function editsOf(doc: Y.Doc, name: string): number {
+  const data: unknown = doc.getMap("data").toJSON();
+  return isJsonObject(data) && "live" in data ? countOf(partsOf(data).live[name] ?? { count: 0 }) : 0;
+}
 
 /** Asks for JSON changes over REST, and reads. */
 export const restAsker: Participant = async (stage, name) => {
@@ -140,6 +159,7 @@ async function askAll(
 
 async function withContext(stage: Stage, name: string, act: (context: Context) => Promise<void>): Promise<void> {
   const { url, contextId, journal, dead, entered } = stage;
+  const { epoch } = journal;
   try {
     const client = await connect(url, { actor: name, timeoutMs: OPEN_MS_MAX });
     const opening = client.open(contextId);
@@ -150,7 +170,10 @@ async function withContext(stage: Stage, name: string, act: (context: Context) =
       return;
     }
     const context = await opening;
-    journal.watch(context.doc, name, LOCAL);
+    journal.watch(context.doc, name, LOCAL, epoch);
+    // the context was compacted: what was not saved was carried over
+    context.on("reset", (doc) => journal.watch(doc, name, LOCAL, epoch));
+    context.on("rejected", ({ error }) => journal.faults.push(`${name} was handed an edit back: ${error.message}`));
     context.subscribe("", ({ changes }) => {
       for (const change of changes) journal.record(change);
     });
@@ -165,36 +188,4 @@ async function withContext(stage: Stage, name: string, act: (context: Context) =
   } catch (error) {
     ignoreIfDead(dead, error);
   }
-}
-
-/** The kill and its news do not come in one step: an error counts as the dead server's if that one is dead by then. */
-function ignoreIfDead(dead: AbortSignal, error: unknown): void {
-  if (!dead.aborted) throw error;
-}
-
-/** Waits for the promise, but no longer than the server lives: what it leaves unanswered never settles. */
-async function untilDead({ dead }: Pick<Stage, "dead">, promise: Promise<unknown>): Promise<void> {
-  promise.catch(() => {}); // it may fail after we stopped waiting
-  await Promise.race([
-    promise,
-    until(
-      () => dead.aborted,
-      (check) => dead.addEventListener("abort", check, { once: true }),
-    ),
-  ]);
-}
-
-function until(isMet: () => boolean, listen: (check: () => void) => void): Promise<void> {
-  return new Promise((resolve) => {
-    const check = (): void => {
-      if (isMet()) resolve();
-    };
-    listen(check);
-    check();
-  });
-}
-
-/** The rhythm of typing, sped up: mostly one edit after the other, now and then a breath. */
-async function pause(random: Random): Promise<void> {
-  await (random.percent(80) ? setImmediate() : setTimeout(random.between(1, 3)));
 }

@@ -1,8 +1,28 @@
-/** REST as a program without the SDK would call it: fetch, a name, and answers that are not refusals. */
+/** REST as a program without the SDK would call it: fetch, a name, and answers; a refusal is thrown. */
 import type { JsonOp } from "../../shared/change.ts";
 import type { JsonObject } from "../../shared/json.ts";
 import { LIMITS } from "../../shared/limits.ts";
-import type { ChangeList, ChangeResult, ChangeView, ContextView } from "../../shared/protocol/rest.ts";
+import type {
+  CheckpointList,
+  CheckpointView,
+  CompactResult,
+  RevertResult,
+} from "../../shared/protocol/rest-history.ts";
+import type { ChangeList, ChangeResult, ChangeView, ContextView, Problem } from "../../shared/protocol/rest.ts";
+
+export class RestRefusal extends Error {
+  readonly status: number;
+  readonly code: Problem["code"] | undefined;
+
+  constructor(
+    message: string,
+    { status, code }: { readonly status: number; readonly code: Problem["code"] | undefined },
+  ) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
 
 export class RestCaller {
   readonly #base: string;
@@ -17,24 +37,42 @@ export class RestCaller {
     return this.#call("", { method: "POST", body: { id, data } });
   }
 
-  read(id: string): Promise<ContextView> {
-    return this.#call(`/${id}`, {});
+  /** The present, or an old version. */
+  read(id: string, version?: number): Promise<ContextView> {
+    return this.#call(version === undefined ? `/${id}` : `/${id}?version=${version}`, {});
   }
 
-  change(id: string, changes: readonly JsonOp[], idempotencyKey: string): Promise<ChangeResult> {
+  change(id: string, changes: readonly JsonOp[], idempotencyKey: string, ifVersion?: number): Promise<ChangeResult> {
     const headers = { "idempotency-key": idempotencyKey };
-    return this.#call(`/${id}`, { method: "PATCH", body: { changes }, headers });
+    const body = { changes, ...(ifVersion === undefined ? {} : { ifVersion }) };
+    return this.#call(`/${id}`, { method: "PATCH", body, headers });
   }
 
-  /** All changes of the history. */
+  /** All changes that the history keeps. */
   async changes(id: string): Promise<ChangeView[]> {
     const changes: ChangeView[] = [];
-    for (let since: number | undefined = 0; since !== undefined;) {
-      const page: ChangeList = await this.#call(`/${id}/changes?since=${since}&limit=${LIMITS.listLimitMax}`, {});
+    for (let from = ""; ;) {
+      const page: ChangeList = await this.#call(`/${id}/changes?limit=${LIMITS.listLimitMax}${from}`, {});
       changes.push(...page.changes);
-      since = page.next;
+      if (page.next === undefined) return changes;
+      from = `&since=${page.next}`;
     }
-    return changes;
+  }
+
+  restore(id: string, version: number, path: string): Promise<RevertResult> {
+    return this.#call(`/${id}/restore`, { method: "POST", body: { version, path } });
+  }
+
+  nameVersion(id: string, name: string, version: number): Promise<CheckpointView> {
+    return this.#call(`/${id}/checkpoints`, { method: "POST", body: { name, version } });
+  }
+
+  checkpoints(id: string): Promise<CheckpointList> {
+    return this.#call(`/${id}/checkpoints`, {});
+  }
+
+  compact(id: string): Promise<CompactResult> {
+    return this.#call(`/${id}/compact`, { method: "POST", body: {} });
   }
 
   /** The live feed, as the bytes of its body. */
@@ -57,7 +95,10 @@ export class RestCaller {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const answer = await response.text();
-    if (!response.ok) throw new Error(`${method} ${path} gave ${response.status}: ${answer}`);
+    if (!response.ok) {
+      const { status } = response;
+      throw new RestRefusal(`${method} ${path} gave ${status}: ${answer}`, { status, code: codeIn(answer) });
+    }
     return JSON.parse(answer) as Body;
   }
 }
@@ -66,4 +107,12 @@ interface Request {
   readonly method?: "GET" | "POST" | "PATCH";
   readonly body?: object;
   readonly headers?: Readonly<Record<string, string>>;
+}
+
+function codeIn(answer: string): Problem["code"] | undefined {
+  try {
+    return (JSON.parse(answer) as Partial<Problem>).code;
+  } catch {
+    return undefined;
+  }
 }

@@ -24,6 +24,8 @@ export interface ServerProcessOptions {
   readonly dataDir: string;
   /** 0, the default, takes a free one. */
   readonly port?: number;
+  /** More flags for the server. */
+  readonly flags?: readonly string[];
   /** Flags for node, such as an --import that plants a fault. */
   readonly nodeFlags?: readonly string[];
 }
@@ -85,8 +87,9 @@ interface Listening {
   readonly url: string;
 }
 
-async function launch({ dataDir, port = 0, nodeFlags = [] }: ServerProcessOptions): Promise<Listening> {
-  const args = [...nodeFlags, MAIN, "serve", "--port", String(port), "--data-dir", dataDir, "--log-level", "warn"];
+async function launch({ dataDir, port = 0, flags = [], nodeFlags = [] }: ServerProcessOptions): Promise<Listening> {
+  const own = ["--port", String(port), "--data-dir", dataDir, "--log-level", "warn"];
+  const args = [...nodeFlags, MAIN, "serve", ...own, ...flags];
   // Playwright asks for colours, which would end up in the address
   const env = { ...process.env, FORCE_COLOR: undefined, NO_COLOR: "1" };
   const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "pipe"] });
