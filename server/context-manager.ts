@@ -8,11 +8,11 @@
  *
  * Not here: the steps of a write (write-path.ts), rules (state/), bytes on disk (storage/), sockets (transport/).
  */
-import * as Y from "yjs";
+import type * as Y from "yjs";
 import type { ChangeRecord } from "../shared/change.ts";
-import type { ContextMeta } from "../shared/context.ts";
 import { ServiceError, toServiceError } from "../shared/errors.ts";
-import { parseContextId } from "../shared/ids.ts";
+import type { MetaChange } from "../shared/context.ts";
+import type { Acl } from "../shared/permission.ts";
 import type { ContextId } from "../shared/ids.ts";
 import { LIMITS } from "../shared/limits.ts";
 import { readData } from "../shared/read-data.ts";
@@ -20,9 +20,12 @@ import { changeFeed } from "./context/change-feed.ts";
 import type { FeedRequest } from "./context/change-feed.ts";
 import type { Clock } from "./clock.ts";
 import type { ContextAccess, Glance, PlannedChange } from "./context-access.ts";
+import { AccessWatch } from "./context/access-watch.ts";
 import { ConflictThinning } from "./context/conflict-thinning.ts";
+import { firstState } from "./context/first-state.ts";
 import { findContexts } from "./context/context-finder.ts";
 import type {
+  AccessService,
   Caller,
   ChangeOutcome,
   ChangeRequest,
@@ -47,13 +50,13 @@ import type { Logger } from "./monitor/logger.ts";
 import { olderTouches } from "./context/older-touches.ts";
 import { answerRequest } from "./context/session-requests.ts";
 import { Recreation, wasCompacted } from "./context/recreation.ts";
-import { authorIdOf } from "./state/author-id.ts";
+import { accessTo } from "./state/access/access-policy.ts";
+import type { Guarded } from "./state/access/access-policy.ts";
 import { contextNotFound } from "./state/context-not-found.ts";
-import { writeInitialData } from "./state/json/json-data.ts";
 import type { Precondition } from "./state/precondition.ts";
 import { StateManager } from "./state/state-manager.ts";
 import type { LiveContext, WriteResult } from "./state/state-manager.ts";
-import type { OpsWrite } from "./state/writes.ts";
+import type { OpsWrite, Write } from "./state/writes.ts";
 import type { Idempotency } from "./storage/change-log.ts";
 import type { StorageManager } from "./storage/storage-manager.ts";
 import { ClientIdPool } from "./sync/client-id-pool.ts";
@@ -96,6 +99,9 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   readonly conflicts: ConflictService;
   readonly types: TypeService;
   readonly locks: LockUseCases;
+  readonly access: AccessService;
+  /** What is open because somebody may read. */
+  readonly watch: AccessWatch;
   readonly #clock: Clock;
   readonly #storage: StorageManager;
   readonly #sync: SyncManager;
@@ -119,6 +125,8 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.#idempotent = new IdempotentCalls(storage, clock);
     const drop = (live: Live, error: ServiceError): void => this.#drop(live, error);
     this.locks = new LockUseCases({ access: this, clock });
+    this.access = { acl: (_caller, id) => this.#acl(id), setAcl: (caller, id, acl) => this.#setAcl(caller, id, acl) };
+    this.watch = new AccessWatch(clock);
     this.#state = new StateManager({
       load: (id) => storage.load(id),
       turns: clock,
@@ -134,9 +142,11 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       ...options,
       conflicts: new ConflictThinning(options),
       locks: this.#lockClock,
+      meta: { changed: (live, change) => this.#metaChanged(live, change) },
       drop,
     });
-    this.#sessions = new LiveSessions({ clock, sync, state: this.#state, clientIds: new ClientIdPool(storage) });
+    const clientIds = new ClientIdPool(storage);
+    this.#sessions = new LiveSessions({ clock, sync, state: this.#state, clientIds, watch: this.watch });
     const compaction = new Compaction(new Recreation({ ...options, state: this.#state, drop }), recreator);
     this.history = new HistoryUseCases({
       access: this,
@@ -185,38 +195,16 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
 
   async create(caller: Caller, context: NewContext): Promise<ReadContext> {
     this.#assertOpen();
-    const { data = {}, id = parseContextId(this.#clock.newId()), tags = [], ...described } = context;
+    const { nodeClientId } = this.#storage;
     const schema = this.#schemas.schemaOf(context.type);
-    const meta: ContextMeta = {
-      ...described,
-      id,
-      tags,
-      createdAtMs: this.#clock.nowMs(),
-      createdBy: caller.actor,
-      epoch: 1,
-      firstEpoch: 1,
-      authorSalt: this.#clock.randomUint32(),
-    };
-    const doc = new Y.Doc();
-    doc.clientID = authorIdOf(this.#storage.nodeClientId, meta);
-    writeInitialData(doc, schema?.markedData(data) ?? data);
-    const state = Y.encodeStateAsUpdateV2(doc);
-    if (state.byteLength > LIMITS.contextBytesMax) {
-      throw new ServiceError(
-        "TOO_LARGE",
-        `A context may have ${LIMITS.contextBytesMax} bytes. Create it with less and split the rest.`,
-      );
-    }
-    const written = readData(doc, "");
-    schema?.check(written);
-    const { authorSalt } = meta;
-    const checkpoint = { seq: 0, version: 0, state, owners: [], retired: [], authorSalt, locks: [] };
-    return { ...(await this.#storage.create(meta, checkpoint)), data: written };
+    const { meta, checkpoint, data } = firstState(caller, context, { clock: this.#clock, nodeClientId, schema });
+    return { ...(await this.#storage.create(meta, checkpoint)), data };
   }
 
-  async find(_caller: Caller, request: FindRequest): Promise<Page<ContextSummary>> {
+  async find({ identity }: Caller, request: FindRequest): Promise<Page<ContextSummary>> {
     this.#assertOpen();
-    return findContexts((after, limit) => this.#storage.list(after, limit), request);
+    const isVisible = ({ meta }: ContextSummary): boolean => accessTo(meta, identity).mayRead;
+    return findContexts((after, limit) => this.#storage.list(after, limit), request, isVisible);
   }
 
   async read(
@@ -256,7 +244,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       ...(version === undefined ? {} : { ifVersion: { version, scope } }),
       ...(message === undefined ? {} : { message }),
     };
-    return this.#idempotent.once(id, caller.actor, request, async (idempotency) =>
+    return this.#idempotent.once(id, caller.identity.actor, request, async (idempotency) =>
       this.#write(caller, id, { ...asked, ...(idempotency === undefined ? {} : { idempotency }) }),
     );
   }
@@ -295,11 +283,16 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   async openSession(caller: Caller, id: ContextId, options: SessionOptions): Promise<Session> {
     this.#assertOpen();
     const live = await this.#acquireOrCreate(caller, id, options.create);
-    return this.#sessions.open(live, caller, options, (request, leases) =>
+    return this.#sessions.open(live, caller, options, (request, asker, leases) =>
       request.method === "release-client-id"
-        ? this.#using(id, (context) => this.#sessions.releaseId(context, caller, request.yjsClientId))
-        : answerRequest(this, { caller, id, leases }, request),
+        ? this.#using(id, (context) => this.#sessions.releaseId(context, asker, request.yjsClientId))
+        : answerRequest(this, { caller: asker, id, leases }, request),
     );
+  }
+
+  /** What decides who may do what with a context, as far as it is durable; undefined when there is none. */
+  guarded(id: ContextId): Guarded | Promise<Guarded | undefined> {
+    return this.#state.get(id)?.meta ?? this.#storage.summary(id).then((found) => found?.meta);
   }
 
   async withLocks<Result>(
@@ -311,13 +304,36 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       task({
         desk: live.state.locks,
         durable: () => live.durable,
-        write: (event) =>
-          new Promise((settle, refuse) => {
-            const write = { kind: "lock", ...caller, event } as const;
-            this.#state.enqueue(live, { write, settle, refuse });
-          }),
+        write: (event, isForced = false) => {
+          const { identity, origin, leases } = caller;
+          const holder = leases === undefined ? {} : { leases };
+          return this.#queued(live, {
+            kind: "lock",
+            actor: identity.actor,
+            identity,
+            origin,
+            event,
+            isForced,
+            ...holder,
+          });
+        },
       }),
     );
+  }
+
+  async #acl(id: ContextId): Promise<Acl | undefined> {
+    return (await this.look(id, () => undefined)).meta.acl;
+  }
+
+  async #setAcl({ identity, origin }: Caller, id: ContextId, acl: Acl): Promise<Acl> {
+    const { actor } = identity;
+    await this.#surviving(id, (live) => this.#queued(live, { kind: "meta", actor, identity, origin, change: { acl } }));
+    return acl;
+  }
+
+  #metaChanged(live: Live, change: MetaChange): void {
+    live.meta = { ...live.meta, ...change };
+    this.watch.changed(live.meta);
   }
 
   /** A write that meets a compaction goes on in the new epoch: JSON changes do not depend on the document's history. */
@@ -335,23 +351,19 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     }
   }
 
-  async #enqueue(live: Live, caller: Caller, { idempotency, ifVersion, ...rest }: Asked): Promise<WriteResult> {
+  async #enqueue(live: Live, { identity }: Caller, { idempotency, ifVersion, ...rest }: Asked): Promise<WriteResult> {
     const { floor } = live.state.touches;
     const after = ifVersion?.scope === "paths" ? ifVersion.version : floor;
     const older = after < floor ? await olderTouches(this.#storage, live.id, { after, upTo: floor }) : undefined;
     const precondition = ifVersion && { ...ifVersion, ...(older === undefined ? {} : { older }) };
-    return new Promise((resolve, reject) => {
-      this.#state.enqueue(live, {
-        write: {
-          kind: "ops",
-          actor: caller.actor,
-          ...rest,
-          ...(precondition === undefined ? {} : { ifVersion: precondition }),
-        },
-        ...(idempotency === undefined ? {} : { idempotency }),
-        settle: resolve,
-        refuse: reject,
-      });
+    const { actor } = identity;
+    const conditions = precondition === undefined ? {} : { ifVersion: precondition };
+    return this.#queued(live, { kind: "ops", actor, identity, ...rest, ...conditions }, idempotency);
+  }
+
+  #queued(live: Live, write: Write, idempotency?: Idempotency): Promise<WriteResult> {
+    return new Promise((settle, refuse) => {
+      this.#state.enqueue(live, { write, settle, refuse, ...(idempotency === undefined ? {} : { idempotency }) });
     });
   }
 

@@ -1,5 +1,8 @@
 /**
- * What the transports may ask of the service: its use cases and their words. ContextManager is the implementation.
+ * What the transports may ask of the service: its use cases and their words. ContextManager implements them; transports get
+ * AccessGuard, which asks first who may.
+ *
+ * All methods refuse with CONTEXT_NOT_FOUND what the caller may not read, and with FORBIDDEN what it may read and not do.
  *
  * Not here: live sessions (SessionOpener below is all of them that a transport sees), REST shapes (shared/protocol/rest.ts).
  */
@@ -11,13 +14,15 @@ import type { ContextHead, ContextMeta } from "../shared/context.ts";
 import type { Actor, ContextId } from "../shared/ids.ts";
 import type { Json, JsonObject } from "../shared/json.ts";
 import type { Lock, LockMode } from "../shared/lock.ts";
+import type { Acl } from "../shared/permission.ts";
+import type { Identity } from "./state/access/identity.ts";
 import type { Connection } from "./sync/connection.ts";
 import type { Session } from "./sync/session.ts";
 import type { SessionLeases } from "./sync/session-leases.ts";
 
 /** Who asks, and through which door. */
 export interface Caller {
-  readonly actor: Actor;
+  readonly identity: Identity;
   readonly origin: ChangeOrigin;
   /** Of a live session: the locks that it takes. */
   readonly leases?: SessionLeases;
@@ -224,8 +229,20 @@ export interface LockService {
   acquire(caller: Caller, id: ContextId, request: LockRequest): Promise<GrantedLock>;
   /** @throws {ServiceError} LOCK_NOT_FOUND, FORBIDDEN */
   renew(caller: Caller, id: ContextId, lockId: string, options: { readonly ttlMs?: number }): Promise<GrantedLock>;
-  /** @throws {ServiceError} LOCK_NOT_FOUND, FORBIDDEN */
-  release(caller: Caller, id: ContextId, lockId: string): Promise<void>;
+  /** An admin of the context may release another's by force. @throws {ServiceError} LOCK_NOT_FOUND, FORBIDDEN */
+  release(caller: Caller, id: ContextId, lockId: string, options?: { readonly isForced?: boolean }): Promise<void>;
+}
+
+/** Who may do what with a context. For its admins. */
+export interface AccessService {
+  /** Undefined until it is set for the first time. @throws {ServiceError} CONTEXT_NOT_FOUND, FORBIDDEN */
+  acl(caller: Caller, id: ContextId): Promise<Acl | undefined>;
+  /**
+   * Replaces the list. When it resolves, the new one is durable and holds: sessions that may not read any more are ended, and
+   * what is written from now on is judged by it.
+   * @throws {ServiceError} CONTEXT_NOT_FOUND, FORBIDDEN, STORE_UNAVAILABLE
+   */
+  setAcl(caller: Caller, id: ContextId, acl: Acl): Promise<Acl>;
 }
 
 export interface TypeService {
@@ -251,6 +268,7 @@ export interface ContextService {
   readonly conflicts: ConflictService;
   readonly types: TypeService;
   readonly locks: LockService;
+  readonly access: AccessService;
   /** @throws {ServiceError} ALREADY_EXISTS, INVALID_CHANGE, TOO_LARGE, STORE_UNAVAILABLE */
   create(caller: Caller, context: NewContext): Promise<ReadContext>;
   find(caller: Caller, request: FindRequest): Promise<Page<ContextSummary>>;
@@ -302,4 +320,6 @@ export interface SessionOptions {
   readonly isExtended: boolean;
   /** Make the context, empty, when it does not exist. */
   readonly create: boolean;
+  /** Whose a new token is, when the client sends one; without it, tokens are ignored. @throws {ServiceError} UNAUTHENTICATED */
+  readonly verify?: (token: string) => Promise<Identity>;
 }

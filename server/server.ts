@@ -7,6 +7,7 @@
 import { once } from "node:events";
 import type { Server } from "node:http";
 import { LIMITS } from "../shared/limits.ts";
+import { AccessGuard } from "./access-guard.ts";
 import { systemClock } from "./clock.ts";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
@@ -48,19 +49,20 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
   const history = new HistoryManager({ log: storage, clock, runner: new HistoryThread() });
   const recreator = new RecreationPool();
   const sync = new SyncManager(clock);
-  const service = new ContextManager({ clock, logger, storage, sync, history, types, recreator });
+  const contexts = new ContextManager({ clock, logger, storage, sync, history, types, recreator });
+  const service = new AccessGuard(contexts);
   const { allowedHosts } = config;
   const edge = { service, clock, logger, authenticate: authenticateOpen, allowedHosts };
   const http = createHttpServer(createRestApp(edge));
   const webSockets = new WebSocketEndpoint(edge);
   webSockets.attach(http);
   sync.start();
-  service.start();
+  contexts.start();
 
   const close = async (): Promise<void> => {
     const closed = once(http, "close");
     http.close();
-    await service.close();
+    await contexts.close();
     await Promise.all([history.close(), recreator.close()]);
     sync.stop();
     // feeds write their last event, WebSocket clients answer the close frame; those that do not are cut

@@ -4,6 +4,7 @@
  * Not here: data and changes (change.ts), the wire shapes with their checks (protocol/rest.ts).
  */
 import type { Actor, ContextId } from "./ids.ts";
+import type { Acl } from "./permission.ts";
 
 /** Set by people and programs; never derived. */
 export interface ContextMeta {
@@ -20,6 +21,13 @@ export interface ContextMeta {
   readonly firstEpoch: number;
   /** Random, of this epoch: keeps the Yjs client ids under which servers write different from those of other epochs. */
   readonly authorSalt: number;
+  /** Who may do what; until it is set for the first time, its creator alone may. */
+  readonly acl?: Acl;
+}
+
+/** What an entry of the log changes about a context as a whole. */
+export interface MetaChange {
+  readonly acl: Acl;
 }
 
 /** Where a context's log ends. Version 0 at seq 0 is the context as it was created. */

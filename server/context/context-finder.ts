@@ -11,14 +11,18 @@ const FIND_SCAN_MAX = 10_000;
 
 type ListContexts = (after: ContextId | undefined, limit: number) => Promise<readonly ContextSummary[]>;
 
-export async function findContexts(list: ListContexts, request: FindRequest): Promise<Page<ContextSummary>> {
+export async function findContexts(
+  list: ListContexts,
+  request: FindRequest,
+  isVisible: (summary: ContextSummary) => boolean,
+): Promise<Page<ContextSummary>> {
   const items: ContextSummary[] = [];
   let { after } = request;
   for (let scanned = 0; scanned < FIND_SCAN_MAX;) {
     const page = await list(after, LIMITS.listLimitMax);
     for (const summary of page) {
       after = summary.meta.id;
-      if (matches(summary.meta, request)) items.push(summary);
+      if (matches(summary.meta, request) && isVisible(summary)) items.push(summary);
       if (items.length === request.limit) return { items, next: after };
     }
     if (page.length < LIMITS.listLimitMax) return { items };

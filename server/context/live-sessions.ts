@@ -1,14 +1,20 @@
 /**
  * Opens live sessions: puts a session, its context in memory and its topic together.
  *
- * Invariant (CTX-1): a session's first messages are sent when all they show is durable.
+ * Invariants (CTX, ACL):
+ *  1. A session's first messages are sent when all they show is durable.
+ *  2. A session lasts while its actor may read and its newest token holds; each of its writes is judged by both.
  *
  * Not here: what a session says (sync/session.ts), what its requests do (session-requests.ts).
  */
 import * as Y from "yjs";
+import { ServiceError } from "../../shared/errors.ts";
 import type { Json } from "../../shared/json.ts";
 import type { Clock } from "../clock.ts";
 import type { Caller, SessionOptions } from "../context-service.ts";
+import { accessTo } from "../state/access/access-policy.ts";
+import type { Identity } from "../state/access/identity.ts";
+import { contextNotFound } from "../state/context-not-found.ts";
 import type { LiveContext, StateManager } from "../state/state-manager.ts";
 import type { ClientIdPool } from "../sync/client-id-pool.ts";
 import type { Batch } from "../sync/connection.ts";
@@ -19,6 +25,7 @@ import { SessionLeases } from "../sync/session-leases.ts";
 import type { SessionInfo, SessionPort } from "../sync/session-port.ts";
 import { StateEncodings } from "../sync/state-encodings.ts";
 import type { SyncManager } from "../sync/sync-manager.ts";
+import type { AccessWatch } from "./access-watch.ts";
 import type { PendingWrite } from "./write-path.ts";
 
 type Live = LiveContext<PendingWrite>;
@@ -28,30 +35,34 @@ interface LiveSessionsOptions {
   readonly sync: SyncManager;
   readonly state: StateManager<PendingWrite>;
   readonly clientIds: ClientIdPool;
+  readonly watch: AccessWatch;
 }
 
-type Answer = (request: SessionRequest, leases: SessionLeases) => Promise<Json>;
+/** Carries a request out for `caller`, who is whoever the session's newest token says. */
+type Answer = (request: SessionRequest, caller: Caller, leases: SessionLeases) => Promise<Json>;
 
 export class LiveSessions {
   readonly #clock: Clock;
   readonly #sync: SyncManager;
   readonly #state: StateManager<PendingWrite>;
   readonly #clientIds: ClientIdPool;
+  readonly #watch: AccessWatch;
   readonly #encodings = new WeakMap<Live, StateEncodings>();
 
-  constructor({ clock, sync, state, clientIds }: LiveSessionsOptions) {
+  constructor({ clock, sync, state, clientIds, watch }: LiveSessionsOptions) {
     this.#clock = clock;
     this.#sync = sync;
     this.#state = state;
     this.#clientIds = clientIds;
+    this.#watch = watch;
   }
 
   /**
    * Takes over the caller's use of `live`, and ends it with the session.
-   * @throws {ServiceError} STORE_UNAVAILABLE, or why the context was dropped meanwhile
+   * @throws {ServiceError} CONTEXT_NOT_FOUND for who may not read it, STORE_UNAVAILABLE, or why the context was dropped meanwhile
    */
   async open(live: Live, caller: Caller, options: SessionOptions, answer: Answer): Promise<Session> {
-    const yjsClientId = options.isExtended ? await this.#reusableId(live, caller) : undefined;
+    const yjsClientId = await this.#admitted(live, caller, options);
     // from here to join() nothing waits: a topic without sessions does not last
     const topic = this.#sync.topic(live.id, () => ({
       seq: live.state.seq,
@@ -63,32 +74,33 @@ export class LiveSessions {
       contextId: live.id,
       epoch: live.meta.epoch,
       firstEpoch: live.meta.firstEpoch,
-      actor: caller.actor,
+      actor: caller.identity.actor,
       isExtended: options.isExtended,
       ...(yjsClientId === undefined ? {} : { yjsClientId }),
     };
     const leases = new SessionLeases();
+    const bearer: Bearer = { caller };
     const port: SessionPort = {
-      applyUpdate: (update, source, done) =>
+      applyUpdate: (update, source, done) => {
+        const { identity } = bearer.caller;
         this.#state.enqueue(live, {
-          write: {
-            kind: "update",
-            actor: caller.actor,
-            update,
-            // a small object: it is remembered with what it wrote when the session is long gone
-            source: info,
-            leases,
-            ...source,
-          },
+          // `info` is a small object: it is remembered with what it wrote when the session is long gone
+          write: { kind: "update", actor: info.actor, identity, update, source: info, leases, ...source },
           author: session,
           settle: done,
           refuse: done,
-        }),
+        });
+      },
       retired: () => live.state.clientIds.retired,
       encodeSince: (stateVector) => this.#encodeSince(live, stateVector),
-      request: async (method, params) => answer(parseSessionRequest(method, params), leases),
+      request: async (method, params) => answer(parseSessionRequest(method, params), bearer.caller, leases),
+      renew: async (token) => {
+        const identity = await options.verify?.(token);
+        if (identity !== undefined) watched.renew(renewed(bearer, identity));
+      },
       flushSoon: () => this.#sync.due(topic, session),
       ended: () => {
+        watched.stop();
         leases.close();
         this.#sync.leave(topic, session);
         this.#state.release(live);
@@ -96,7 +108,35 @@ export class LiveSessions {
       nowMs: () => this.#clock.monotonicMs(),
     };
     const session = new Session(info, topic, options.connection, port);
+    const watched = this.#watch.watch(live.meta, caller.identity, (error) => session.end(error));
     this.#sync.join(topic, session);
+    return this.#started(live, session);
+  }
+
+  /** The caller says that nobody writes under this id of its any more. An id that is not its own is none to offer. */
+  async releaseId(live: Live, { identity: { actor } }: Caller, yjsClientId: number): Promise<Json> {
+    if (live.state.clientIds.ownerOf(yjsClientId) === actor)
+      await this.#clientIds.release({ contextId: live.id, epoch: live.meta.epoch, actor }, yjsClientId);
+    return {};
+  }
+
+  /** May the caller enter? If so, an id that it may write under, if there is one to use again. @throws {ServiceError} CONTEXT_NOT_FOUND */
+  async #admitted(live: Live, { identity }: Caller, { isExtended }: SessionOptions): Promise<number | undefined> {
+    try {
+      const { mayRead, mayWrite } = accessTo(live.meta, identity);
+      if (!mayRead) throw contextNotFound();
+      if (!isExtended || !mayWrite) return undefined;
+      const { actor } = identity;
+      const id = await this.#clientIds.take({ contextId: live.id, epoch: live.meta.epoch, actor });
+      if (live.droppedBy !== undefined) throw live.droppedBy;
+      return id;
+    } catch (error) {
+      this.#state.release(live);
+      throw error;
+    }
+  }
+
+  async #started(live: Live, session: Session): Promise<Session> {
     try {
       // the topic may have begun at a state with appends under way, and hello names its version
       await live.durable;
@@ -109,24 +149,6 @@ export class LiveSessions {
     return session;
   }
 
-  /** The caller says that nobody writes under this id of its any more. An id that is not its own is none to offer. */
-  async releaseId(live: Live, { actor }: Caller, yjsClientId: number): Promise<Json> {
-    if (live.state.clientIds.ownerOf(yjsClientId) === actor)
-      await this.#clientIds.release({ contextId: live.id, epoch: live.meta.epoch, actor }, yjsClientId);
-    return {};
-  }
-
-  async #reusableId(live: Live, { actor }: Caller): Promise<number | undefined> {
-    try {
-      const id = await this.#clientIds.take({ contextId: live.id, epoch: live.meta.epoch, actor });
-      if (live.droppedBy !== undefined) throw live.droppedBy;
-      return id;
-    } catch (error) {
-      this.#state.release(live);
-      throw error;
-    }
-  }
-
   async #encodeSince(live: Live, stateVector: Uint8Array): Promise<Batch> {
     let encodings = this.#encodings.get(live);
     if (encodings === undefined) this.#encodings.set(live, (encodings = new StateEncodings()));
@@ -134,4 +156,22 @@ export class LiveSessions {
     await live.durable;
     return batch;
   }
+}
+
+/** Whoever the newest token of a session says. */
+interface Bearer {
+  caller: Caller;
+}
+
+/** @throws {ServiceError} UNAUTHENTICATED when somebody else's token came */
+function renewed(bearer: Bearer, identity: Identity): Identity {
+  if (identity.actor !== bearer.caller.identity.actor) {
+    throw new ServiceError(
+      "UNAUTHENTICATED",
+      "The new token is another actor's. A session stays its actor's: open another one.",
+      { details: { rule: "subject" } },
+    );
+  }
+  bearer.caller = { ...bearer.caller, identity };
+  return identity;
 }

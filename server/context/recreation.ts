@@ -81,7 +81,7 @@ export class Recreation implements CompactionAccess {
 
   async #append(
     live: Live,
-    { actor, origin }: Caller,
+    { identity: { actor }, origin }: Caller,
     { update, authorSalt }: { readonly update: Uint8Array; readonly authorSalt: number },
   ): Promise<void> {
     const { clock, storage, drop } = this.#options;

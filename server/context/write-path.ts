@@ -11,6 +11,7 @@
  *
  * Not here: whose turn it is (state/state-manager.ts), the rules (state/context-state.ts).
  */
+import type { MetaChange } from "../../shared/context.ts";
 import { ServiceError, toServiceError } from "../../shared/errors.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
@@ -19,7 +20,7 @@ import type { Clock } from "../clock.ts";
 import type { Logger } from "../monitor/logger.ts";
 import { conflictWrite, resolvedBy } from "../state/conflict/conflict-record.ts";
 import { DocumentBroken } from "../state/context-state.ts";
-import type { Admitted, AdmittedChange, OpsWrite, Verdict } from "../state/writes.ts";
+import type { Admitted, AdmittedChange, AdmittedLock, AdmittedMeta, OpsWrite, Verdict } from "../state/writes.ts";
 import type { LiveContext, QueuedWrite } from "../state/state-manager.ts";
 import type {
   AppendOptions,
@@ -60,8 +61,9 @@ interface WritePathOptions {
     announce(id: ContextId, event: JsonObject): void;
   };
   readonly conflicts: { recorded(id: ContextId, count: number): void };
-  /** A lock entry is durable. */
+  /** A lock entry, or new metadata, is durable. */
   readonly locks: { changed(live: Live, entry: LogEntry): void };
+  readonly meta: { changed(live: Live, change: MetaChange): void };
   /** Forgets what is in memory of a context and ends its sessions. */
   readonly drop: (live: Live, error: ServiceError) => void;
 }
@@ -73,15 +75,17 @@ export class WritePath {
   readonly #sync: WritePathOptions["sync"];
   readonly #conflicts: WritePathOptions["conflicts"];
   readonly #locks: WritePathOptions["locks"];
+  readonly #meta: WritePathOptions["meta"];
   readonly #drop: WritePathOptions["drop"];
 
-  constructor({ clock, logger, storage, sync, conflicts, locks, drop }: WritePathOptions) {
+  constructor({ clock, logger, storage, sync, conflicts, locks, meta, drop }: WritePathOptions) {
     this.#clock = clock;
     this.#logger = logger;
     this.#storage = storage;
     this.#sync = sync;
     this.#conflicts = conflicts;
     this.#locks = locks;
+    this.#meta = meta;
     this.#drop = drop;
   }
 
@@ -153,15 +157,15 @@ export class WritePath {
       if (admitted === undefined) return;
       if (admitted.kind === "change") version++;
       const options = admitted.kind === "change" ? optionsOf(admitted, write, idempotency) : undefined;
-      if (options !== undefined || admitted.kind === "lock") {
+      if (options !== undefined || isRule(admitted)) {
         flush();
         appends.push(this.#appended(live, { seq: at }, [admitted], options));
       } else {
         together.push(admitted);
       }
       at++;
-      // what comes after a lock was judged with it in place
-      if (admitted.kind === "lock") live.lockSeq = at;
+      // what comes after a lock, or a new list of who may what, was judged with it in place
+      if (isRule(admitted)) live.lockSeq = at;
     });
     flush();
     return appends;
@@ -201,8 +205,10 @@ export class WritePath {
     if (conflicts.length > 0) this.#conflicts.recorded(live.id, conflicts.length);
     for (const conflict of conflicts)
       this.#sync.announce(live.id, { type: "conflict", conflict: { ...conflictView(conflict) } });
-    for (const { entry, admitted } of settled)
+    for (const { entry, admitted } of settled) {
       if (entry !== undefined && admitted?.kind === "lock") this.#locks.changed(live, entry);
+      if (admitted?.kind === "meta") this.#meta.changed(live, admitted.meta);
+    }
   }
 
   /** What is in memory of a context may differ from its log: nobody may build on it (CTX 3). */
@@ -262,9 +268,14 @@ function settledOf({ version: before, writes, verdicts }: Turn, entries: readonl
 
 /** What others are shown of it. */
 function publicationOf({ admitted, entry, write }: Settled): readonly Publication[] {
-  if (entry === undefined || admitted === undefined || admitted.kind === "lock") return [];
+  if (entry === undefined || admitted === undefined || isRule(admitted)) return [];
   const { kind, advances } = admitted;
   return [{ change: entry, kind, advances, author: write.author }];
+}
+
+/** It changes no document, but what may be admitted after it. */
+function isRule(admitted: Admitted): admitted is AdmittedLock | AdmittedMeta {
+  return admitted.kind === "lock" || admitted.kind === "meta";
 }
 
 /** What a verdict puts into the log, if anything. */

@@ -33,6 +33,7 @@ const SAID = Object.keys({
   resolves: true,
   authorSalt: true,
   lock: true,
+  meta: true,
 } satisfies Record<Said, true>) as readonly Said[];
 
 export function packEntries(entries: readonly LogEntry[]): LogPage {

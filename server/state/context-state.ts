@@ -20,6 +20,8 @@ import { LIMITS } from "../../shared/limits.ts";
 import type { LockEvent } from "../../shared/lock.ts";
 import { voidOf } from "../../shared/void-update.ts";
 import type { Checkpoint, LogEntry, LogSize } from "../storage/change-log.ts";
+import type { Guarded } from "./access/access-policy.ts";
+import { AccessDesk } from "./access/access-desk.ts";
 import { authorIdOf } from "./author-id.ts";
 import { ClientIds } from "./client-ids.ts";
 import { ClockIndex } from "./clock-index.ts";
@@ -44,11 +46,11 @@ import { touchOf } from "./update/touched-paths.ts";
 import type { Touch } from "./update/touched-paths.ts";
 import { scanUpdate } from "./update/update-scanner.ts";
 import type { ScannedUpdate } from "./update/update-scanner.ts";
-import type { AdmittedChange, LockWrite, Moment, OpsWrite, UpdateWrite, Verdict, Write } from "./writes.ts";
+import type { AdmittedChange, LockWrite, MetaWrite, Moment, OpsWrite, UpdateWrite, Verdict, Write } from "./writes.ts";
 
 /** What a context is loaded from; the log's types fit (server/storage/change-log.ts). */
 export interface StoredState {
-  readonly meta: Pick<ContextMeta, "authorSalt">;
+  readonly meta: Guarded & Pick<ContextMeta, "authorSalt">;
   readonly checkpoint: Checkpoint;
   readonly tail: readonly LogEntry[];
   readonly head: { readonly seq: number; readonly version: number; readonly updatedAtMs: number };
@@ -88,6 +90,7 @@ export class ContextState implements Present {
   readonly touches: TouchIndex;
   readonly size: SizeGuard;
   readonly locks: LockDesk;
+  readonly access: AccessDesk;
   readonly #clocks: ClockIndex;
   readonly #collected: CollectedPlaces;
   readonly #deletions = new RecentDeletions();
@@ -105,6 +108,7 @@ export class ContextState implements Present {
     fold.apply(tail);
     this.doc = fold.doc;
     this.locks = new LockDesk(fold.locks.list(), monotonicMs);
+    this.access = new AccessDesk(meta);
     this.clientIds = new ClientIds(authorIdOf(nodeClientId, meta), fold.owners, fold.retired);
     this.#seq = head.seq;
     this.#version = head.version;
@@ -177,7 +181,8 @@ export class ContextState implements Present {
 
   #admitOne(write: Write, now: Moment): Verdict {
     if (write.kind === "update") return this.#admitUpdate(write, now);
-    return write.kind === "ops" ? this.#admitOps(write, now) : this.#admitLock(write, now);
+    if (write.kind === "ops") return this.#admitOps(write, now);
+    return write.kind === "lock" ? this.#admitLock(write, now) : this.#admitMeta(write, now);
   }
 
   #admitUpdate(write: UpdateWrite, now: Moment): Verdict {
@@ -190,10 +195,8 @@ export class ContextState implements Present {
       // first: what is refused for another reason takes its clocks, which must be its author's
       this.clientIds.check(touch.advances, actor);
       this.#checkVoids(write, touch);
-      if (touch.isNoop && this.#isRepeated(write)) return { kind: "unchanged" };
-      // what only deletes is the way out of a full context
-      if (touch.advances.length > 0) this.size.check(update.byteLength);
-      this.locks.checkEdit(touch.paths, write, now.monotonicMs);
+      if (touch.isNoop && this.#isNothing(write)) return { kind: "unchanged" };
+      this.#checkEdit(write, touch, now);
       probe = new ConflictProbe(this.doc, scanned, this.#probeOptions(write, scanned));
       // last: what passes it, the document must get
       if (!touch.isNoop) this.#rehearsal?.tryUpdate(update, touch.paths);
@@ -226,8 +229,20 @@ export class ContextState implements Present {
     if (error !== undefined && hasVanishing) throw error;
   }
 
-  #isRepeated({ update, isAnswer = false }: UpdateWrite): boolean {
-    return isAnswer || this.#deletions.has(update);
+  #checkEdit(write: UpdateWrite, { paths, advances, isNoop }: Touch, { monotonicMs }: Moment): void {
+    if (!isNoop) this.access.checkWrite(paths, write);
+    // what only deletes is the way out of a full context
+    if (advances.length > 0) this.size.check(write.update.byteLength);
+    this.locks.checkEdit(paths, write, monotonicMs);
+  }
+
+  /**
+   * Of an update that the server has all of: it was sent before, or what else there may be to tell of it, a deletion that
+   * lost against something, is not its author's to say.
+   */
+  #isNothing(write: UpdateWrite): boolean {
+    const { update, isAnswer = false } = write;
+    return isAnswer || this.#deletions.has(update) || !this.access.mayWriteAt("", write);
   }
 
   #probeOptions(write: UpdateWrite, { deletes }: ScannedUpdate): ProbeOptions {
@@ -284,6 +299,7 @@ export class ContextState implements Present {
   #write(write: OpsWrite & { readonly ops: readonly JsonOp[] }, now: Moment): WrittenJson {
     const { ops, ifVersion, origin } = write;
     const beforeWrite = (paths: readonly string[]): void => {
+      this.access.checkWrite(paths, write);
       this.locks.checkWrite(paths, write, now.monotonicMs);
       if (ifVersion?.scope === "paths") checkPaths(ifVersion, paths, this);
     };
@@ -299,12 +315,13 @@ export class ContextState implements Present {
     return rehearsed;
   }
 
-  #admitLock({ actor, origin, event, leases }: LockWrite, { atMs, monotonicMs }: Moment): Verdict {
+  #admitLock(write: LockWrite, { atMs, monotonicMs }: Moment): Verdict {
+    const { actor, origin, event, leases } = write;
     // given back also when it was lost: its session knows now that it has it no more
     if (event.op === "release") leases?.remove(event.lockId);
     let lock: LockEvent | undefined;
     try {
-      lock = this.locks.judge(event, actor, monotonicMs);
+      lock = this.#judgeLock(write, monotonicMs);
     } catch (error) {
       return { kind: "refused", error: toServiceError(error) };
     }
@@ -316,13 +333,34 @@ export class ContextState implements Present {
     return { kind: "admitted", change: { kind: "lock", actor, origin, atMs, paths, update: NOTHING, lock } };
   }
 
+  #judgeLock(write: LockWrite, monotonicMs: number): LockEvent | undefined {
+    const { actor, event, isForced = false } = write;
+    if (event.op === "acquire" || event.op === "renew") this.access.checkWrite(this.locks.pathsOf(event), write);
+    return this.locks.judge(event, { actor, mayRelease: isForced && this.access.isAdmin(write) }, monotonicMs);
+  }
+
+  #admitMeta(write: MetaWrite, { atMs }: Moment): Verdict {
+    const { actor, origin, change: meta } = write;
+    try {
+      if (!this.access.judge(meta, write)) return { kind: "unchanged" };
+    } catch (error) {
+      return { kind: "refused", error: toServiceError(error) };
+    }
+    this.access.apply(meta);
+    this.#seq++;
+    return { kind: "admitted", change: { kind: "meta", actor, origin, atMs, paths: [], update: NOTHING, meta } };
+  }
+
   /**
    * A live edit that only its place or its content forbids is voided, so that what its author writes next still fits.
-   * Bytes that are damaged, or written under an id that is not the author's, take no clocks.
+   * Bytes that are damaged, or written under an id that is not the author's, take no clocks; nor does what somebody writes
+   * who may write nowhere: nothing of theirs will follow, and readers must not make the log grow.
    */
-  #refused({ actor, source }: UpdateWrite, error: ServiceError, touch: Touch | undefined, { atMs }: Moment): Verdict {
+  #refused(write: UpdateWrite, error: ServiceError, touch: Touch | undefined, { atMs }: Moment): Verdict {
+    const { actor, source } = write;
     if (source !== undefined && VOIDED.has(error.code)) this.#voided.set(source, error);
-    const update = touch !== undefined && VOIDED.has(error.code) ? voidOf(touch.advances) : undefined;
+    const isVoided = VOIDED.has(error.code) && this.access.mayWrite(write);
+    const update = touch !== undefined && isVoided ? voidOf(touch.advances) : undefined;
     if (touch === undefined || update === undefined) return { kind: "refused", error };
     Y.applyUpdate(this.doc, update, LIVE);
     this.#rehearsal?.applied(update);

@@ -128,7 +128,7 @@ export class DocumentFold {
     this.#doc.transact(() => {
       for (const entry of entries) {
         this.#passed(entry);
-        if (entry.lock !== undefined) continue;
+        if (entry.kind === "lock" || entry.kind === "meta") continue;
         Y.applyUpdate(this.#doc, entry.update, FROM_LOG);
         for (const client of Y.parseUpdateMeta(entry.update).to.keys()) {
           if (client !== authorId && !this.owners.has(client)) this.owners.set(client, entry.actor);

@@ -26,7 +26,7 @@ function hasAncestorIn(paths: ReadonlySet<string>, path: string): boolean {
 }
 
 /** "/a/b" to "/a", "@name" and "/a" to "", "" to null. */
-function parentOf(path: string): string | null {
+export function parentOf(path: string): string | null {
   if (path === "") return null;
   return path.slice(0, Math.max(0, path.lastIndexOf("/")));
 }

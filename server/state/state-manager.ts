@@ -64,7 +64,8 @@ const TURN_WRITES_MAX = 512;
 const TURN_BYTES_MAX = 1024 * 1024;
 
 export class LiveContext<W extends QueuedWrite = QueuedWrite> {
-  readonly meta: ContextMeta;
+  /** As far as it is durable. */
+  meta: ContextMeta;
   readonly state: ContextState;
   /** Resolves when everything admitted so far is durable and published; rejects when it may be lost. */
   durable: Promise<void> = Promise.resolve();

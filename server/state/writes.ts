@@ -4,9 +4,11 @@
 import type * as Y from "yjs";
 import type { ChangeOrigin, JsonOp } from "../../shared/change.ts";
 import type { Conflict } from "../../shared/conflict.ts";
+import type { MetaChange } from "../../shared/context.ts";
 import type { ServiceError } from "../../shared/errors.ts";
 import type { Actor } from "../../shared/ids.ts";
 import type { Lock, LockEvent } from "../../shared/lock.ts";
+import type { Identity } from "./access/identity.ts";
 import type { Precondition } from "./precondition.ts";
 import type { Touch } from "./update/touched-paths.ts";
 
@@ -16,10 +18,16 @@ export interface Moment {
   readonly monotonicMs: number;
 }
 
-/** A live Yjs edit that waits for admission. */
-export interface UpdateWrite {
-  readonly kind: "update";
+/** Whose write it is. */
+interface Authored {
   readonly actor: Actor;
+  /** What says what the actor may. Absent for what the server writes by itself: it may everything. */
+  readonly identity?: Identity;
+}
+
+/** A live Yjs edit that waits for admission. */
+export interface UpdateWrite extends Authored {
+  readonly kind: "update";
   readonly update: Uint8Array;
   /** All that a client has (a step 2), so what it deletes says nothing about what it has seen. */
   readonly isAnswer?: boolean;
@@ -45,9 +53,8 @@ export interface LeaseBook {
 }
 
 /** A JSON change that waits for admission. */
-export interface OpsWrite {
+export interface OpsWrite extends Authored {
   readonly kind: "ops";
-  readonly actor: Actor;
   readonly origin: ChangeOrigin;
   /** Or what works them out from the document, without writing to it, when it is their turn. */
   readonly ops: readonly JsonOp[] | ((doc: Y.Doc) => readonly JsonOp[]);
@@ -59,16 +66,24 @@ export interface OpsWrite {
 }
 
 /** Something about a lock that waits for admission. */
-export interface LockWrite {
+export interface LockWrite extends Authored {
   readonly kind: "lock";
-  readonly actor: Actor;
   readonly origin: ChangeOrigin;
   readonly event: LockEvent;
   /** Of the session that asks, if it is one. */
   readonly leases?: LeaseBook;
+  /** A release of somebody else's lock, by an admin of the context. */
+  readonly isForced?: boolean;
 }
 
-export type Write = UpdateWrite | OpsWrite | LockWrite;
+/** New metadata of the context that waits for admission. */
+export interface MetaWrite extends Authored {
+  readonly kind: "meta";
+  readonly origin: ChangeOrigin;
+  readonly change: MetaChange;
+}
+
+export type Write = UpdateWrite | OpsWrite | LockWrite | MetaWrite;
 
 /** A change that was applied in memory and is to be appended to the log. */
 export interface AdmittedChange {
@@ -97,6 +112,17 @@ export interface AdmittedLock {
   readonly lock: LockEvent;
 }
 
+/** What admission decided about the context's metadata. */
+export interface AdmittedMeta {
+  readonly kind: "meta";
+  readonly actor: Actor;
+  readonly origin: ChangeOrigin;
+  readonly atMs: number;
+  readonly paths: readonly string[];
+  readonly update: Uint8Array;
+  readonly meta: MetaChange;
+}
+
 /** What takes the place of a refused live edit in document and log: its clocks without its content. */
 export interface AdmittedVoid {
   readonly kind: "void";
@@ -110,10 +136,10 @@ export interface AdmittedVoid {
   readonly advances: Touch["advances"];
 }
 
-export type Admitted = AdmittedChange | AdmittedLock | AdmittedVoid;
+export type Admitted = AdmittedChange | AdmittedLock | AdmittedMeta | AdmittedVoid;
 
 export type Verdict =
-  | { readonly kind: "admitted"; readonly change: AdmittedChange | AdmittedLock }
+  | { readonly kind: "admitted"; readonly change: AdmittedChange | AdmittedLock | AdmittedMeta }
   /** The write says nothing that the document does not hold already. */
   | { readonly kind: "unchanged" }
   | { readonly kind: "refused"; readonly error: ServiceError; readonly instead?: AdmittedVoid };

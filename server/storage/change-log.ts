@@ -15,20 +15,21 @@
  * Not here: caching, retries and reopening (storage-manager.ts).
  */
 import type { ChangeOrigin } from "../../shared/change.ts";
-import type { ContextHead, ContextMeta } from "../../shared/context.ts";
+import type { ContextHead, ContextMeta, MetaChange } from "../../shared/context.ts";
 import type { Actor, ContextId } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
 import type { Lock, LockEvent } from "../../shared/lock.ts";
 
 /**
- * An entry before the log gave it a position. Meta entries join the kinds with the feature that writes them.
+ * An entry before the log gave it a position.
  *
  * `epoch`: the document was recreated. Its `update` is the whole new document and replaces what the entries before it
  * gave; `meta.epoch` grows by one, `meta.authorSalt` becomes the entry's, and it alters admission (`lockSeq`).
  * `lock`: a lock was taken, renewed, released or ended. Its `update` says nothing, and it alters admission too.
+ * `meta`: the context's metadata changed, who may write say; `meta` of the context is that from then on. As for a lock.
  */
 export interface NewEntry {
-  readonly kind: "change" | "void" | "epoch" | "lock";
+  readonly kind: "change" | "void" | "epoch" | "lock" | "meta";
   readonly actor: Actor;
   readonly atMs: number;
   readonly origin: ChangeOrigin;
@@ -42,6 +43,8 @@ export interface NewEntry {
   readonly authorSalt?: number;
   /** Of a `lock` entry, and of no other. */
   readonly lock?: LockEvent;
+  /** Of a `meta` entry, and of no other. */
+  readonly meta?: MetaChange;
 }
 
 /** An entry of the log. `version` is the context's version after it. */

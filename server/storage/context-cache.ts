@@ -12,6 +12,7 @@ import { LRUCache } from "lru-cache";
 import type { ContextId } from "../../shared/ids.ts";
 import type { Limits } from "../../shared/limits.ts";
 import type { Clock } from "../clock.ts";
+import { altersAdmission } from "./log/placement.ts";
 import type { Checkpoint, LogEntry, LogSize, StoredContext } from "./change-log.ts";
 
 /** Beside its update, roughly: the object, its paths, the actor's share. */
@@ -120,7 +121,8 @@ export class ContextCache {
     const [first, last] = [entries[0], entries.at(-1)];
     if (cached === undefined || first === undefined || last === undefined) return;
     const { context, tail, bytes } = cached;
-    if (first.seq !== context.head.seq + 1 || entries.some(({ kind }) => kind === "epoch")) return this.delete(id);
+    // rules that changed are rare: the log is asked what they are now
+    if (first.seq !== context.head.seq + 1 || entries.some(altersAdmission)) return this.delete(id);
     tail.push(...entries);
     const { seq, version } = last;
     const head = { ...context.head, seq, version, updatedAtMs: Math.max(context.head.updatedAtMs, last.atMs) };

@@ -16,6 +16,8 @@ export interface SessionPort {
   /** The document beyond `stateVector` as a SyncStep2 message; resolves when what it shows is durable. */
   encodeSince(stateVector: Uint8Array): Promise<Batch>;
   request(method: string, params: Json): Promise<Json>;
+  /** The client has a new token. @throws {ServiceError} UNAUTHENTICATED */
+  renew(token: string): Promise<void>;
   /** Presence or an ack of this session is to be sent at the end of this turn. */
   flushSoon(): void;
   /** The session is over. */

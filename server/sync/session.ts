@@ -203,7 +203,7 @@ export class Session implements Member {
         this.#request(frame.id, frame.method, frame.params);
         return;
       case "token":
-        // an open server takes everybody as they are; token checks join here with the other authentication modes
+        this.#port.renew(frame.token).catch((error: unknown) => this.end(toServiceError(error)));
         return;
       case "base":
         this.#frames.basedOn(frame.version);

@@ -90,7 +90,7 @@ export class ConflictUseCases implements ConflictService {
       });
       // a change wrote the record together with its entry; the present that stands has none
       if (seq > 0) return { version, conflict: await this.#read(id, conflictId) };
-      const resolved = resolvedBy(conflict, { version, actor: caller.actor, atMs: this.#clock.nowMs() });
+      const resolved = resolvedBy(conflict, { version, actor: caller.identity.actor, atMs: this.#clock.nowMs() });
       await this.#storage.writeRecords(id, [conflictWrite(resolved)]);
       return { version, conflict: resolved };
     });

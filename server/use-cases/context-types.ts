@@ -54,7 +54,7 @@ export class TypeUseCases implements TypeService {
   }
 
   async put(
-    { actor }: Caller,
+    { identity: { actor } }: Caller,
     name: string,
     { schema: asked, dryRun = false }: { readonly schema: JsonObject; readonly dryRun?: boolean },
   ): Promise<{ readonly type: ContextType; readonly report: TypeReport }> {

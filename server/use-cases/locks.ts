@@ -23,7 +23,7 @@ import { WaitingRoom } from "./lock-waiting.ts";
 export interface LockContext {
   readonly desk: LockDesk;
   /** @throws {ServiceError} those of LockDesk.judge, STORE_UNAVAILABLE */
-  readonly write: (event: LockEvent) => Promise<WriteResult>;
+  readonly write: (event: LockEvent, isForced?: boolean) => Promise<WriteResult>;
   /** Resolves when what the desk says now is durable. */
   readonly durable: () => Promise<void>;
 }
@@ -102,9 +102,14 @@ export class LockUseCases implements LockService {
     });
   }
 
-  release(caller: Caller, id: ContextId, lockId: string): Promise<void> {
+  release(
+    caller: Caller,
+    id: ContextId,
+    lockId: string,
+    { isForced = false }: { readonly isForced?: boolean } = {},
+  ): Promise<void> {
     return this.#access.withLocks(caller, id, async ({ write }) => {
-      await write({ op: "release", lockId });
+      await write({ op: "release", lockId }, isForced);
     });
   }
 

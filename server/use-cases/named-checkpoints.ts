@@ -57,7 +57,7 @@ export class NamedCheckpoints {
 
   /** @throws {ServiceError} ALREADY_EXISTS, VERSION_NOT_FOUND, LIMIT_EXCEEDED, INVALID_REQUEST, CONTEXT_NOT_FOUND */
   add(
-    { actor }: Caller,
+    { identity: { actor } }: Caller,
     id: ContextId,
     { name, version, message }: { readonly name: string; readonly version?: number; readonly message?: string },
   ): Promise<NamedCheckpoint> {

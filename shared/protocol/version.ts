@@ -11,3 +11,6 @@ export const PROTOCOL_VERSION = 1;
 
 /** The release; a test compares it with package.json. */
 export const PRODUCT_VERSION = "0.1.0";
+
+/** What a subprotocol begins with that carries a token: browsers cannot set headers. It is never chosen, so never sent back. */
+export const TOKEN_PROTOCOL = "mcm.token.";

@@ -74,7 +74,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   },
   "context-service": {
     files: /^server\/context-service\.ts$/,
-    imports: { shared: "all", sync: "types" },
+    imports: { shared: "all", state: "types", sync: "types" },
     npm: [],
     node: [],
   },
@@ -94,7 +94,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     node: [],
   },
   "context-manager": {
-    files: /^server\/(context-manager\.ts$|context\/)/,
+    files: /^server\/(context-manager\.ts$|access-guard\.ts$|context\/)/,
     imports: {
       ...MANAGER_IMPORTS,
       "context-service": "all",

@@ -3,18 +3,19 @@
  *
  * Not here: time and failures (cli-locks.test.ts).
  */
+import { callerOf } from "../support/callers.ts";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { parseActor, parseContextId } from "../../shared/ids.ts";
+import { parseContextId } from "../../shared/ids.ts";
 import { FakeContextService } from "../support/fake-context-service.ts";
 import { startRestServer } from "../support/rest-server.ts";
 
 const MAIN = fileURLToPath(new URL("../../server/main.ts", import.meta.url));
 const PLAN = parseContextId("plan");
-const ada = { actor: parseActor("ada"), origin: "cli" } as const;
+const ada = callerOf("ada", "cli");
 
 const service = new FakeContextService();
 let server: Awaited<ReturnType<typeof startRestServer>>;

@@ -147,7 +147,7 @@ function textIn(doc: Y.Doc): Y.Text {
 }
 
 test("[UNDO-5] one author's part of the text goes; the other's characters stay, and those deleted come back", async () => {
-  const actor = caller("author-0").actor;
+  const actor = caller("author-0").identity.actor;
   const undo = { actor, from: 0, to: sent.length, path: `/${TEXT}`, dryRun: true };
   const { changes } = await rig.service.history.undo(by, PLAN, undo);
   const [change] = changes;

@@ -1,17 +1,18 @@
 /**
  * REST when what stands behind it fails, and when clients of the live feed go away or don't read.
  */
+import { callerOf } from "../support/callers.ts";
 import { get as httpGet } from "node:http";
 import type { IncomingMessage } from "node:http";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { ServiceError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
-import { ANONYMOUS, parseContextId } from "../../shared/ids.ts";
+import { parseContextId } from "../../shared/ids.ts";
 import { FakeContextService } from "../support/fake-context-service.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { startRestServer } from "../support/rest-server.ts";
 
-const caller = { actor: ANONYMOUS, origin: "rest" } as const;
+const caller = callerOf("anonymous");
 const id = parseContextId("plan");
 
 let service: FakeContextService;

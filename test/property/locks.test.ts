@@ -118,7 +118,7 @@ class History {
   #admit(event: LockEvent, actor: Actor, book?: SessionLeases): string {
     if (event.op === "release") book?.remove(event.lockId);
     try {
-      const judged = this.desk.judge(event, actor, this.nowMs);
+      const judged = this.desk.judge(event, { actor }, this.nowMs);
       if (judged !== undefined) this.desk.apply(judged, { seq: ++this.seq, actor, atMs: this.nowMs }, this.nowMs);
       const held = this.desk.table.get(event.lockId);
       if (held !== undefined) book?.add(held);

@@ -2,6 +2,7 @@
  * A program on REST: changes under idempotency keys, sent again until they are answered and now and then twice at once;
  * reads; errands; and a feed of changes that is resumed where it broke.
  */
+import { callerOf } from "../support/callers.ts";
 import { ServiceError } from "../../shared/errors.ts";
 import type { Actor, ContextId } from "../../shared/ids.ts";
 import type { ContextManager } from "../../server/context-manager.ts";
@@ -35,7 +36,7 @@ export class RestCaller {
 
   constructor(world: World, actor: Actor, contextId: ContextId) {
     this.#world = world;
-    this.#caller = { actor, origin: "rest" };
+    this.#caller = callerOf(actor);
     this.contextId = contextId;
     this.#ledger = world.ledger(contextId);
   }
@@ -90,7 +91,7 @@ export class RestCaller {
   }
 
   run(errand: Errand, mark: string, colleagues: Colleagues): Promise<void> {
-    this.#world.note(`${this.#caller.actor}: ${errand} ${mark}`);
+    this.#world.note(`${this.#caller.identity.actor}: ${errand} ${mark}`);
     return this.#counted(runErrand(errand, this.#runner(colleagues), mark));
   }
 

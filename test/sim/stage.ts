@@ -1,6 +1,7 @@
 /**
  * Who is there in a run, and what they do when it is their turn.
  */
+import { callerOf } from "../support/callers.ts";
 import { parseActor } from "../../shared/ids.ts";
 import type { Actor, ContextId } from "../../shared/ids.ts";
 import { ExtendedClient } from "./extended-client.ts";
@@ -16,7 +17,7 @@ import type { World } from "./world.ts";
 const RELOAD_MS_MAX = 3000;
 const VERSIONS_LOOKED_AT = 6;
 const AGAIN_PACES = 30;
-const MAKER = { actor: parseActor("maker"), origin: "rest" } as const;
+const MAKER = callerOf("maker");
 
 type Who = Readonly<{ name: string; actor: Actor; contextId: ContextId }>;
 
@@ -119,7 +120,7 @@ export class Stage {
     for (const contextId of this.contexts) {
       const { names, versionMax } = world.ledger(contextId);
       const some = Array.from({ length: VERSIONS_LOOKED_AT }, () => random.below(versionMax + 1));
-      const reader = new RestCaller(world, MAKER.actor, contextId);
+      const reader = new RestCaller(world, MAKER.identity.actor, contextId);
       this.callers.push(reader);
       world.go(reader.follow());
       world.go(reader.lookBack([...some, ...names.values()], this.#colleagues()));
@@ -185,7 +186,7 @@ export class Stage {
     const type = this.nature.isTyped ? { type: TYPE } : {};
     this.world.go(this.world.call((service) => service.create(MAKER, { id, ...type }), nobody));
     await events.runUntil(events.nowMs + 5000);
-    const caller = new RestCaller(this.world, MAKER.actor, id);
+    const caller = new RestCaller(this.world, MAKER.identity.actor, id);
     this.world.go(caller.change({ key: "first", ops: [{ op: "merge", path: "", value: FIRST_CONTENT }] }));
     await events.runUntil(events.nowMs + 5000);
     this.contexts.push(id);

@@ -3,6 +3,7 @@
  *
  * Not here: who does what when (run.ts), what must hold in the end (settled.ts).
  */
+import { callerOf } from "../support/callers.ts";
 import { toServiceError, ServiceError } from "../../shared/errors.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import type { LogFields, Logger } from "../../server/monitor/logger.ts";
@@ -255,7 +256,7 @@ export class World implements Surroundings {
     if (life === undefined || !this.#isUp) return link.cut({ clientMs: 0, serverMs: "never" });
     this.#links.add(link);
     life.service
-      .openSession({ actor: identity.actor, origin: "sdk" }, identity.contextId, {
+      .openSession(callerOf(identity.actor, "sdk"), identity.contextId, {
         connection: link,
         isExtended,
         create: false,

@@ -48,7 +48,7 @@ export class FakeConflicts implements ConflictService {
     const ops = typeof take === "string" ? [writing(conflict.path, conflict[take])] : take;
     const why = message === undefined ? {} : { message };
     const { version } = await this.#store.change(caller, id, { ops, resolves: conflictId, lockTokens, ...why });
-    const resolution = { version, actor: caller.actor, atMs: AT_MS + version };
+    const resolution = { version, actor: caller.identity.actor, atMs: AT_MS + version };
     const resolved: Conflict = { ...conflict, status: "resolved", resolution };
     stored.conflicts = stored.conflicts.map((it) => (it === conflict ? resolved : it));
     return { version, conflict: resolved };

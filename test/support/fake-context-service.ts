@@ -13,6 +13,7 @@ import type { Json, JsonObject } from "../../shared/json.ts";
 import { formatPath, parsePath } from "../../shared/path.ts";
 import type { Clock } from "../../server/clock.ts";
 import type {
+  AccessService,
   Caller,
   ChangeOutcome,
   ChangeRequest,
@@ -43,6 +44,15 @@ export class FakeContextService implements ContextService {
   readonly conflicts = new FakeConflicts(this.#store);
   readonly types = new FakeTypes(this.#store);
   readonly locks: FakeLocks;
+  /** Everybody may everything, whatever the list says. */
+  readonly access: AccessService = {
+    acl: async (_caller, id) => this.#get(id).state.meta.acl,
+    setAcl: async (_caller, id, acl) => {
+      const stored = this.#get(id);
+      stored.state = { ...stored.state, meta: { ...stored.state.meta, acl } };
+      return acl;
+    },
+  };
   failure: Error | undefined;
   reasons: string[] = [];
   /** Live feeds under way. */
@@ -56,7 +66,7 @@ export class FakeContextService implements ContextService {
     this.locks = new FakeLocks(this.#store, clock);
   }
 
-  async create({ actor }: Caller, { data = {}, tags = [], id, ...names }: NewContext): Promise<ReadContext> {
+  async create(caller: Caller, { data = {}, tags = [], id, ...names }: NewContext): Promise<ReadContext> {
     this.#failIfTold();
     const contextId = id ?? parseContextId(`context-${this.#contexts.size + 1}`);
     if (this.#contexts.has(contextId)) throw new ServiceError("ALREADY_EXISTS", "A context with this id exists.");
@@ -66,7 +76,7 @@ export class FakeContextService implements ContextService {
         ...names,
         tags,
         createdAtMs: AT_MS,
-        createdBy: actor,
+        createdBy: caller.identity.actor,
         epoch: 1,
         firstEpoch: 1,
         authorSalt: 0,
@@ -85,7 +95,7 @@ export class FakeContextService implements ContextService {
       outcomes: new Map(),
       isGone: false,
     });
-    return this.read({ actor, origin: "rest" }, contextId, { path: "" });
+    return this.read(caller, contextId, { path: "" });
   }
 
   async find(
@@ -126,7 +136,8 @@ export class FakeContextService implements ContextService {
     request: ChangeRequest & { readonly resolves?: string },
   ): Promise<ChangeOutcome> {
     const stored = this.#get(id);
-    const { actor, origin } = caller;
+    const { identity, origin } = caller;
+    const { actor } = identity;
     const { ops, message, resolves, idempotencyKey, lockTokens = [], ...precondition } = request;
     const fingerprint = JSON.stringify({ ops, message, precondition });
     const former = idempotencyKey === undefined ? undefined : stored.outcomes.get(idempotencyKey);

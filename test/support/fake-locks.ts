@@ -8,7 +8,7 @@ import type { Clock } from "../../server/clock.ts";
 import type { Caller } from "../../server/context-service.ts";
 import { LockDesk } from "../../server/state/locks/lock-desk.ts";
 import { LockUseCases } from "../../server/use-cases/locks.ts";
-import type { ContextId } from "../../shared/ids.ts";
+import type { Actor, ContextId } from "../../shared/ids.ts";
 import type { LockEvent } from "../../shared/lock.ts";
 import type { FakeStore, Stored } from "./fake-store.ts";
 
@@ -24,7 +24,11 @@ export class FakeLocks extends LockUseCases {
       access: {
         withLocks: async (caller, id, task) => {
           const desk = this.#deskOf(id);
-          return task({ desk, durable: async () => undefined, write: async (event) => this.#write(caller, id, event) });
+          return task({
+            desk,
+            durable: async () => undefined,
+            write: async (event, isForced) => this.#write(caller.identity.actor, id, event, isForced),
+          });
         },
       },
     });
@@ -33,14 +37,19 @@ export class FakeLocks extends LockUseCases {
   }
 
   /** @throws {ServiceError} FENCE_STALE, LOCKED */
-  checkWrite({ actor }: Caller, id: ContextId, paths: readonly string[], tokens: readonly number[]): void {
+  checkWrite(
+    { identity: { actor } }: Caller,
+    id: ContextId,
+    paths: readonly string[],
+    tokens: readonly number[],
+  ): void {
     this.#deskOf(id).checkWrite(paths, { actor, tokens }, this.#clock.monotonicMs());
   }
 
-  #write({ actor }: Pick<Caller, "actor">, id: ContextId, asked: LockEvent) {
+  #write(actor: Actor, id: ContextId, asked: LockEvent, mayRelease = false) {
     const desk = this.#deskOf(id);
     const nowMs = this.#clock.monotonicMs();
-    const event = desk.judge(asked, actor, nowMs);
+    const event = desk.judge(asked, { actor, mayRelease }, nowMs);
     const seq = event === undefined ? 0 : ++this.#entries;
     if (event !== undefined) {
       desk.apply(event, { seq, actor, atMs: this.#clock.nowMs() }, nowMs);
@@ -48,7 +57,7 @@ export class FakeLocks extends LockUseCases {
     }
     const { lockId } = asked;
     const lock = desk.table.get(lockId);
-    const expire = (): void => void this.#write({ actor }, id, { op: "expire", lockId });
+    const expire = (): void => void this.#write(actor, id, { op: "expire", lockId });
     if (lock !== undefined) this.#clock.setTimer(desk.leftMs(lock, nowMs), expire);
     return { version: 0, seq, paths: [] };
   }

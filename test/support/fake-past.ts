@@ -82,7 +82,7 @@ export class FakePast implements HistoryService {
   }
 
   async nameCheckpoint(
-    { actor }: Caller,
+    { identity: { actor } }: Caller,
     id: ContextId,
     { name, version, message }: { name: string; version?: number; message?: string },
   ): Promise<NamedCheckpoint> {

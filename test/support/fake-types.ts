@@ -27,7 +27,7 @@ export class FakeTypes implements TypeService {
   }
 
   async put(
-    { actor }: Caller,
+    { identity: { actor } }: Caller,
     name: string,
     { schema, dryRun = false }: { schema: JsonObject; dryRun?: boolean },
   ): Promise<{ type: ContextType; report: TypeReport }> {

@@ -1,6 +1,6 @@
 /** A ContextManager on a gated memory log, and sessions on recorded connections: the service without sockets and disk. */
 import * as Y from "yjs";
-import { parseActor, parseContextId } from "../../shared/ids.ts";
+import { parseContextId } from "../../shared/ids.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
 import { encodeUpdate } from "../../shared/protocol/frames.ts";
@@ -18,13 +18,14 @@ import { SyncManager } from "../../server/sync/sync-manager.ts";
 import { TypeManager } from "../../server/types/type-manager.ts";
 import { InlineRecreator } from "../../server/use-cases/compaction.ts";
 import type { Recreator } from "../../server/use-cases/compaction.ts";
+import { callerOf } from "./callers.ts";
 import { GatedLog } from "./gated-log.ts";
 import { RecordingConnection } from "./recording-connection.ts";
 import { RecordingLogger } from "./recording-logger.ts";
 
 export const PLAN: ContextId = parseContextId("plan");
 
-export const caller = (name: string): Caller => ({ actor: parseActor(name), origin: "rest" });
+export const caller = (name: string): Caller => callerOf(name);
 
 export interface ServiceRig {
   readonly service: ContextManager;

@@ -6,18 +6,19 @@ import { isHostAllowed, isOriginAllowed } from "../../shared/host.ts";
 import { PRODUCT_VERSION } from "../../shared/protocol/version.ts";
 import { read } from "../arch/source.ts";
 
-const actorOf = (header: string | undefined, query = "") =>
-  authenticateOpen({ headers: header === undefined ? {} : { "mcm-actor": header }, query: new URLSearchParams(query) })
-    .actor;
+const actorOf = async (header: string | undefined, query = "") => {
+  const headers = header === undefined ? {} : { "mcm-actor": header };
+  return (await authenticateOpen({ headers, query: new URLSearchParams(query) })).actor;
+};
 
-test("[REST-24] an open server takes the name it is given: header, then query, then anonymous", () => {
-  expect(actorOf(undefined)).toBe("anonymous");
-  expect(actorOf(undefined, "actor=bob")).toBe("bob");
-  expect(actorOf("ada", "actor=bob")).toBe("ada");
-  expect(actorOf("J%C3%BCrgen%20M%C3%BCller")).toBe("Jürgen Müller");
+test("[REST-24] an open server takes the name it is given: header, then query, then anonymous", async () => {
+  expect(await actorOf(undefined)).toBe("anonymous");
+  expect(await actorOf(undefined, "actor=bob")).toBe("bob");
+  expect(await actorOf("ada", "actor=bob")).toBe("ada");
+  expect(await actorOf("J%C3%BCrgen%20M%C3%BCller")).toBe("Jürgen Müller");
   for (const bad of ["", "%", "%zz", "a%00b", "x".repeat(129)])
-    expect(() => actorOf(bad)).toThrow(/Mcm-Actor|actor name/);
-  expect(() => actorOf(undefined, "actor=")).toThrow(/actor name/);
+    await expect(actorOf(bad)).rejects.toThrow(/Mcm-Actor|actor name/);
+  await expect(actorOf(undefined, "actor=")).rejects.toThrow(/actor name/);
 });
 
 test("[REST-16] origins of pages", () => {

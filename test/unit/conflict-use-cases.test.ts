@@ -1,4 +1,5 @@
 /** Listing and resolving conflicts: rules CONFLICT-10 to CONFLICT-12. */
+import { callerOf } from "../support/callers.ts";
 import * as Y from "yjs";
 import { describe, expect, test } from "vitest";
 import type { Conflict } from "../../shared/conflict.ts";
@@ -6,7 +7,6 @@ import { parseActor, parseContextId } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type { ContextAccess } from "../../server/context-access.ts";
-import type { Caller } from "../../server/context-service.ts";
 import {
   conflictOf,
   conflictRecordKey,
@@ -23,7 +23,7 @@ import { ManualClock } from "../support/manual-clock.ts";
 
 const ID = parseContextId("plan");
 const ada = parseActor("ada");
-const caller: Caller = { actor: ada, origin: "rest" };
+const caller = callerOf("ada");
 
 function conflict(id: string, more: Partial<Conflict> = {}): Conflict {
   return {
@@ -66,7 +66,7 @@ class Desk {
   }
 
   readonly access: Pick<ContextAccess, "change"> = {
-    change: async ({ actor }, _id, { plan, resolves, message }) => {
+    change: async ({ identity: { actor } }, _id, { plan, resolves, message }) => {
       const { paths } = applyJsonOps(this.doc, plan(this.doc), actor);
       this.messages.push(message);
       if (paths.length === 0) return { version: this.version, seq: 0, paths, replayed: false };

@@ -45,6 +45,7 @@ class Service {
       this.asked.push(vector);
       return this.state;
     },
+    renew: async () => undefined,
     request: () => this.answer(),
     flushSoon: () => void this.dueFlushes++,
     ended: () => void this.ended++,

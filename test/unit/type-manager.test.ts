@@ -1,4 +1,5 @@
 /** The registry of types, a folder of them, and their use cases: rules TYPE-9 to TYPE-11. */
+import { callerOf } from "../support/callers.ts";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -219,7 +220,7 @@ describe("a folder", () => {
 });
 
 describe("the contexts of a type", () => {
-  const caller = { actor: alice, origin: "rest" } as const;
+  const caller = callerOf("alice");
   const contents = new Map<string, JsonObject | undefined>();
   const looks: string[] = [];
 
@@ -275,10 +276,10 @@ describe("the contexts of a type", () => {
     expect([type.revision, report.checked, report.invalid.length]).toEqual([1, 1, 1]);
     await expect(types.get(caller, "plan")).rejects.toMatchObject({ code: "TYPE_NOT_FOUND" });
     await types.put(caller, "plan", { schema: ANY });
-    const next = await types.put({ ...caller, actor: bob }, "plan", { schema: NAMED, dryRun: true });
+    const next = await types.put(callerOf(bob), "plan", { schema: NAMED, dryRun: true });
     expect(next.type).toMatchObject({ revision: 2, updatedBy: "bob" });
     expect((await types.get(caller, "plan")).schema).toEqual(ANY);
-    const same = await types.put({ ...caller, actor: bob }, "plan", { schema: ANY, dryRun: true });
+    const same = await types.put(callerOf(bob), "plan", { schema: ANY, dryRun: true });
     expect(same.type).toMatchObject({ revision: 1, updatedBy: "alice" });
   });
 

@@ -27,6 +27,7 @@ function writePath(append: () => Promise<AppendResult>): Outcome {
     storage: { append, recordIdempotent: () => Promise.resolve() },
     conflicts: { recorded: () => undefined },
     locks: { changed: () => undefined },
+    meta: { changed: () => undefined },
     sync: { publish: () => undefined, announce: () => undefined },
     drop: (_live, { code }) => void dropped.push(code),
   });

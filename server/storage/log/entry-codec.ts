@@ -2,11 +2,11 @@
  * Log entries as bytes: the body of a run record (decision 0003).
  *
  *   <version before> <count> then per entry:
- *   <kind 1><origin 1><flags 1> [actor] <atMs> [message] [resolves] <path count> <path>* <update> [author salt] [lock event]
+ *   <kind 1><origin 1><flags 1> [actor] <atMs> [message] [resolves] <path count> <path>* <update> [author salt] [lock event] [meta change]
  *
  * Numbers are lib0 varints, texts and updates carry their length. Flag 1: the actor is the previous entry's and left out;
- * flag 2: there is a message; flag 4: there is the id of a conflict; flag 8: there is a salt; flag 16: there is a lock event, as JSON. A run's first seq is in its key;
- * seqs and versions of the others follow from it. Layout 1 had the kinds 0 and 1, the origins 0 to 5 and the flags 1 and 2.
+ * flag 2: there is a message; flag 4: there is the id of a conflict; flag 8: there is a salt; flag 16: there is a lock event, flag 32: a change of metadata,
+ * both as JSON. A run's first seq is in its key; seqs and versions of the others follow from it. Layout 1 had the kinds 0 and 1, the origins 0 to 5 and the flags 1 and 2.
  *
  * Not here: checksum and format byte (record.ts).
  */
@@ -14,13 +14,13 @@ import { readUint8, readVarString, readVarUint, readVarUint8Array, type Decoder 
 import { writeUint8, writeVarString, writeVarUint, writeVarUint8Array, type Encoder } from "lib0/encoding";
 import type { ChangeOrigin } from "../../../shared/change.ts";
 import { parseActor, type Actor } from "../../../shared/ids.ts";
-import { parseLockEvent } from "./lock-codec.ts";
+import { parseLockEvent, parseMetaChange } from "./rule-codec.ts";
 import type { LogEntry } from "../change-log.ts";
 import { firstSeqOf } from "./log-keys.ts";
 import { decodeRecord, encodeRecord, type StoredRecord } from "./record.ts";
 
 /** Codes are for ever: give a new name the next one, never reuse one. */
-const KIND_CODES: Readonly<Record<LogEntry["kind"], number>> = { change: 0, void: 1, epoch: 2, lock: 3 };
+const KIND_CODES: Readonly<Record<LogEntry["kind"], number>> = { change: 0, void: 1, epoch: 2, lock: 3, meta: 4 };
 const ORIGIN_CODES: Readonly<Record<ChangeOrigin, number>> = {
   sync: 0,
   sdk: 1,
@@ -40,16 +40,17 @@ const HAS_MESSAGE = 2;
 const HAS_RESOLVES = 4;
 const HAS_SALT = 8;
 const HAS_LOCK = 16;
+const HAS_META = 32;
 
-type Rare = "message" | "resolves" | "authorSalt" | "lock";
+type Rare = "message" | "resolves" | "authorSalt" | "lock" | "meta";
 
 /** The entry with what most entries lack. Written out: spreads of objects that may lack a field cost microseconds each. */
 export function withRare(
   entry: Omit<LogEntry, Rare>,
   rare: { readonly [Key in Rare]: LogEntry[Key] | undefined },
 ): LogEntry {
-  const { message, resolves, authorSalt, lock } = rare;
-  if (resolves === undefined && authorSalt === undefined && lock === undefined)
+  const { message, resolves, authorSalt, lock, meta } = rare;
+  if (resolves === undefined && authorSalt === undefined && lock === undefined && meta === undefined)
     return message === undefined ? entry : { ...entry, message };
   return {
     ...entry,
@@ -57,6 +58,7 @@ export function withRare(
     ...(resolves === undefined ? {} : { resolves }),
     ...(authorSalt === undefined ? {} : { authorSalt }),
     ...(lock === undefined ? {} : { lock }),
+    ...(meta === undefined ? {} : { meta }),
   };
 }
 
@@ -104,14 +106,16 @@ function writeEntry(encoder: Encoder, entry: LogEntry, previous: Actor | undefin
   writeVarUint8Array(encoder, entry.update);
   if (entry.authorSalt !== undefined) writeVarUint(encoder, entry.authorSalt);
   if (entry.lock !== undefined) writeVarString(encoder, JSON.stringify(entry.lock));
+  if (entry.meta !== undefined) writeVarString(encoder, JSON.stringify(entry.meta));
 }
 
-function flagsOf({ message, resolves, authorSalt, lock }: LogEntry): number {
+function flagsOf({ message, resolves, authorSalt, lock, meta }: LogEntry): number {
   return (
     (message === undefined ? 0 : HAS_MESSAGE) |
     (resolves === undefined ? 0 : HAS_RESOLVES) |
     (authorSalt === undefined ? 0 : HAS_SALT) |
-    (lock === undefined ? 0 : HAS_LOCK)
+    (lock === undefined ? 0 : HAS_LOCK) |
+    (meta === undefined ? 0 : HAS_META)
   );
 }
 
@@ -136,8 +140,10 @@ function readEntry(decoder: Decoder, { seq, versionBefore, previous }: Position)
   const update = readVarUint8Array(decoder);
   const authorSalt = (flags & HAS_SALT) === 0 ? undefined : readVarUint(decoder);
   const lock = (flags & HAS_LOCK) === 0 ? undefined : parseLockEvent(readVarString(decoder));
+  const meta = (flags & HAS_META) === 0 ? undefined : parseMetaChange(readVarString(decoder));
   const version = versionBefore + (kind === "change" ? 1 : 0);
-  return withRare({ kind, seq, version, actor, atMs, origin, paths, update }, { message, resolves, authorSalt, lock });
+  const rare = { message, resolves, authorSalt, lock, meta };
+  return withRare({ kind, seq, version, actor, atMs, origin, paths, update }, rare);
 }
 
 function byCode<Name extends string>(codes: Readonly<Record<Name, number>>): ReadonlyMap<number, Name> {

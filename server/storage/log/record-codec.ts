@@ -13,7 +13,7 @@ import { parseActor, type Actor } from "../../../shared/ids.ts";
 import { isJsonObject, type JsonObject } from "../../../shared/json.ts";
 import type { CheckpointInfo, FirstCheckpoint, IdempotencyRecord } from "../change-log.ts";
 import { checkpointAt, newestOf, type HeadRecord } from "./head-record.ts";
-import { parseLocks } from "./lock-codec.ts";
+import { parseLocks } from "./rule-codec.ts";
 import { decodeRecord, encodeRecord, type StoredRecord } from "./record.ts";
 
 /** What a context's name leads to. */

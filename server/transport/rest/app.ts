@@ -124,7 +124,7 @@ function identified({ service, clock, logger, authenticate }: RestOptions): (han
     if (toServiceError(error).code === "INTERNAL") logger.error("live feed failed", { error });
   };
   const parts: RestParts = { service, clock, onFeedError };
-  return (handler) => (context) => handler(parts, callOf(context, authenticate));
+  return (handler) => async (context) => handler(parts, await callOf(context, authenticate));
 }
 
 /** Any other method on the address is refused with the list of those there are (RFC 9110 §15.5.6). */
@@ -146,13 +146,13 @@ function addRoute<Given>(
 }
 
 /** `Mcm-Client: cli` is how our own CLI says that it is the door; anything else is "rest". */
-function callOf(context: RestContext, authenticate: Authenticate): Call {
+async function callOf(context: RestContext, authenticate: Authenticate): Promise<Call> {
   const headers = context.req.header();
-  const { actor } = authenticate({ headers, query: new URLSearchParams() });
+  const identity = await authenticate({ headers, query: new URLSearchParams() });
   const origin = headers["mcm-client"] === "cli" ? "cli" : "rest";
   const cut = (): void => void context.env.outgoing?.destroy();
   const param = (name: string): string => context.req.param(name) ?? "";
-  return { request: context.req.raw, caller: { actor, origin }, param, cut };
+  return { request: context.req.raw, caller: { identity, origin }, param, cut };
 }
 
 function assertHost(context: RestContext, allowedHosts: readonly string[]): void {

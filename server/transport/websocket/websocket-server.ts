@@ -17,9 +17,9 @@ import { ServiceError, toServiceError } from "../../../shared/errors.ts";
 import { isHostAllowed, isOriginAllowed } from "../../../shared/host.ts";
 import { parseContextId } from "../../../shared/ids.ts";
 import { LIMITS } from "../../../shared/limits.ts";
-import { SUBPROTOCOL } from "../../../shared/protocol/version.ts";
+import { SUBPROTOCOL, TOKEN_PROTOCOL } from "../../../shared/protocol/version.ts";
 import type { Clock } from "../../clock.ts";
-import type { SessionOpener } from "../../context-service.ts";
+import type { SessionOpener, SessionOptions } from "../../context-service.ts";
 import type { Logger } from "../../monitor/logger.ts";
 import type { Authenticate } from "../../security/authenticate.ts";
 import type { Session } from "../../sync/session.ts";
@@ -30,6 +30,8 @@ interface WebSocketEndpointOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly authenticate: Authenticate;
+  /** Whose a token is that a session sends later; sessions of an open server send none. */
+  readonly verify?: SessionOptions["verify"];
   readonly allowedHosts: readonly string[];
 }
 
@@ -52,7 +54,7 @@ export class WebSocketEndpoint {
       perMessageDeflate: false,
       // twice our own limit: what is a little too large gets 4413, which stock clients take as final; 1009 they retry for ever
       maxPayload: 2 * LIMITS.frameBytesMax,
-      handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : ([...offered][0] ?? false)),
+      handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : firstOf(offered)),
     });
   }
 
@@ -93,7 +95,7 @@ export class WebSocketEndpoint {
     request: IncomingMessage,
     asked: { id: string; query: URLSearchParams },
   ): Promise<void> {
-    const { service, authenticate, logger } = this.#options;
+    const { service, authenticate, verify, logger } = this.#options;
     let session: Session | undefined;
     this.#alive.set(webSocket, true);
     webSocket.on("error", (error) => logger.debug("WebSocket failed", { error }));
@@ -113,11 +115,12 @@ export class WebSocketEndpoint {
     webSocket.pause();
     const connection = new WebSocketConnection(webSocket, socket);
     try {
-      const { actor } = authenticate({ headers: request.headers, query: asked.query });
-      session = await service.openSession({ actor, origin: "sdk" }, parseContextId(decodeId(asked.id)), {
+      const identity = await authenticate({ headers: request.headers, query: asked.query });
+      session = await service.openSession({ identity, origin: "sdk" }, parseContextId(decodeId(asked.id)), {
         connection,
         isExtended: webSocket.protocol === SUBPROTOCOL,
         create: asked.query.get("create") === "true",
+        ...(verify === undefined ? {} : { verify }),
       });
       if (webSocket.readyState === webSocket.OPEN) connection.resume();
       else session.closed();
@@ -141,6 +144,11 @@ export class WebSocketEndpoint {
       this.#pingLater();
     });
   }
+}
+
+/** A browser wants one of those that it offered; a token must not come back to where it may be logged. */
+function firstOf(offered: ReadonlySet<string>): string | false {
+  return [...offered].find((name) => !name.startsWith(TOKEN_PROTOCOL)) ?? false;
 }
 
 function refuseUpgrade(socket: Duplex, status: 403 | 404 | 503, sentence: string): void {

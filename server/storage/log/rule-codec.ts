@@ -1,8 +1,9 @@
 /**
- * Locks in stored records: JSON, because they are small, rare and will gain fields.
+ * Locks and permissions in stored records: JSON, because they are small, rare and will gain fields.
  *
  * The record's checksum vouches for the rest: only this program wrote it.
  */
+import type { MetaChange } from "../../../shared/context.ts";
 import { isJsonObject } from "../../../shared/json.ts";
 import type { Lock, LockEvent } from "../../../shared/lock.ts";
 
@@ -16,6 +17,16 @@ export function parseLocks(text: string): readonly Lock[] {
   const locks: unknown = JSON.parse(text);
   if (!Array.isArray(locks) || !locks.every(isLock)) throw new Error("a lock lacks a field");
   return locks;
+}
+
+export function parseMetaChange(text: string): MetaChange {
+  const change: unknown = JSON.parse(text);
+  if (!isMetaChange(change)) throw new Error("the change of metadata lacks a field");
+  return change;
+}
+
+function isMetaChange(value: unknown): value is MetaChange {
+  return isJsonObject(value) && isJsonObject(value["acl"]) && Array.isArray(value["acl"]["grants"]);
 }
 
 function isLockEvent(value: unknown): value is LockEvent {

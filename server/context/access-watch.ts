@@ -1,0 +1,110 @@
+/**
+ * What is open because somebody may read a context: live sessions, feeds, subscriptions. Each is told when that ends.
+ *
+ * Invariants (ACL):
+ *  1. Whoever loses the right to read, by a new access list, a revocation or the end of a token, is told in the turn in which
+ *     that holds.
+ *  2. Nothing is told twice, and nothing after `stop`.
+ *
+ * Not here: what being told means (the caller ends its session or feed), writing (admission asks anew for each write).
+ */
+import type { ContextId } from "../../shared/ids.ts";
+import { ServiceError } from "../../shared/errors.ts";
+import type { Clock } from "../clock.ts";
+import { accessTo } from "../state/access/access-policy.ts";
+import type { Guarded } from "../state/access/access-policy.ts";
+import type { Identity } from "../state/access/identity.ts";
+import { contextNotFound } from "../state/context-not-found.ts";
+
+/** Timers of Node hold no more; longer ones are set again. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+/** Something that is open. */
+export interface Watched {
+  /** The same actor has proven anew who they are. */
+  renew(identity: Identity): void;
+  stop(): void;
+}
+
+interface Entry {
+  identity: Identity;
+  readonly lost: (error: ServiceError) => void;
+  cancelTimer: () => void;
+}
+
+interface Room {
+  context: Guarded;
+  readonly entries: Set<Entry>;
+}
+
+export class AccessWatch {
+  readonly #clock: Clock;
+  readonly #rooms = new Map<ContextId, Room>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** `lost` is called at most once, when `identity` may not read the context any more; at once when it may not now. */
+  watch(context: Guarded, identity: Identity, lost: (error: ServiceError) => void): Watched {
+    const room = this.#rooms.get(context.id) ?? { context, entries: new Set() };
+    this.#rooms.set(context.id, room);
+    const entry: Entry = { identity, lost, cancelTimer: () => undefined };
+    room.entries.add(entry);
+    this.#look(room, entry);
+    return {
+      renew: (renewed) => {
+        entry.identity = renewed;
+        if (room.entries.has(entry)) this.#look(room, entry);
+      },
+      stop: () => this.#remove(room, entry),
+    };
+  }
+
+  /** The context has this list from now on. */
+  changed(context: Guarded): void {
+    const room = this.#rooms.get(context.id);
+    if (room === undefined) return;
+    room.context = context;
+    for (const entry of [...room.entries]) this.#look(room, entry);
+  }
+
+  /** What these identities rest on is not valid any more. */
+  revoke(isMeant: (identity: Identity) => boolean): void {
+    for (const room of [...this.#rooms.values()])
+      for (const entry of [...room.entries]) if (isMeant(entry.identity)) this.#lose(room, entry, revoked());
+  }
+
+  #look(room: Room, entry: Entry): void {
+    entry.cancelTimer();
+    const { expiresAtMs } = entry.identity;
+    const leftMs = expiresAtMs === undefined ? undefined : expiresAtMs - this.#clock.nowMs();
+    if (leftMs !== undefined && leftMs <= 0) return this.#lose(room, entry, expired());
+    if (!accessTo(room.context, entry.identity).mayRead) return this.#lose(room, entry, contextNotFound());
+    if (leftMs === undefined) return;
+    entry.cancelTimer = this.#clock.setTimer(Math.min(leftMs, TIMER_MS_MAX), () => this.#look(room, entry));
+  }
+
+  #lose(room: Room, entry: Entry, error: ServiceError): void {
+    this.#remove(room, entry);
+    entry.lost(error);
+  }
+
+  #remove(room: Room, entry: Entry): void {
+    entry.cancelTimer();
+    room.entries.delete(entry);
+    if (room.entries.size === 0 && this.#rooms.get(room.context.id) === room) this.#rooms.delete(room.context.id);
+  }
+}
+
+function expired(): ServiceError {
+  return new ServiceError("UNAUTHENTICATED", "The token's time is over. Get a new one and come again with it.", {
+    details: { rule: "expired" },
+  });
+}
+
+function revoked(): ServiceError {
+  return new ServiceError("UNAUTHENTICATED", "The token was revoked. Ask whoever runs the server for a new one.", {
+    details: { rule: "revoked" },
+  });
+}
