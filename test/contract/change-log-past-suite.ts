@@ -4,6 +4,7 @@
  * Not here: appending and reading (change-log-suite.ts), which runs this part too.
  */
 import { expect, test } from "vitest";
+import type { Acl } from "../../shared/permission.ts";
 import type { Lock, LockEvent } from "../../shared/lock.ts";
 import type { ChangeLog, Checkpoint, LogEntry, NewEntry, RecordWrite } from "../../server/storage/change-log.ts";
 import { alice, bob, emptyCheckpoint, entryOf, epochOf, idOf, metaOf, SALT } from "../support/log-fixtures.ts";
@@ -102,6 +103,23 @@ export function testPast({ log, reopen }: LogUnderTest): void {
     expect(stored?.head).toEqual({ seq: 8, version: 2, lockSeq: 6, updatedAtMs: entryOf(7).atMs });
     expect(stored?.tail.slice(1, 6)).toEqual(entries.map((entry, n) => ({ ...entry, seq: n + 2, version: 1 })));
     expect(await log().append(plan, { lockSeq: 6 }, [entryOf(9)])).toMatchObject({ kind: "appended" });
+  });
+
+  test("[LOG-21] new metadata takes no version, alters admission, and is there after a reopen, field by field", async () => {
+    await createPlan();
+    const acl: Acl = { grants: [{ principal: "zoë", role: "writer", paths: ["/a~1b", "@page"] }] };
+    const entry = entryOf(2, { kind: "meta", paths: [], update: Uint8Array.of(0, 0), meta: { acl } });
+    await log().append(plan, { lockSeq: 0 }, [entryOf(1), entry, entryOf(3)]);
+    expect(await log().append(plan, { lockSeq: 0 }, [entryOf(4)])).toMatchObject({ kind: "conflict" });
+    await log().writeCheckpoint(plan, { ...emptyCheckpoint(), seq: 3, version: 2 });
+    await reopen();
+    const stored = await log().load(plan);
+    expect(stored?.head).toEqual({ seq: 3, version: 2, lockSeq: 2, updatedAtMs: entryOf(3).atMs });
+    expect(stored?.meta).toEqual({ ...metaOf("plan"), epoch: 1, firstEpoch: 1, acl });
+    expect((await log().list(undefined, 1))[0]?.meta.acl).toEqual(acl);
+    expect((await log().read(plan, 1, 1))[0]).toEqual({ ...entry, seq: 2, version: 1 });
+    await log().append(plan, { seq: 3 }, [epochOf(4, 7)]);
+    expect((await log().summary(plan))?.meta.acl).toEqual(acl);
   });
 
   test("[LOG-20] the locks of a checkpoint are there after a reopen, and in a kept one too", async () => {

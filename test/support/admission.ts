@@ -8,6 +8,8 @@ import type { JsonOp } from "../../shared/change.ts";
 import { ServiceError } from "../../shared/errors.ts";
 import { parseActor } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
+import type { Grant } from "../../shared/permission.ts";
+import type { Identity } from "../../server/state/access/identity.ts";
 import type { LockMode } from "../../shared/lock.ts";
 import { readData } from "../../shared/read-data.ts";
 import type { ContextState, StateOptions } from "../../server/state/context-state.ts";
@@ -77,9 +79,21 @@ export class Admission {
     return this.outcome({ kind: "ops", actor: parseActor(name), origin: "rest", ops, ...more });
   }
 
-  client(name: string, clientId: number): Replica {
-    return new Replica(this, name, clientId);
+  /** What the list of who may do what is from now on. */
+  acl(...grants: readonly Grant[]): string {
+    return this.outcome({ kind: "meta", actor: parseActor("ann"), origin: "rest", change: { acl: { grants } } });
   }
+
+  /** Trusted unless `identity` says what it may. */
+  client(name: string, clientId: number, identity?: Identity): Replica {
+    return new Replica(this, { name, clientId, ...(identity === undefined ? {} : { identity }) });
+  }
+}
+
+interface ReplicaOptions {
+  readonly name: string;
+  readonly clientId: number;
+  readonly identity?: Identity;
 }
 
 /** A live client: its document, and the session through which it sends. */
@@ -87,15 +101,15 @@ export class Replica {
   readonly doc = new Y.Doc();
   readonly leases = new SessionLeases();
   readonly #admission: Admission;
-  readonly #name: string;
+  readonly #options: ReplicaOptions;
   readonly #source = {};
 
-  constructor(admission: Admission, name: string, clientId: number) {
+  constructor(admission: Admission, options: ReplicaOptions) {
     this.#admission = admission;
-    this.#name = name;
+    this.#options = options;
     Y.applyUpdate(this.doc, Y.encodeStateAsUpdate(admission.state.doc));
     // after it: Yjs would take another when it gets content under its own
-    this.doc.clientID = clientId;
+    this.doc.clientID = options.clientId;
   }
 
   get data(): Y.Map<unknown> {
@@ -103,7 +117,7 @@ export class Replica {
   }
 
   lock(paths: readonly string[], ttlMs = 1000): { readonly lockId: string; readonly token: number } {
-    return this.#admission.lock(this.#name, paths, { ttlMs, leases: this.leases });
+    return this.#admission.lock(this.#options.name, paths, { ttlMs, leases: this.leases });
   }
 
   /** One transaction, and the update that it makes. */
@@ -119,9 +133,11 @@ export class Replica {
 
   /** The write with which the update reaches admission. */
   write(update: Uint8Array): UpdateWrite {
+    const { name, identity } = this.#options;
     return {
       kind: "update",
-      actor: parseActor(this.#name),
+      actor: parseActor(name),
+      ...(identity === undefined ? {} : { identity }),
       update,
       source: this.#source,
       leases: this.leases,

@@ -7,10 +7,11 @@ import { encodeUpdate } from "../../shared/protocol/frames.ts";
 import { systemClock } from "../../server/clock.ts";
 import type { Clock } from "../../server/clock.ts";
 import { ContextManager } from "../../server/context-manager.ts";
-import type { Caller } from "../../server/context-service.ts";
+import type { Caller, SessionOptions } from "../../server/context-service.ts";
 import { HistoryManager } from "../../server/history/history-manager.ts";
 import { InlineHistory } from "../../server/history/history-runner.ts";
 import type { HistoryRunner } from "../../server/history/history-runner.ts";
+import type { Identity } from "../../server/state/access/identity.ts";
 import { InlineCheckpointBuilder } from "../../server/storage/checkpoint/checkpoint.ts";
 import { StorageManager } from "../../server/storage/storage-manager.ts";
 import type { Session } from "../../server/sync/session.ts";
@@ -71,12 +72,19 @@ export interface Editor {
 }
 
 /** An mcm.v1 session with a document of its own that sends, but does not listen. */
-export async function openEditor({ service }: ServiceRig, name: string, isExtended = true): Promise<Editor> {
+export async function openEditor(
+  { service }: ServiceRig,
+  who: string | Identity,
+  isExtended = true,
+  verify?: SessionOptions["verify"],
+): Promise<Editor> {
   const connection = new RecordingConnection();
-  const session = await service.openSession({ ...caller(name), origin: "sdk" }, PLAN, {
+  const { identity } = typeof who === "string" ? caller(who) : { identity: who };
+  const session = await service.openSession({ identity, origin: "sdk" }, PLAN, {
     connection,
     isExtended,
     create: false,
+    ...(verify === undefined ? {} : { verify }),
   });
   connection.take();
   const doc = new Y.Doc();
