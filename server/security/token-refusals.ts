@@ -28,7 +28,7 @@ export const TOKEN_RULES = {
   lifetime: `The token ends more than ${LIMITS.tokenLifetimeMsMax / DAY_MS} days from now, longer than tokens may live. Get one that ends sooner.`,
   audience: "The token was issued for another service. Get one whose audience (aud) names this server.",
   issuer: "The token was issued by somebody else than this server trusts. Get one from its identity provider.",
-  claims: "The token lacks a claim that is needed, or has one that is not as documented. Get one that is put right.",
+  claims: "The token lacks a claim that is needed, or has one that is not as documented. Get one with proper claims.",
 } as const;
 
 export type TokenRule = keyof typeof TOKEN_RULES;
@@ -63,7 +63,10 @@ export function refusalOf(error: unknown): ServiceError | undefined {
 }
 
 function claimRefusal({ claim, reason }: errors.JWTClaimValidationFailed): ServiceError {
-  if (reason !== "check_failed") return tokenRefusal("claims", { claim, why: `It is ${claim}.` });
+  if (reason !== "check_failed") {
+    const what = reason === "missing" ? "is missing" : "is not a number of seconds";
+    return tokenRefusal("claims", { claim, why: `Claim ${claim} ${what}.` });
+  }
   if (claim === "nbf") return tokenRefusal("not-yet-valid");
   return tokenRefusal(claim === "aud" ? "audience" : "issuer");
 }
