@@ -177,6 +177,12 @@ export const ERRORS = {
     retry: "later",
     meaning: "The log cannot be written or read now; nothing was acknowledged.",
   },
+  IDENTITY_UNAVAILABLE: {
+    status: 503,
+    closeCode: 4503,
+    retry: "later",
+    meaning: "Tokens cannot be checked now: the identity provider's keys are not to be had.",
+  },
   SHUTTING_DOWN: { status: 503, closeCode: 4503, retry: "later", meaning: "The server is stopping." },
   SLOW_CONSUMER: {
     status: 503,

@@ -147,6 +147,29 @@ export const LIMITS = {
   /** How long a command that ran under a lock has to end when the lock is lost, before it is killed. */
   commandStopMs: 10_000,
 
+  // --- identity -------------------------------------------------------------------------------------------------
+  /** Node takes 16 KB of headers in all. Refused before anything of it is parsed. */
+  tokenCharsMax: 8192,
+  /** From now to a token's end: a revocation must be kept for as long as its token would live. */
+  tokenLifetimeMsMax: 90 * 24 * 60 * 60 * 1000,
+  tokenIdCharsMax: 128,
+  /** Contexts, or patterns of them, that a token grants, and paths of one grant: each is looked through at each access. */
+  tokenGrantsMax: 64,
+  grantPathsMax: 64,
+  /** Lines of one context's access list. */
+  aclGrantsMax: 64,
+  /** What an identity provider's answer may take: callers wait for it. Large ones list their keys in 10 KB. */
+  issuerMsMax: 5000,
+  issuerBytesMax: 256 * 1024,
+  /** Its keys are fetched again after this long, so that one it has withdrawn ends. */
+  issuerKeysMs: 600_000,
+  /** Without an answer of its, the keys it last listed count for this long. */
+  issuerKeysStaleMsMax: 3_600_000,
+  /** Between two fetches because of a key that was not listed, which anybody can name. */
+  issuerKeysCooldownMs: 10_000,
+  /** Between two attempts while it does not answer. */
+  issuerRetryMs: 1000,
+
   // --- types ----------------------------------------------------------------------------------------------------
   /** A schema is compiled on the event loop, some 7 ms per KB. Types of hundreds of fields fit. */
   schemaBytesMax: 64 * 1024,

@@ -57,7 +57,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   security: {
     files: /^server\/security\//,
     imports: MANAGER_IMPORTS,
-    npm: ["lru-cache", "zod"],
+    npm: ["jose", "lru-cache", "zod"],
     node: ["crypto", "net"],
   },
   monitor: {
@@ -126,7 +126,13 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     npm: ["hono", "@hono/node-server", "ws", "zod", "zod-openapi", "yjs", "lib0", "y-protocols"],
     node: [...FILES, "http", "net", "stream", "crypto"],
   },
-  config: { files: /^server\/config\.ts$/, imports: { shared: "all" }, npm: ["zod"], node: FILES },
+  // security says what a key must be, so that a bad one is told with everything else that is wrong with a configuration
+  config: {
+    files: /^server\/config(-\w+)?\.ts$/,
+    imports: { shared: "all", security: "all" },
+    npm: ["zod"],
+    node: FILES,
+  },
   server: {
     files: /^server\/server\.ts$/,
     imports: {

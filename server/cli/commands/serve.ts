@@ -4,7 +4,9 @@
  * Not here: what a server is made of (server/server.ts, handed in as `start`).
  */
 import type { Command } from "commander";
-import { parseConfig, SETTINGS } from "../../config.ts";
+import { SETTINGS } from "../../config-settings.ts";
+import type { Setting } from "../../config-settings.ts";
+import { loadConfig } from "../../config.ts";
 import type { Config, Flags } from "../../config.ts";
 import type { Cli } from "../client-command.ts";
 
@@ -24,16 +26,16 @@ export function addServe(program: Command, { io, color }: Cli, start: Start): vo
     .description(
       "Runs the server until SIGINT or SIGTERM; it then finishes what it accepted. A second signal ends it at once.",
     );
-  for (const setting of Object.values(SETTINGS)) {
-    const preset = setting.default === "" ? "" : `, default ${setting.default}`;
-    command.option(`${setting.flag} ${setting.placeholder}`, `${setting.meaning} (env ${setting.variable}${preset})`);
+  for (const { flag, placeholder, meaning, variable, default: preset } of Object.values<Setting>(SETTINGS)) {
+    const value = preset === "" ? "" : `, default ${preset}`;
+    if (flag !== undefined) command.option(`${flag} ${placeholder}`, `${meaning} (env ${variable}${value})`);
   }
   command.addHelpText(
     "after",
     "\nExamples:\n  mcm serve\n  mcm serve --port 4500 --data-dir /var/lib/mcm\n  MCM_STORAGE=memory mcm serve",
   );
   command.action(async (flags: Flags) => {
-    const config = parseConfig(flags, io.environment);
+    const config = await loadConfig(flags, io.environment, (path) => io.read(path));
     const server = await start(config);
     const stopped = new AbortController();
     const forget = io.onStop(() => stopped.abort());
