@@ -29,8 +29,11 @@ import type {
   NewContext,
   Page,
   ReadContext,
+  ServerService,
+  Service,
   SessionOpener,
   SessionOptions,
+  TokenService,
   TypeService,
 } from "./context-service.ts";
 import type { AccessWatch } from "./context/access-watch.ts";
@@ -43,23 +46,25 @@ import type { Session } from "./sync/session.ts";
 
 /** What is guarded; ContextManager fits. */
 interface Inner extends ContextService, SessionOpener {
-  readonly watch: AccessWatch;
+  readonly readers: AccessWatch;
   guarded(id: ContextId): Guarded | Promise<Guarded | undefined>;
 }
 
 /** What a use case needs beyond reading. */
 type Need = "read" | "write" | "admin";
 
-export class AccessGuard implements ContextService, SessionOpener {
+export class AccessGuard implements Service, SessionOpener {
   readonly history: HistoryService;
   readonly conflicts: ConflictService;
   readonly types: TypeService;
   readonly locks: LockService;
   readonly access: AccessService;
+  readonly server: ServerService;
   readonly #inner: Inner;
 
-  constructor(inner: Inner) {
+  constructor(inner: Inner, server: ServerService) {
     this.#inner = inner;
+    this.server = { tokens: this.#guardTokens(server.tokens) };
     this.history = this.#guardHistory(inner.history);
     this.conflicts = this.#guardConflicts(inner.conflicts);
     this.types = this.#guardTypes(inner.types);
@@ -102,7 +107,8 @@ export class AccessGuard implements ContextService, SessionOpener {
   }
 
   /** Who may not create makes nothing by opening; who may enter is asked when the session begins, and as long as it lasts. */
-  openSession(caller: Caller, id: ContextId, options: SessionOptions): Promise<Session> {
+  async openSession(caller: Caller, id: ContextId, options: SessionOptions): Promise<Session> {
+    checkScope(caller.identity, "contexts:read");
     const create = options.create && caller.identity.scopes.has("contexts:write");
     return this.#inner.openSession(caller, id, { ...options, create });
   }
@@ -158,6 +164,13 @@ export class AccessGuard implements ContextService, SessionOpener {
     };
   }
 
+  #guardTokens(inner: TokenService): TokenService {
+    return {
+      revoke: (caller, request) => this.#asServerAdmin(caller, () => inner.revoke(caller, request)),
+      revocations: (caller) => this.#asServerAdmin(caller, () => inner.revocations(caller)),
+    };
+  }
+
   async #may<Result>(caller: Caller, id: ContextId, need: Need, task: () => Promise<Result>): Promise<Result> {
     const guarded = this.#inner.guarded(id);
     // no wait for what is in memory (invariant 3)
@@ -178,6 +191,8 @@ export class AccessGuard implements ContextService, SessionOpener {
 
 /** @throws {ServiceError} CONTEXT_NOT_FOUND, FORBIDDEN */
 function assertMay(context: Guarded | undefined, { identity }: Caller, need: Need): void {
+  // says nothing of the context
+  checkScope(identity, "contexts:read");
   const access: Access | undefined = context && accessTo(context, identity);
   if (access?.mayRead !== true) throw contextNotFound();
   if (need === "write" && !access.mayWrite) throw access.readOnly();

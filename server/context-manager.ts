@@ -101,7 +101,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   readonly locks: LockUseCases;
   readonly access: AccessService;
   /** What is open because somebody may read. */
-  readonly watch: AccessWatch;
+  readonly readers: AccessWatch;
   readonly #clock: Clock;
   readonly #storage: StorageManager;
   readonly #sync: SyncManager;
@@ -126,7 +126,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     const drop = (live: Live, error: ServiceError): void => this.#drop(live, error);
     this.locks = new LockUseCases({ access: this, clock });
     this.access = { acl: (_caller, id) => this.#acl(id), setAcl: (caller, id, acl) => this.#setAcl(caller, id, acl) };
-    this.watch = new AccessWatch(clock);
+    this.readers = new AccessWatch(clock);
     this.#state = new StateManager({
       load: (id) => storage.load(id),
       turns: clock,
@@ -146,7 +146,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       drop,
     });
     const clientIds = new ClientIdPool(storage);
-    this.#sessions = new LiveSessions({ clock, sync, state: this.#state, clientIds, watch: this.watch });
+    this.#sessions = new LiveSessions({ clock, sync, state: this.#state, clientIds, watch: this.readers });
     const compaction = new Compaction(new Recreation({ ...options, state: this.#state, drop }), recreator);
     this.history = new HistoryUseCases({
       access: this,
@@ -333,7 +333,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
 
   #metaChanged(live: Live, change: MetaChange): void {
     live.meta = { ...live.meta, ...change };
-    this.watch.changed(live.meta);
+    this.readers.changed(live.meta);
   }
 
   /** A write that meets a compaction goes on in the new epoch: JSON changes do not depend on the document's history. */

@@ -305,6 +305,42 @@ export interface ContextService {
   readiness(): readonly string[];
 }
 
+/** Tokens that do not count any more, though their time is not over. For admins of the server. */
+export interface TokenService {
+  /**
+   * One token by its id, or all that a subject has now. When it resolves it is durable, and what was open under them has ended.
+   * @throws {ServiceError} FORBIDDEN, LIMIT_EXCEEDED, STORE_UNAVAILABLE
+   */
+  revoke(caller: Caller, request: RevokeRequest): Promise<Revocation>;
+  /** Newest first. @throws {ServiceError} FORBIDDEN */
+  revocations(caller: Caller): Promise<readonly Revocation[]>;
+}
+
+export interface RevokeRequest {
+  /** One of the two. */
+  readonly tokenId?: string;
+  readonly subject?: string;
+  /** When the token ends by itself; for people. */
+  readonly expiresAtMs?: number;
+  readonly reason?: string;
+}
+
+export interface Revocation extends RevokeRequest {
+  readonly id: string;
+  readonly revokedAtMs: number;
+  readonly revokedBy: Actor;
+}
+
+/** What concerns the server as a whole. */
+export interface ServerService {
+  readonly tokens: TokenService;
+}
+
+/** All that transports may ask. */
+export interface Service extends ContextService {
+  readonly server: ServerService;
+}
+
 /** What the WebSocket endpoint needs. */
 export interface SessionOpener {
   /**

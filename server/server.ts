@@ -16,7 +16,10 @@ import { HistoryManager } from "./history/history-manager.ts";
 import { HistoryThread } from "./history/history-runner.ts";
 import { createLogger } from "./monitor/logger.ts";
 import type { Logger } from "./monitor/logger.ts";
-import { authenticateOpen } from "./security/authenticate.ts";
+import { createVerifier } from "./security/create-verifier.ts";
+import { Revocations } from "./security/revocations.ts";
+import { SecurityManager } from "./security/security-manager.ts";
+import type { TokenVerifier } from "./security/token-verifier.ts";
 import { policyOf } from "./state/retention.ts";
 import { openChangeLog } from "./storage/log/open-change-log.ts";
 import { StorageManager } from "./storage/storage-manager.ts";
@@ -50,11 +53,14 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
   const recreator = new RecreationPool();
   const sync = new SyncManager(clock);
   const contexts = new ContextManager({ clock, logger, storage, sync, history, types, recreator });
-  const service = new AccessGuard(contexts);
+  const tokens = new Revocations({ records: storage, clock, onRevoked: (isMeant) => contexts.readers.revoke(isMeant) });
+  const security = new SecurityManager({ verifier: verifierOf(config, clock, logger), tokens });
+  const service = new AccessGuard(contexts, { tokens });
   const { allowedHosts } = config;
-  const edge = { service, clock, logger, authenticate: authenticateOpen, allowedHosts };
+  const { authenticate, verify } = security;
+  const edge = { service, clock, logger, authenticate, allowedHosts };
   const http = createHttpServer(createRestApp(edge));
-  const webSockets = new WebSocketEndpoint(edge);
+  const webSockets = new WebSocketEndpoint({ ...edge, ...(verify === undefined ? {} : { verify }) });
   webSockets.attach(http);
   sync.start();
   contexts.start();
@@ -73,12 +79,18 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
   };
   try {
     await types.load();
+    await tokens.load();
     if (config.types !== undefined) await types.loadFolder(config.types);
     return { url: await listen(http, config), close: onlyOnce(close) };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+function verifierOf({ auth }: Config, clock: Clock, logger: Logger): TokenVerifier | undefined {
+  const onIssuerFailure = (error: unknown): void => logger.error("the identity provider cannot be asked", { error });
+  return createVerifier(auth, { clock, onIssuerFailure });
 }
 
 async function listen(http: Server, { host, port }: Config): Promise<string> {

@@ -151,13 +151,15 @@ export const LIMITS = {
   /** Node takes 16 KB of headers in all. Refused before anything of it is parsed. */
   tokenCharsMax: 8192,
   /** From now to a token's end: a revocation must be kept for as long as its token would live. */
-  tokenLifetimeMsMax: 90 * 24 * 60 * 60 * 1000,
+  tokenLifetimeMsMax: 366 * 24 * 60 * 60 * 1000,
+  /** Tokens and subjects that are revoked, in memory at once: some 300 bytes each. */
+  revocationsMax: 10_000,
   tokenIdCharsMax: 128,
   /** Contexts, or patterns of them, that a token grants, and paths of one grant: each is looked through at each access. */
   tokenGrantsMax: 64,
-  grantPathsMax: 64,
-  /** Lines of one context's access list. */
-  aclGrantsMax: 64,
+  grantPathsMax: 256,
+  /** Lines of one context's access list; it is looked through once for each identity. */
+  aclGrantsMax: 1000,
   /** What an identity provider's answer may take: callers wait for it. Large ones list their keys in 10 KB. */
   issuerMsMax: 5000,
   issuerBytesMax: 256 * 1024,

@@ -11,6 +11,7 @@
 import type { ContextId } from "../../shared/ids.ts";
 import { ServiceError } from "../../shared/errors.ts";
 import type { Clock } from "../clock.ts";
+import { revoked } from "../security/security-manager.ts";
 import { accessTo } from "../state/access/access-policy.ts";
 import type { Guarded } from "../state/access/access-policy.ts";
 import type { Identity } from "../state/access/identity.ts";
@@ -100,11 +101,5 @@ export class AccessWatch {
 function expired(): ServiceError {
   return new ServiceError("UNAUTHENTICATED", "The token's time is over. Get a new one and come again with it.", {
     details: { rule: "expired" },
-  });
-}
-
-function revoked(): ServiceError {
-  return new ServiceError("UNAUTHENTICATED", "The token was revoked. Ask whoever runs the server for a new one.", {
-    details: { rule: "revoked" },
   });
 }

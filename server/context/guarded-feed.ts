@@ -15,7 +15,7 @@ import type { FeedRequest } from "./change-feed.ts";
 
 interface FeedSource {
   readonly follow: ContextService["follow"];
-  readonly watch: AccessWatch;
+  readonly readers: AccessWatch;
   guarded(id: ContextId): Guarded | Promise<Guarded | undefined>;
 }
 
@@ -29,7 +29,7 @@ export async function* guardedFeed(
   const context = await source.guarded(id);
   if (context === undefined) throw contextNotFound();
   const lost = new AbortController();
-  const watched = source.watch.watch(context, caller.identity, (error) => lost.abort(error));
+  const watched = source.readers.watch(context, caller.identity, (error) => lost.abort(error));
   const signal = AbortSignal.any([request.signal, lost.signal]);
   try {
     lost.signal.throwIfAborted();

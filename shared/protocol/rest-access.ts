@@ -29,15 +29,11 @@ const grantSchema = z
   })
   .meta({ id: "Grant" });
 
-const grants = z.array(grantSchema).min(1).max(LIMITS.aclGrantsMax);
+const grants = z.array(grantSchema).max(LIMITS.aclGrantsMax);
 
 export const aclRequestSchema = z.strictObject({ grants });
 
-export const aclSchema = z.object({
-  grants: z.array(grantSchema),
-  updatedBy: z.string().exactOptional(),
-  updatedAt: isoTime.exactOptional(),
-});
+export const aclSchema = z.object({ grants: z.array(grantSchema) });
 
 export const revocationRequestSchema = z
   .strictObject({

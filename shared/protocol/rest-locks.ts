@@ -21,6 +21,10 @@ export const lockRequestSchema = z.strictObject({
 
 export const renewRequestSchema = z.strictObject({ ttlMs: ttlMs.exactOptional() });
 
+export const releaseQuerySchema = z.strictObject({
+  force: z.enum(["true", "false"]).exactOptional().describe("true: also somebody else's; for admins of the context"),
+});
+
 export const lockSchema = z.object({
   lockId: z.string(),
   paths: z.array(z.string()),

@@ -15,7 +15,7 @@ let server: Awaited<ReturnType<typeof startRestServer>>;
 
 beforeAll(async () => {
   rig = await startService(undefined, undefined, undefined, clock);
-  server = await startRestServer(rig.service, clock);
+  server = await startRestServer(rig.guard, clock);
 });
 afterAll(async () => {
   await server.close();

@@ -1,16 +1,16 @@
 /**
- * A REST server over a ContextService, and the calls that the suites make of it.
+ * A REST server over a Service, and the calls that the suites make of it.
  */
 import { request as httpRequest } from "node:http";
 import { afterAll, beforeAll, expect } from "vitest";
-import type { ContextService } from "../../server/context-service.ts";
+import type { Service } from "../../server/context-service.ts";
 import { ERRORS } from "../../shared/errors.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 import { contextSchema, problemSchema } from "../../shared/protocol/rest.ts";
 import { startRestServer } from "../support/rest-server.ts";
 
 export interface ServiceUnderTest {
-  readonly service: ContextService;
+  readonly service: Service;
   close(): Promise<void>;
 }
 

@@ -10,9 +10,9 @@ import { restLocksSuite } from "./rest-locks-suite.ts";
 import { restSuite } from "./rest-suite.ts";
 
 async function startReal(clock: Clock = systemClock) {
-  const { service, storage } = await startService(undefined, undefined, undefined, clock);
+  const { service, guard, storage } = await startService(undefined, undefined, undefined, clock);
   return {
-    service,
+    service: guard,
     async close() {
       await service.close();
       await storage.close();

@@ -18,21 +18,23 @@ import type {
   ChangeOutcome,
   ChangeRequest,
   ChangesRequest,
-  ContextService,
   ContextSummary,
   FindRequest,
   NewContext,
   Page,
   ReadContext,
+  ServerService,
+  Service,
 } from "../../server/context-service.ts";
 import { FakeConflicts } from "./fake-conflicts.ts";
 import { FakeLocks } from "./fake-locks.ts";
 import { FakePast } from "./fake-past.ts";
 import { AT_MS, assertUnchanged, dataAt, touches } from "./fake-store.ts";
 import type { FakeStore, Stored } from "./fake-store.ts";
+import { FakeTokens } from "./fake-tokens.ts";
 import { FakeTypes, violationsIn } from "./fake-types.ts";
 
-export class FakeContextService implements ContextService {
+export class FakeContextService implements Service {
   readonly #types = new Map<string, ContextType>();
   readonly #store: FakeStore = {
     types: this.#types,
@@ -53,6 +55,7 @@ export class FakeContextService implements ContextService {
       return acl;
     },
   };
+  readonly server: ServerService = { tokens: new FakeTokens() };
   failure: Error | undefined;
   reasons: string[] = [];
   /** Live feeds under way. */

@@ -4,7 +4,7 @@
 import { once } from "node:events";
 import { systemClock } from "../../server/clock.ts";
 import type { Clock } from "../../server/clock.ts";
-import type { ContextService } from "../../server/context-service.ts";
+import type { Service } from "../../server/context-service.ts";
 import { authenticateOpen } from "../../server/security/authenticate.ts";
 import { createRestApp } from "../../server/transport/rest/app.ts";
 import { createHttpServer } from "../../server/transport/rest/http-server.ts";
@@ -16,7 +16,7 @@ interface RestServer {
   close(): Promise<void>;
 }
 
-export async function startRestServer(service: ContextService, clock: Clock = systemClock): Promise<RestServer> {
+export async function startRestServer(service: Service, clock: Clock = systemClock): Promise<RestServer> {
   const logger = new RecordingLogger();
   const app = createRestApp({ service, clock, logger, authenticate: authenticateOpen, allowedHosts: ["mcm.test"] });
   const server = createHttpServer(app);

@@ -4,6 +4,7 @@ import { parseContextId } from "../../shared/ids.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
 import { encodeUpdate } from "../../shared/protocol/frames.ts";
+import { AccessGuard } from "../../server/access-guard.ts";
 import { systemClock } from "../../server/clock.ts";
 import type { Clock } from "../../server/clock.ts";
 import { ContextManager } from "../../server/context-manager.ts";
@@ -11,6 +12,7 @@ import type { Caller, SessionOptions } from "../../server/context-service.ts";
 import { HistoryManager } from "../../server/history/history-manager.ts";
 import { InlineHistory } from "../../server/history/history-runner.ts";
 import type { HistoryRunner } from "../../server/history/history-runner.ts";
+import { Revocations } from "../../server/security/revocations.ts";
 import type { Identity } from "../../server/state/access/identity.ts";
 import { InlineCheckpointBuilder } from "../../server/storage/checkpoint/checkpoint.ts";
 import { StorageManager } from "../../server/storage/storage-manager.ts";
@@ -30,6 +32,8 @@ export const caller = (name: string): Caller => callerOf(name);
 
 export interface ServiceRig {
   readonly service: ContextManager;
+  /** The same, as transports get it. */
+  readonly guard: AccessGuard;
   readonly log: GatedLog;
   readonly logger: RecordingLogger;
   readonly storage: StorageManager;
@@ -54,7 +58,8 @@ export async function startService(
     history: new HistoryManager({ log: storage, clock, runner }),
     recreator,
   });
-  return { service, log, logger, storage };
+  const tokens = new Revocations({ records: storage, clock, onRevoked: (isMeant) => service.readers.revoke(isMeant) });
+  return { service, guard: new AccessGuard(service, { tokens }), log, logger, storage };
 }
 
 export async function startPlan(data: JsonObject = {}): Promise<ServiceRig> {

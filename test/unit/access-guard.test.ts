@@ -8,7 +8,6 @@ import { parseContextId } from "../../shared/ids.ts";
 import type { Grant } from "../../shared/permission.ts";
 import { verifiedCaller } from "../support/callers.ts";
 import { PLAN, caller, startService, turns } from "../support/service-rig.ts";
-import type { ServiceRig } from "../support/service-rig.ts";
 
 /** What each use case asks for. One that is missing here fails the first test. */
 const NEEDS: Readonly<Record<string, "nothing" | "scope" | "read" | "write" | "admin" | "server">> = {
@@ -41,6 +40,8 @@ const NEEDS: Readonly<Record<string, "nothing" | "scope" | "read" | "write" | "a
   "locks.release": "read",
   "access.acl": "admin",
   "access.setAcl": "admin",
+  "server.tokens.revoke": "server",
+  "server.tokens.revocations": "server",
 };
 
 const GROUPS = ["history", "conflicts", "types", "locks", "access"] as const;
@@ -54,6 +55,8 @@ function useCasesOf(guard: AccessGuard): Map<string, UseCase> {
   const found = new Map(own.map((name) => [name, bound(guard, name)]));
   for (const group of GROUPS)
     for (const name of Object.keys(guard[group])) found.set(`${group}.${name}`, bound(guard[group], name));
+  for (const [group, useCases] of Object.entries(guard.server))
+    for (const name of Object.keys(useCases)) found.set(`server.${group}.${name}`, bound(useCases, name));
   return found;
 }
 
@@ -91,17 +94,20 @@ function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
 }
 
 /** The guard before a service whose use cases all do nothing, so that only the guard can refuse. */
-async function guarded(...grants: readonly Grant[]): Promise<{ guard: AccessGuard; rig: ServiceRig }> {
+async function guarded(...grants: readonly Grant[]): Promise<AccessGuard> {
   const rig = await startService();
   await rig.service.create(caller("creator"), { id: PLAN });
   await rig.service.access.setAcl(caller("creator"), PLAN, { grants });
-  return { guard: new AccessGuard(doingNothing(rig.service)), rig };
+  return new AccessGuard(doingNothing(rig.service), { tokens: idle() });
+}
+
+function idle<Group extends object>(): Group {
+  return new Proxy<Group>(Object.create(null), { get: (): unknown => async () => undefined });
 }
 
 function doingNothing(service: ContextManager): ContextManager {
-  const idle = { get: (): unknown => async () => undefined };
-  const groups = Object.fromEntries(GROUPS.map((name) => [name, new Proxy({}, idle)]));
-  const kept = new Set(["watch", "guarded", "openSession"]);
+  const groups = Object.fromEntries(GROUPS.map((name) => [name, idle()]));
+  const kept = new Set(["readers", "guarded", "openSession"]);
   return new Proxy(service, {
     get: (target, name) => {
       if (typeof name === "string" && Object.hasOwn(groups, name)) return groups[name];
@@ -120,7 +126,7 @@ const expected: Readonly<Record<string, (need: string) => string>> = {
 };
 
 test("every use case is told here with what it asks for", async () => {
-  const { guard } = await guarded();
+  const guard = await guarded();
   expect([...useCasesOf(guard).keys()].sort()).toEqual(Object.keys(NEEDS).sort());
 });
 
@@ -128,7 +134,7 @@ describe.each(Object.keys(expected))("[ACL-2] [ACL-3] [ACL-12] %s", (who) => {
   test.each(Object.entries(NEEDS))("%s asks for %s", async (name, need) => {
     const role = who === "reader" || who === "writer" || who === "admin" ? who : undefined;
     const grants: readonly Grant[] = role === undefined ? [] : [{ principal: "bob", role }];
-    const { guard } = await guarded(...grants);
+    const guard = await guarded(...grants);
     const useCase = useCasesOf(guard).get(name);
     if (useCase === undefined) throw new Error(`there is no ${name}`);
     expect(await outcomeOf(useCase, name, verifiedCaller("bob"))).toBe(expected[who]?.(need));
@@ -136,7 +142,7 @@ describe.each(Object.keys(expected))("[ACL-2] [ACL-3] [ACL-12] %s", (who) => {
 });
 
 test("[ACL-12] an admin of the server may change types; without the scope nobody creates or finds", async () => {
-  const { guard } = await guarded();
+  const guard = await guarded();
   const ops = verifiedCaller("ops", { grants: [{ id: "*", role: "admin" }] });
   await expect(guard.types.delete(ops, "task")).resolves.toBeUndefined();
   const scopeless = verifiedCaller("bob", { scopes: new Set() });
@@ -145,15 +151,14 @@ test("[ACL-12] an admin of the server may change types; without the scope nobody
 });
 
 test("[ACL-12] a lock is released by force only by who may", async () => {
-  const { guard } = await guarded({ principal: "bob", role: "writer" }, { principal: "ada", role: "admin" });
+  const guard = await guarded({ principal: "bob", role: "writer" }, { principal: "ada", role: "admin" });
   const force = (name: string) => guard.locks.release(verifiedCaller(name), PLAN, "l", { isForced: true });
   await expect(force("bob")).rejects.toMatchObject({ code: "FORBIDDEN" });
   await expect(force("ada")).resolves.toBeUndefined();
 });
 
 test("[ACL-2] a list shows what one may read, and goes on behind what one may not", async () => {
-  const { service } = await startService();
-  const guard = new AccessGuard(service);
+  const { guard } = await startService();
   for (const [id, name] of [
     ["a", "eve"],
     ["b", "bob"],
@@ -168,8 +173,7 @@ test("[ACL-2] a list shows what one may read, and goes on behind what one may no
 });
 
 test("[ACL-8] a feed ends with the right to read, also while it waits for news", async () => {
-  const { service } = await startService();
-  const guard = new AccessGuard(service);
+  const { guard } = await startService();
   const ann = verifiedCaller("ann");
   await guard.create(ann, { id: PLAN });
   await guard.access.setAcl(ann, PLAN, { grants: [{ principal: "bob", role: "reader" }] });

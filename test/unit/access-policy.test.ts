@@ -92,7 +92,9 @@ describe("[ACL-1] a writer's paths", () => {
       details: { rule: "grant", path: "/b", writablePaths: ["/a", "/c"] },
     });
     expect(error.message).toMatch(/at \/b\..*at \/a, \/c and below.*ask an admin/i);
-    expect(refusal(() => accessTo(context(), bearer("eve")).checkWrite(["/a"])).details).toMatchObject({ rule: "role" });
+    expect(refusal(() => accessTo(context(), bearer("eve")).checkWrite(["/a"])).details).toMatchObject({
+      rule: "role",
+    });
     const scopeless = accessTo(context(), bearer("ann", scopes("contexts:read")));
     expect(refusal(() => scopeless.checkWrite([])).details).toEqual({ rule: "scope", scope: "contexts:write" });
   });

@@ -59,7 +59,7 @@ describe("[HIST-17] of a thinned history", () => {
   });
 
   test("REST lists from the oldest change that is kept, and refuses a page or feed that would have a gap", async () => {
-    const { service, logger } = await thinnedTo(4);
+    const { guard: service, logger } = await thinnedTo(4);
     const allowedHosts: readonly string[] = [];
     const app = createRestApp({ service, clock: systemClock, logger, authenticate: authenticateOpen, allowedHosts });
     const ask = (query: string, headers = {}) =>

@@ -104,7 +104,7 @@ describe("[ACL-9] a token", () => {
       await openEditor(rig, bearer("ann", { tokenId: "t1" })),
       await openEditor(rig, bearer("ann", { tokenId: "t2" })),
     ];
-    rig.service.watch.revoke(({ tokenId }) => tokenId === "t1");
+    rig.service.readers.revoke(({ tokenId }) => tokenId === "t1");
     expect([closeOf(one), closeOf(other)]).toEqual(["4401 UNAUTHENTICATED", undefined]);
   });
 

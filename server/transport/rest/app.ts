@@ -14,7 +14,7 @@ import { cors } from "hono/cors";
 import { ServiceError, toServiceError } from "../../../shared/errors.ts";
 import { isHostAllowed, isOriginAllowed } from "../../../shared/host.ts";
 import type { Clock } from "../../clock.ts";
-import type { ContextService } from "../../context-service.ts";
+import type { ContextService, Service } from "../../context-service.ts";
 import type { Logger } from "../../monitor/logger.ts";
 import type { Authenticate } from "../../security/authenticate.ts";
 import type { Call, RestHandler, RestParts } from "./call.ts";
@@ -24,7 +24,7 @@ import { ROUTES } from "./routes.ts";
 import type { Methods } from "./routes.ts";
 
 interface RestOptions {
-  readonly service: ContextService;
+  readonly service: Service;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly authenticate: Authenticate;

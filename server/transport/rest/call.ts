@@ -6,7 +6,7 @@
 import { parseContextId } from "../../../shared/ids.ts";
 import type { ContextId } from "../../../shared/ids.ts";
 import type { Clock } from "../../clock.ts";
-import type { Caller, ContextService } from "../../context-service.ts";
+import type { Caller, Service } from "../../context-service.ts";
 import { etagOf, isNotModified } from "./preconditions.ts";
 
 /** One request, identified and with its address taken apart. */
@@ -21,7 +21,7 @@ export interface Call {
 
 /** What the handlers need. */
 export interface RestParts {
-  readonly service: ContextService;
+  readonly service: Service;
   readonly clock: Clock;
   readonly onFeedError: (error: unknown) => void;
 }

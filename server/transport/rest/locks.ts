@@ -7,7 +7,7 @@
  */
 import { parsePath } from "../../../shared/path.ts";
 import { lockView } from "../../../shared/protocol/lock-view.ts";
-import { lockRequestSchema, renewRequestSchema } from "../../../shared/protocol/rest-locks.ts";
+import { lockRequestSchema, releaseQuerySchema, renewRequestSchema } from "../../../shared/protocol/rest-locks.ts";
 import { noQuerySchema } from "../../../shared/protocol/rest.ts";
 import { contextIdOf, json, noContent } from "./call.ts";
 import type { Call, RestHandler, RestParts } from "./call.ts";
@@ -39,7 +39,7 @@ async function renew({ service }: RestParts, call: Call): Promise<Response> {
 
 async function release({ service }: RestParts, call: Call): Promise<Response> {
   const id = contextIdOf(call);
-  parseQuery(noQuerySchema, call.request.url);
-  await service.locks.release(call.caller, id, call.param("lockId"));
+  const { force } = parseQuery(releaseQuerySchema, call.request.url);
+  await service.locks.release(call.caller, id, call.param("lockId"), { isForced: force === "true" });
   return noContent();
 }

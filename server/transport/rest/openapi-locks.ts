@@ -7,6 +7,7 @@ import {
   lockListSchema,
   lockRequestSchema,
   lockSchema,
+  releaseQuerySchema,
   renewRequestSchema,
 } from "../../../shared/protocol/rest-locks.ts";
 import { answer, inContext, jsonBody, operation } from "./openapi-parts.ts";
@@ -37,6 +38,7 @@ export const lockPaths: ZodOpenApiPathsObject = {
     delete: operation({
       summary: "Release a lock",
       path: ofLock,
+      query: releaseQuerySchema,
       responses: { "204": { description: "It is gone" } },
     }),
   },

@@ -23,6 +23,7 @@ import {
   readQuerySchema,
 } from "../../../shared/protocol/rest.ts";
 import { PRODUCT_VERSION } from "../../../shared/protocol/version.ts";
+import { accessPaths } from "./openapi-access.ts";
 import { historyPaths } from "./openapi-history.ts";
 import { lockPaths } from "./openapi-locks.ts";
 import {
@@ -116,6 +117,7 @@ const paths: ZodOpenApiPathsObject = {
   "/v1/contexts/{id}/changes": { get: changes },
   ...historyPaths,
   ...lockPaths,
+  ...accessPaths,
   ...typePaths,
   "/healthz": { get: { summary: "Is the process alive", responses: { "200": answer("Alive", healthSchema) } } },
   "/readyz": { get: { summary: "Can it do its work", responses: readiness } },

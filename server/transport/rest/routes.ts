@@ -4,6 +4,7 @@
  * Not here: addresses that need no identity (app.ts), their description (openapi.ts; REST-22 compares the two).
  */
 import type { RestHandler } from "./call.ts";
+import { accessHandlers } from "./access.ts";
 import { changeHandlers } from "./changes.ts";
 import { conflictHandlers } from "./conflicts.ts";
 import { typeHandlers } from "./context-types.ts";
@@ -33,6 +34,8 @@ export const ROUTES: Readonly<Record<string, Methods<RestHandler>>> = {
   "/v1/contexts/:id/conflicts/:conflictId/resolve": { POST: conflictHandlers.resolve },
   "/v1/contexts/:id/locks": { GET: lockHandlers.list, POST: lockHandlers.acquire },
   "/v1/contexts/:id/locks/:lockId": { PUT: lockHandlers.renew, DELETE: lockHandlers.release },
+  "/v1/contexts/:id/acl": { GET: accessHandlers.read, PUT: accessHandlers.replace },
+  "/v1/revocations": { GET: accessHandlers.revocations, POST: accessHandlers.revoke },
   "/v1/types": { GET: typeHandlers.list },
   "/v1/types/:name": { GET: typeHandlers.read, PUT: typeHandlers.register, DELETE: typeHandlers.remove },
 };
