@@ -7,11 +7,18 @@
  *  2. A line is taken only with a higher clock than the last one known of its id, also after the id has left, and never
  *     from another session while the one that speaks for it is there.
  *  3. What is not renewed within presenceTtlMs is gone; a session that ends takes its line with it.
+ *  4. Every state says under `actor` who speaks, as the server knows it, whatever the client wrote there.
  *
  * Not here: y-protocols' Awareness, which starts timers and reads the clock by itself; sending.
  */
+import { isJsonObject } from "../../shared/json.ts";
 import type { AwarenessEntry } from "../../shared/protocol/frames.ts";
 import { LIMITS } from "../../shared/limits.ts";
+
+/** Who says something: a session. */
+export interface Speaker {
+  readonly info: { readonly actor: string };
+}
 
 interface Line {
   readonly yjsClientId: number;
@@ -19,7 +26,7 @@ interface Line {
   /** JSON text; "null" once it has left. */
   state: string;
   /** The session that speaks for it; undefined once it has left. */
-  speaker: object | undefined;
+  speaker: Speaker | undefined;
   renewedAtMs: number;
 }
 
@@ -29,11 +36,11 @@ const CLOCK_MAX = 2 ** 32;
 
 export class Presence {
   readonly #lines = new Map<number, Line>();
-  readonly #spokenFor = new Map<object, Line>();
+  readonly #spokenFor = new Map<Speaker, Line>();
   readonly #changed = new Set<number>();
 
   /** Takes what `speaker` says. Returns lines that this speaker, and only it, must hear back (it is behind on its own id). */
-  hear(speaker: object, entries: readonly AwarenessEntry[], nowMs: number): readonly AwarenessEntry[] {
+  hear(speaker: Speaker, entries: readonly AwarenessEntry[], nowMs: number): readonly AwarenessEntry[] {
     const corrections: AwarenessEntry[] = [];
     for (const entry of entries) {
       const own = this.#spokenFor.get(speaker);
@@ -53,7 +60,7 @@ export class Presence {
   }
 
   /** The session ended: its line leaves. */
-  leave(speaker: object, nowMs: number): void {
+  leave(speaker: Speaker, nowMs: number): void {
     const line = this.#spokenFor.get(speaker);
     if (line !== undefined && line.speaker === speaker) this.#end(line, nowMs);
     this.#spokenFor.delete(speaker);
@@ -93,7 +100,7 @@ export class Presence {
     return entries;
   }
 
-  #take(speaker: object, known: Line | undefined, entry: AwarenessEntry, nowMs: number): void {
+  #take(speaker: Speaker, known: Line | undefined, entry: AwarenessEntry, nowMs: number): void {
     const line: Line = known ?? { yjsClientId: entry.yjsClientId, clock: 0, state: GONE, speaker, renewedAtMs: nowMs };
     this.#lines.set(line.yjsClientId, line);
     if (entry.state === GONE) {
@@ -101,7 +108,7 @@ export class Presence {
       return;
     }
     line.clock = entry.clock;
-    line.state = entry.state;
+    line.state = stamped(entry.state, speaker);
     line.speaker = speaker;
     line.renewedAtMs = nowMs;
     this.#spokenFor.set(speaker, line);
@@ -117,6 +124,12 @@ export class Presence {
     line.renewedAtMs = nowMs;
     this.#changed.add(line.yjsClientId);
   }
+}
+
+/** JSON.parse and spread make own members of whatever name, so none of them means anything here. */
+function stamped(state: string, { info }: Speaker): string {
+  const said: unknown = JSON.parse(state);
+  return JSON.stringify({ ...(isJsonObject(said) ? said : {}), actor: info.actor });
 }
 
 function toEntry(line: Line): AwarenessEntry {

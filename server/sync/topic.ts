@@ -17,9 +17,10 @@ import { encodeCommit, encodeEvent } from "../../shared/protocol/server-frames.t
 import { batchOf } from "./connection.ts";
 import type { Batch } from "./connection.ts";
 import { Presence } from "./presence.ts";
+import type { Speaker } from "./presence.ts";
 
 /** A session as its topic and the sync manager see it; session.ts says what each does. */
-export interface Member {
+export interface Member extends Speaker {
   /** Speaks mcm.v1. */
   readonly isExtended: boolean;
   /** Changes of the document. */

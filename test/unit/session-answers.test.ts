@@ -105,7 +105,7 @@ test("[SYNC-4] a client that asks and does not read is not read from until it ha
 
 test("[PRES-3] a client that fell behind hears of those who left meanwhile", async () => {
   const { topic, connection } = join();
-  const visitor = {};
+  const visitor = { info: { actor: "eve" } };
   topic.presence.hear(visitor, [{ yjsClientId: 9, clock: 1, state: "{}" }], 0);
   topic.flush();
   connection.take();

@@ -102,12 +102,12 @@ async function joinStock(): Promise<Member> {
 
 describe("the beginning", () => {
   test("[WIRE-10] a stock client is asked for its state, and sees who is here", () => {
-    topic.presence.hear({}, [{ yjsClientId: 1, clock: 1, state: "{}" }], 0);
+    topic.presence.hear({ info: { actor: "ada" } }, [{ yjsClientId: 1, clock: 1, state: "{}" }], 0);
     const { session, connection } = join(false, false);
     session.start();
     expect(connection.take()).toEqual([
       { type: "sync", step: SYNC.step1, bytes: Y.encodeStateVector(new Map([[7, 3]])) },
-      { type: "awareness", entries: [{ yjsClientId: 1, clock: 1, state: "{}" }] },
+      { type: "awareness", entries: [{ yjsClientId: 1, clock: 1, state: '{"actor":"ada"}' }] },
     ]);
   });
 
@@ -173,7 +173,9 @@ describe("fan-out", () => {
     const { session, connection } = join(false);
     session.receive(encodeAwareness([{ yjsClientId: 9, clock: 1, state: "{}" }]));
     topic.flush();
-    expect(connection.take()).toEqual([{ type: "awareness", entries: [{ yjsClientId: 9, clock: 1, state: "{}" }] }]);
+    expect(connection.take()).toEqual([
+      { type: "awareness", entries: [{ yjsClientId: 9, clock: 1, state: '{"actor":"anonymous"}' }] },
+    ]);
   });
 });
 
@@ -195,7 +197,7 @@ describe("epochs", () => {
   test("[WIRE-21] a stock client gets nothing of the document before its first step 1, presence it does", async () => {
     const { session, connection, service } = join(false);
     topic.publish([publication(5)]);
-    topic.presence.hear({}, [{ yjsClientId: 1, clock: 1, state: "{}" }], 0);
+    topic.presence.hear({ info: { actor: "ada" } }, [{ yjsClientId: 1, clock: 1, state: "{}" }], 0);
     topic.flush();
     expect(connection.take()).toMatchObject([{ type: "awareness" }]);
     session.receive(encodeStep1(EMPTY_VECTOR));
@@ -209,7 +211,7 @@ describe("epochs", () => {
   test("[WIRE-21] nor when it falls behind before that", async () => {
     const { connection, service } = join(false);
     connection.bufferedBytes = LIMITS.outboundBytesMax;
-    topic.presence.hear({}, [{ yjsClientId: 1, clock: 1, state: "{}" }], 0);
+    topic.presence.hear({ info: { actor: "ada" } }, [{ yjsClientId: 1, clock: 1, state: "{}" }], 0);
     topic.flush();
     connection.drain();
     await settle();
