@@ -14,14 +14,16 @@ export interface StockClient {
 export interface StockOptions {
   readonly url: string;
   readonly contextId: string;
-  readonly actor: string;
+  /** A name for itself, on an open server. */
+  readonly actor?: string;
+  readonly token?: string;
   /** A document with content of its own; a new one unless given. */
   readonly doc?: Y.Doc;
 }
 
-export function openStockClient({ url, contextId, actor, doc = new Y.Doc() }: StockOptions): StockClient {
+export function openStockClient({ url, contextId, actor, token, doc = new Y.Doc() }: StockOptions): StockClient {
   const provider = new WebsocketProvider(`${url.replace(/^http/, "ws")}/sync`, contextId, doc, {
-    params: { actor },
+    params: token === undefined ? { actor: actor ?? "anonymous" } : { token },
     // the part of the DOM's class that y-websocket uses is the same in both
     WebSocketPolyfill: WebSocket as unknown as typeof globalThis.WebSocket,
     // two providers in one process would sync past the server

@@ -36,7 +36,13 @@ export function problemResponse(error: unknown, requestId?: string): Response {
     headers: {
       "content-type": "application/problem+json",
       "cache-control": "no-store",
+      // RFC 6750 §3: what kind of proof is wanted, and whether one was there
+      ...(problem.status === 401 ? { "www-authenticate": challengeOf(problem) } : {}),
       ...(isRetryable && problem.retry === "later" ? { "retry-after": String(RETRY_AFTER_S) } : {}),
     },
   });
+}
+
+function challengeOf({ details }: Problem): string {
+  return details?.["rule"] === "missing" ? "Bearer" : 'Bearer error="invalid_token"';
 }
