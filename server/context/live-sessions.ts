@@ -85,6 +85,7 @@ export class LiveSessions {
           refuse: done,
         }),
       retired: () => live.state.clientIds.retired,
+      voids: () => live.state.voids,
       encodeSince: (stateVector) => this.#encodeSince(live, stateVector),
       request: async (method, params) => answer(parseSessionRequest(method, params), leases),
       flushSoon: () => this.#sync.due(topic, session),

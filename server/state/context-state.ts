@@ -88,6 +88,7 @@ export class ContextState implements Present {
   readonly touches: TouchIndex;
   readonly size: SizeGuard;
   readonly locks: LockDesk;
+  readonly #voids: Map<number, number>;
   readonly #clocks: ClockIndex;
   readonly #collected: CollectedPlaces;
   readonly #deletions = new RecentDeletions();
@@ -105,6 +106,7 @@ export class ContextState implements Present {
     fold.apply(tail);
     this.doc = fold.doc;
     this.locks = new LockDesk(fold.locks.list(), monotonicMs);
+    this.#voids = fold.voids;
     this.clientIds = new ClientIds(authorIdOf(nodeClientId, meta), fold.owners, fold.retired);
     this.#seq = head.seq;
     this.#version = head.version;
@@ -129,6 +131,11 @@ export class ContextState implements Present {
 
   get updatedAtMs(): number {
     return this.#updatedAtMs;
+  }
+
+  /** The clock of the first void of each Yjs client id that has some: its author's document may hold what was refused. */
+  get voids(): ReadonlyMap<number, number> {
+    return this.#voids;
   }
 
   /** The schema of the context's type from now on; undefined for none. */
@@ -328,6 +335,7 @@ export class ContextState implements Present {
     this.#rehearsal?.applied(update);
     const { advances, paths } = touch;
     this.clientIds.claim(advances, actor);
+    for (const { client, from } of advances) if (!this.#voids.has(client)) this.#voids.set(client, from);
     this.size.grew(update.byteLength, false);
     this.#seq++;
     const message = error.code;

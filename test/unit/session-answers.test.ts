@@ -24,6 +24,7 @@ function join() {
     applyUpdate: (_update, _source, done) => void settle.push(done),
     encodeSince: () => Promise.resolve(batchOf([])),
     retired: () => new Set(),
+    voids: () => new Map(),
     request: () => Promise.resolve({}),
     flushSoon: () => undefined,
     ended: () => undefined,
