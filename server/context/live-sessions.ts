@@ -92,6 +92,7 @@ export class LiveSessions {
         });
       },
       retired: () => live.state.clientIds.retired,
+      voids: () => live.state.voids,
       encodeSince: (stateVector) => this.#encodeSince(live, stateVector),
       request: async (method, params) => answer(parseSessionRequest(method, params), bearer.caller, leases),
       renew: async (token) => {

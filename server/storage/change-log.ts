@@ -67,6 +67,8 @@ export interface Checkpoint {
   readonly authorSalt: number;
   /** The locks that were held. */
   readonly locks: readonly Lock[];
+  /** Of each Yjs client id of the epoch of which an edit was voided: the clock of the first one. Absent: there are none. */
+  readonly voids?: readonly (readonly [yjsClientId: number, clock: number])[];
   /** `ContextMeta.firstEpoch` of its context: one of a deleted context of the same id is not taken. */
   readonly firstEpoch: number;
 }

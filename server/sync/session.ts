@@ -276,10 +276,15 @@ export class Session implements Member {
     if (!this.isClosed && this.#frames.leave(frame)) this.#send(batchOf([this.#question()]));
   }
 
-  /** Step 1: asks for everything that the client has beyond what was published. */
+  /**
+   * Step 1: asks for everything that the client has beyond what was published, and for what it has in the place of voids:
+   * who did not hear of a refusal holds what was refused, and would not send it again by itself.
+   */
   #question(): Uint8Array {
     this.#frames.asked();
-    return encodeStep1(Y.encodeStateVector(new Map(this.#topic.vector)));
+    const vector = new Map(this.#topic.vector);
+    for (const [client, clock] of this.#port.voids()) if (clock < (vector.get(client) ?? 0)) vector.set(client, clock);
+    return encodeStep1(Y.encodeStateVector(vector));
   }
 
   #resumeReading(): void {
@@ -291,6 +296,8 @@ export class Session implements Member {
   /** A replica that holds what the server refused is wrong for good: the session ends; the SDK is told first what was refused. */
   #refuse(frame: number, error: ServiceError): void {
     if (this.isClosed) return;
+    // what was saved before it is no question for the client
+    this.flushAck();
     if (this.isExtended && isForGood(error))
       this.#send(
         batchOf([encodeRejected({ frame, code: error.code, message: error.message, details: error.details })]),

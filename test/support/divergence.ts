@@ -35,8 +35,6 @@ interface Edit {
 
 interface Party {
   readonly name: string;
-  /** An SDK replica. */
-  readonly isExtended: boolean;
   readonly line: LocalLine;
   readonly edits: Edit[];
   /** Undefined when it is over: its document is nobody's replica any more. */
@@ -153,10 +151,9 @@ class DivergenceWorld {
     if (isLogged) return [];
     // its author is told at which path it was refused
     const seen = this.#wires.filter(({ name, bytes }) => name !== by && bytes.includes(word)).map(({ name }) => name);
-    // of a deleted item its author keeps the key; what it shows is compared with the server
-    const holders = this.#parties.filter(({ name, doc }) => {
+    const holders = this.#parties.filter(({ doc }) => {
       const replica = doc();
-      return name !== by && replica !== undefined && text(Y.encodeStateAsUpdate(replica)).includes(word);
+      return replica !== undefined && text(Y.encodeStateAsUpdate(replica)).includes(word);
     });
     return [
       ...seen.map((name) => `${word} is not in the log and was sent to ${name}`),
@@ -166,10 +163,9 @@ class DivergenceWorld {
   }
 
   *#allEdits(): Generator<JudgedEdit> {
-    // a stock client that was cut off before it heard of a refusal comes back into step, and is not told
-    for (const { name: by, isExtended, edits, doc } of this.#parties)
+    for (const { name: by, edits, doc } of this.#parties)
       for (const { word, isHandedBack } of edits)
-        yield { word, by, isRefused: isHandedBack, isOwed: isExtended && !isHandedBack, isOver: doc() === undefined };
+        yield { word, by, isRefused: isHandedBack, isOwed: !isHandedBack, isOver: doc() === undefined };
     for (const edit of this.#jsonEdits) yield { ...edit, by: "", isOwed: !edit.isRefused, isOver: false };
   }
 
@@ -261,7 +257,6 @@ class DivergenceWorld {
     });
     return {
       name,
-      isExtended: true,
       line,
       edits,
       doc: () => (replica.status === "closed" ? undefined : replica.doc),
@@ -283,7 +278,6 @@ class DivergenceWorld {
     provider.on("closed", () => (isOver = true));
     return {
       name,
-      isExtended: false,
       line,
       edits: [],
       doc: () => (isOver ? undefined : doc),

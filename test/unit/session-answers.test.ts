@@ -25,6 +25,7 @@ function join() {
     encodeSince: () => Promise.resolve(batchOf([])),
     retired: () => new Set(),
     renew: async () => undefined,
+    voids: () => new Map(),
     request: () => Promise.resolve({}),
     flushSoon: () => undefined,
     ended: () => undefined,
