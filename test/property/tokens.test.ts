@@ -12,6 +12,7 @@ import { ManualClock } from "../support/manual-clock.ts";
 import { AUDIENCE, claimsAt, keyPair, SECRET, sign } from "../support/tokens.ts";
 
 const RUNS = 4000;
+const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 const ISSUER = "http://127.0.0.1:9/realm";
 const clock = new ManualClock();
 const audiences = [AUDIENCE];
@@ -49,7 +50,7 @@ async function outcome(verifier: TokenVerifier, token: string): Promise<string> 
 }
 
 const character = fc.oneof(
-  fc.constantFrom(..."ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=+/ \n"),
+  fc.constantFrom(...`${ALPHABET}.=+/ \n`.split("")),
   fc.string({ minLength: 1, maxLength: 1, unit: "binary" }),
 );
 
@@ -94,9 +95,8 @@ describe.each(cases)("a token by %s", (_, verifier, token) => {
   });
 
   test("[AUTH-5] any one character of it counts", async () => {
-    const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     for (let at = 0; at < token.length; at++) {
-      const next = alphabet[(alphabet.indexOf(token[at] ?? "") + 1) % alphabet.length] ?? "A";
+      const next = ALPHABET[(ALPHABET.indexOf(token[at] ?? "") + 1) % ALPHABET.length] ?? "A";
       expect([at, await outcome(verifier, token.slice(0, at) + next + token.slice(at + 1))]).not.toEqual([at, "taken"]);
     }
   });
