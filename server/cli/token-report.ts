@@ -66,7 +66,7 @@ export function reportJson({ header, claims, verdict, refusal }: TokenReport): o
 export function reportText({ claims, verdict, refusal, identity }: TokenReport, nowMs: number, color: Colors): string {
   const { aud, iss, sub, iat, exp, jti, name } = claims;
   const rows: [string, string | undefined][] = [
-    ["subject", name === undefined ? text(sub) : `${text(sub)} (${text(name)})`],
+    ["subject", name === undefined ? text(sub) : `${text(sub) ?? ""} (${text(name) ?? ""})`],
     ["id", text(jti)],
     ["issuer", text(iss)],
     ["audience", Array.isArray(aud) ? aud.map(text).join(" ") : text(aud)],
@@ -102,12 +102,13 @@ function contextsText({ grants }: Identity): string {
   return grants.length === 0 ? others : `${grants.map(grantText).map(safe).join(" ")}, and ${others}`;
 }
 
-function text(value: unknown): string {
-  return safe(typeof value === "string" ? value : (JSON.stringify(value) ?? ""));
+function text(value: unknown): string | undefined {
+  if (value === undefined) return undefined;
+  return safe(typeof value === "string" ? value : JSON.stringify(value));
 }
 
 function time(seconds: unknown, nowMs: number): string | undefined {
-  if (typeof seconds !== "number") return seconds === undefined ? undefined : text(seconds);
+  if (typeof seconds !== "number") return text(seconds);
   const date = new Date(seconds * 1000);
   if (Number.isNaN(date.getTime())) return text(seconds);
   const leftMs = date.getTime() - nowMs;
@@ -122,5 +123,5 @@ function span(ms: number): string {
     ["minutes", 60_000],
   ] as const;
   const [name, size] = units.find(([, unitMs]) => ms >= 2 * unitMs) ?? (["seconds", 1000] as const);
-  return `${Math.floor(ms / size)} ${name}`;
+  return `${Math.round(ms / size)} ${name}`;
 }

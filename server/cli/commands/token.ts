@@ -77,7 +77,7 @@ function addCreate(group: Command, cli: Cli): void {
     )
     .option(
       "--ttl <duration>",
-      `how long it lasts (default ${said(LIMITS.tokenLifetimeMsMax)}, the longest)`,
+      `how long it lasts (default ${said(LIMITS.tokenLifetimeMsDefault)})`,
       duration(1000, LIMITS.tokenLifetimeMsMax),
     )
     .option("--private-key <file>", "PEM file to sign with, for servers with --jwt-public-key")
@@ -106,7 +106,7 @@ function claimsOf({ sub, name, scope, context = [], ttl }: CreateFlags, [audienc
     scopes: scope ?? DEFAULT_SCOPES,
     grants: context,
     ...(name === undefined ? {} : { name }),
-    lifetimeMs: ttl ?? LIMITS.tokenLifetimeMsMax,
+    lifetimeMs: ttl ?? LIMITS.tokenLifetimeMsDefault,
   };
 }
 
