@@ -14,11 +14,12 @@ import { identityOf } from "../security/token-claims.ts";
 import { tokenRefusal } from "../security/token-refusals.ts";
 import { ServiceError } from "../../shared/errors.ts";
 import type { Scope } from "../../shared/permission.ts";
-import type { Identity } from "../state/access/identity.ts";
 import { safe } from "./output.ts";
 import type { Colors } from "./output.ts";
 import { grantText } from "./token-grants.ts";
 import type { TokenKey } from "./token-key.ts";
+
+type Identity = ReturnType<typeof identityOf>;
 
 export interface TokenReport extends DecodedToken {
   /** `unchecked`: nothing is wrong with it, but there was no key to check its signature with. */

@@ -9,7 +9,9 @@ import { runCli } from "../../server/cli/program.ts";
 import { parseConfig } from "../../server/config.ts";
 import { startServer } from "../../server/server.ts";
 import type { RunningServer } from "../../server/server.ts";
+import { TOKEN_RULES } from "../../server/security/token-refusals.ts";
 import { LIMITS } from "../../shared/limits.ts";
+import { read } from "../arch/source.ts";
 import { RecordingLogger } from "../support/recording-logger.ts";
 import { claimsAt, keyPair, OTHER_SECRET, SECRET, sign } from "../support/tokens.ts";
 import { noServer, TestIo } from "./cli-harness.ts";
@@ -403,6 +405,24 @@ describe("revoking tokens", () => {
     const result = await mcm(["token", "revoke", nameless], asRoot());
     expect(result).toMatchObject({ code: 2, err: expect.stringMatching(/no id \(jti\).*--subject/) });
   });
+});
+
+test("[AUTH-4] the page's examples run as they stand, and it names every rule", async () => {
+  const page = read("docs/security.md").text;
+  const [, block = ""] = /```sh\n(.*?)\n```/s.exec(page) ?? [];
+  const [first = "", ...lines] = block.split("\n");
+  expect([first, lines.length]).toEqual(["export MCM_JWT_SECRET=$(openssl rand -base64 48)", 7]);
+  const files: Record<string, string> = {};
+  for (const line of lines) {
+    const [, command = line, direction, path = ""] = /^(.*?)(?: ([<>]) (\S+))?$/.exec(line) ?? [];
+    const args = [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare ?? "");
+    const stdin = direction === "<" ? { "-": files[path] ?? "" } : {};
+    const { code, out } = await mcm(args.slice(1), { MCM_JWT_SECRET: SECRET }, { ...files, ...stdin });
+    expect([line, code]).toEqual([line, 0]);
+    if (direction === ">") files[path] = `${out}\n`;
+  }
+  const rules = [...page.matchAll(/^\| `([a-z-]+)` +\| [^|]*\|$/gm)].flatMap(([, rule = ""]) => rule);
+  expect(rules).toEqual(["missing", ...Object.keys(TOKEN_RULES), "revoked"]);
 });
 
 test("[AUTH-11] a server that was given a secret says it nowhere, whatever it is asked", async () => {
