@@ -152,6 +152,8 @@ export const LIMITS = {
   tokenCharsMax: 8192,
   /** From now to a token's end: a revocation must be kept for as long as its token would live. */
   tokenLifetimeMsMax: 366 * 24 * 60 * 60 * 1000,
+  /** Of a token that is made without saying how long it shall last. */
+  tokenLifetimeMsDefault: 90 * 24 * 60 * 60 * 1000,
   /** Tokens and subjects that are revoked, in memory at once: some 300 bytes each. */
   revocationsMax: 10_000,
   tokenIdCharsMax: 128,

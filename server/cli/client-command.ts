@@ -1,11 +1,14 @@
 /**
- * What all commands that talk to a server have in common: the options --url, --actor and --json, and checks of arguments.
+ * What all commands that talk to a server have in common: the options --url, --actor, --token-file and --json, and
+ * checks of arguments.
  *
  * Not here: the commands.
  */
 import { InvalidArgumentError } from "commander";
 import type { Command } from "commander";
 import { ConfigError } from "../config.ts";
+import { addTokenFileOption, tokenSourceOf } from "./bearer-token.ts";
+import type { TokenFlags } from "./bearer-token.ts";
 import type { CliIo } from "./io.ts";
 import type { Colors } from "./output.ts";
 import { RestClient } from "./rest-client.ts";
@@ -22,17 +25,17 @@ export interface Cli {
   readonly endWith: (code: number) => void;
 }
 
-export interface ClientFlags {
+export interface ClientFlags extends TokenFlags {
   readonly url?: string;
   readonly actor?: string;
   readonly json?: boolean;
 }
 
 export function addClientOptions(command: Command): Command {
-  return command
+  command
     .option("--url <url>", `the server (env MCM_URL, default ${DEFAULT_URL})`, httpUrl)
-    .option("--actor <name>", "who you are (env MCM_ACTOR)")
-    .option("--json", "print JSON, as the server says it");
+    .option("--actor <name>", "who you are, where the server takes your word for it (env MCM_ACTOR)");
+  return addTokenFileOption(command).option("--json", "print JSON, as the server says it");
 }
 
 /** @throws {ConfigError} */
@@ -44,7 +47,11 @@ export function clientOf(cli: Cli, flags: ClientFlags): RestClient {
 export function targetOf({ io }: Cli, flags: ClientFlags): RestTarget {
   const { MCM_URL: url = "", MCM_ACTOR: actor = "" } = io.environment;
   if (url !== "" && !isHttpUrl(url)) throw new ConfigError([`MCM_URL must be an address such as ${DEFAULT_URL}.`]);
-  return { url: withoutSlash(flags.url ?? (url || DEFAULT_URL)), actor: flags.actor ?? (actor || undefined) };
+  return {
+    url: withoutSlash(flags.url ?? (url || DEFAULT_URL)),
+    actor: flags.actor ?? (actor || undefined),
+    token: tokenSourceOf(io, flags),
+  };
 }
 
 /** For commander: a whole number not below `min`. */

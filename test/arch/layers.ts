@@ -160,6 +160,8 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       clock: "all",
       client: "all",
       config: "all",
+      // tokens are made and read without a server
+      security: "all",
       server: "all",
       storage: "all",
       transport: "all",
