@@ -40,8 +40,8 @@ export const LIMITS = {
   headerBytesMax: 16 * 1024,
   /** Entries of a forwarding header that are looked at, from the nearest hop on; no chain of proxies is as long. */
   forwardedHopsMax: 32,
-  /** Bytes of an answer that is not taken are held this long at most, however slowly it is read: 10 MB at 700 kbit/s. */
-  answerMsMax: 120_000,
+  /** What was written of an answer is taken whole in this time, or the connection is cut: 10 MB at 1.4 Mbit/s. */
+  answerMsMax: 60_000,
 
   // --- rates: what one actor may do unless configured otherwise; an address as much as `addressActors` of them --------
   /** WebSockets and live feeds of an actor at once: an agent host with a session for each of its contexts. */

@@ -48,9 +48,12 @@ export const UNLIMITED: RateSettings = {
 export class RateLimiter {
   readonly actors: Accounts;
   readonly addresses: Accounts;
+  /** Whether messages of live sessions need to be counted at all. */
+  readonly boundsMessages: boolean;
 
   constructor(settings: RateSettings, idleMax: number = LIMITS.ratedIdleMax) {
     const { actorConnectionsMax, addressConnectionsMax, actorOpsPerS, actorFramesPerS, actorBytesPerS } = settings;
+    this.boundsMessages = actorOpsPerS + actorFramesPerS + actorBytesPerS > 0;
     const rates = (of: (perS: number) => Rate) => ({
       ops: of(actorOpsPerS),
       frames: of(actorFramesPerS),
