@@ -20,7 +20,6 @@ import type { Clock } from "../../clock.ts";
 import type { SessionOpener, SessionOptions } from "../../context-service.ts";
 import type { Logger } from "../../monitor/logger.ts";
 import type { Authenticate } from "../../security/authenticate.ts";
-import type { Identity } from "../../state/access/identity.ts";
 import type { Session } from "../../sync/session.ts";
 import type { Gate, Meter, Peer } from "../gate.ts";
 import { WebSocketConnection } from "./websocket-connection.ts";
@@ -106,7 +105,7 @@ export class LiveConnection {
     for (const countOff of this.#held.splice(0)) countOff();
   }
 
-  async #identify(request: IncomingMessage, query: URLSearchParams): Promise<Identity> {
+  async #identify(request: IncomingMessage, query: URLSearchParams): ReturnType<Authenticate> {
     const { authenticate, gate } = this.#parts;
     try {
       return await authenticate({ headers: request.headers, query });
