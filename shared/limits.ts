@@ -243,6 +243,8 @@ export const LIMITS = {
    */
   presencePerS: 30,
   presenceBurst: 30,
+  /** All states of a context: 20,000 small ones, or 250 full ones. Who comes to a full context is not shown. */
+  presenceContextBytesMax: 4 * 1024 * 1024,
   /** y-protocols' own timeout: a state not renewed for 30 s is gone. */
   presenceTtlMs: 30_000,
   /** Awareness entries of one frame: a client may only speak for itself. */

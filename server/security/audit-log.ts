@@ -16,9 +16,9 @@ import type { JsonObject } from "../../shared/json.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type { Limits } from "../../shared/limits.ts";
 import type { Clock } from "../clock.ts";
+import { TokenBucket } from "../state/token-bucket.ts";
 import { AuditStore, auditId, entryOf, firstIdAt } from "./audit-store.ts";
 import type { AuditRecord, AuditRecords, AuditWrite } from "./audit-store.ts";
-import { Bucket } from "./rate-limiter.ts";
 
 /** What those who have something to record need. */
 export interface AuditRecorder {
@@ -62,7 +62,7 @@ export class AuditLog implements AuditRecorder {
   readonly #waiting: Record<AuditOutcome, number> = { done: 0, denied: 0 };
   /** By what makes denials alike, oldest first. */
   readonly #windows = new Map<string, Window>();
-  readonly #budgets: Readonly<Record<AuditOutcome, Bucket>>;
+  readonly #budgets: Readonly<Record<AuditOutcome, TokenBucket>>;
   readonly #suppressed: Record<AuditOutcome, number> = { done: 0, denied: 0 };
   #cancelFlush: (() => void) | undefined;
   #cancelTick: (() => void) | undefined;
@@ -76,7 +76,7 @@ export class AuditLog implements AuditRecorder {
     this.#limits = limits;
     this.#run = clock.randomUint32();
     const rate = { perS: limits.auditEntriesPerS, burst: limits.auditBurst };
-    const newBudget = () => new Bucket(rate, clock.monotonicMs());
+    const newBudget = () => new TokenBucket(rate, clock.monotonicMs());
     this.#budgets = { done: newBudget(), denied: newBudget() };
   }
 

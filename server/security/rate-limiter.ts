@@ -11,16 +11,11 @@
  * Not here: who is an actor or an address (server/transport/gate.ts), what happens to those who do too much.
  */
 import { LIMITS } from "../../shared/limits.ts";
+import { TokenBucket } from "../state/token-bucket.ts";
+import type { Rate } from "../state/token-bucket.ts";
 
 export type Measure = "connects" | "ops" | "frames" | "bytes";
 export type Holding = "sockets" | "connections";
-
-export interface Rate {
-  readonly perS: number;
-  readonly burst: number;
-  /** Debt beyond it is forgiven: one of many behind an address must not stop the others for long. */
-  readonly debtMax?: number;
-}
 
 export interface Quota {
   readonly rates: Readonly<Record<Measure, Rate>>;
@@ -137,7 +132,7 @@ export class Account {
   readonly #quota: Quota;
   readonly #onTurn: (account: Account) => void;
   readonly #held: Record<Holding, number> = { sockets: 0, connections: 0 };
-  readonly #buckets = new Map<Measure, Bucket>();
+  readonly #buckets = new Map<Measure, TokenBucket>();
 
   /** `onTurn` is told when the first thing is opened and when the last one is closed. */
   constructor(quota: Quota, onTurn: (account: Account) => void) {
@@ -177,50 +172,11 @@ export class Account {
     return this.#bucket(measure, nowMs)?.spend(cost, nowMs) ?? 0;
   }
 
-  #bucket(measure: Measure, nowMs: number): Bucket | undefined {
+  #bucket(measure: Measure, nowMs: number): TokenBucket | undefined {
     const rate = this.#quota.rates[measure];
     if (rate.perS <= 0) return undefined;
     let bucket = this.#buckets.get(measure);
-    if (bucket === undefined) this.#buckets.set(measure, (bucket = new Bucket(rate, nowMs)));
+    if (bucket === undefined) this.#buckets.set(measure, (bucket = new TokenBucket(rate, nowMs)));
     return bucket;
-  }
-}
-
-/** A token bucket: `burst` at first and at most, `perS` more each second. Counts in thousandths, one a millisecond for each `perS`. */
-export class Bucket {
-  readonly #rate: Rate;
-  #level: number;
-  #atMs: number;
-
-  constructor(rate: Rate, nowMs: number) {
-    this.#rate = rate;
-    this.#level = rate.burst * 1000;
-    this.#atMs = nowMs;
-  }
-
-  take(cost: number, nowMs: number): number {
-    this.#refill(nowMs);
-    // what costs more than there can ever be is had for all that there can be
-    const due = Math.min(cost, this.#rate.burst) * 1000;
-    if (this.#level < due) return this.#msUntil(due);
-    this.#level -= due;
-    return 0;
-  }
-
-  spend(cost: number, nowMs: number): number {
-    const { debtMax = Infinity } = this.#rate;
-    this.#refill(nowMs);
-    this.#level = Math.max(this.#level - cost * 1000, -debtMax * 1000);
-    return this.#level >= 0 ? 0 : this.#msUntil(0);
-  }
-
-  #refill(nowMs: number): void {
-    const { perS, burst } = this.#rate;
-    this.#level = Math.min(burst * 1000, this.#level + (nowMs - this.#atMs) * perS);
-    this.#atMs = nowMs;
-  }
-
-  #msUntil(level: number): number {
-    return Math.ceil((level - this.#level) / this.#rate.perS);
   }
 }
