@@ -16,6 +16,7 @@ import type { ContextId } from "../shared/ids.ts";
 import type { Scope } from "../shared/permission.ts";
 import type {
   AccessService,
+  AuditService,
   Caller,
   ChangeOutcome,
   ChangeRequest,
@@ -64,7 +65,7 @@ export class AccessGuard implements Service, SessionOpener {
 
   constructor(inner: Inner, server: ServerService) {
     this.#inner = inner;
-    this.server = { tokens: this.#guardTokens(server.tokens) };
+    this.server = { tokens: this.#guardTokens(server.tokens), audit: this.#guardAudit(server.audit) };
     this.history = this.#guardHistory(inner.history);
     this.conflicts = this.#guardConflicts(inner.conflicts);
     this.types = this.#guardTypes(inner.types);
@@ -169,6 +170,10 @@ export class AccessGuard implements Service, SessionOpener {
       revoke: (caller, request) => this.#asServerAdmin(caller, () => inner.revoke(caller, request)),
       revocations: (caller) => this.#asServerAdmin(caller, () => inner.revocations(caller)),
     };
+  }
+
+  #guardAudit(inner: AuditService): AuditService {
+    return { list: (caller, query) => this.#asServerAdmin(caller, () => inner.list(caller, query)) };
   }
 
   async #may<Result>(caller: Caller, id: ContextId, need: Need, task: () => Promise<Result>): Promise<Result> {

@@ -7,6 +7,7 @@
 import { once } from "node:events";
 import type { Server } from "node:http";
 import { LIMITS } from "../shared/limits.ts";
+import { PRODUCT_VERSION } from "../shared/protocol/version.ts";
 import { AccessGuard } from "./access-guard.ts";
 import { systemClock } from "./clock.ts";
 import type { Clock } from "./clock.ts";
@@ -16,7 +17,9 @@ import { HistoryManager } from "./history/history-manager.ts";
 import { HistoryThread } from "./history/history-runner.ts";
 import { createLogger } from "./monitor/logger.ts";
 import type { Logger } from "./monitor/logger.ts";
+import { AuditLog } from "./security/audit-log.ts";
 import { createVerifier } from "./security/create-verifier.ts";
+import { RateLimiter } from "./security/rate-limiter.ts";
 import { Revocations } from "./security/revocations.ts";
 import { SecurityManager } from "./security/security-manager.ts";
 import type { TokenVerifier } from "./security/token-verifier.ts";
@@ -25,8 +28,11 @@ import { openChangeLog } from "./storage/log/open-change-log.ts";
 import { StorageManager } from "./storage/storage-manager.ts";
 import { SyncManager } from "./sync/sync-manager.ts";
 import { TypeManager } from "./types/type-manager.ts";
+import { Gate } from "./transport/gate.ts";
+import { peerAddresses } from "./transport/peer-address.ts";
 import { createRestApp } from "./transport/rest/app.ts";
 import { createHttpServer } from "./transport/rest/http-server.ts";
+import type { ConnectionLimits } from "./transport/rest/http-server.ts";
 import { RecreationPool } from "./use-cases/recreation-pool.ts";
 import { WebSocketEndpoint } from "./transport/websocket/websocket-server.ts";
 
@@ -40,11 +46,13 @@ export interface RunningServer {
 interface Parts {
   readonly clock?: Clock;
   readonly logger?: Logger;
+  /** Of connections, for tests that cannot wait as long as people can. */
+  readonly limits?: ConnectionLimits;
 }
 
 /** @throws {ServiceError} DATA_DIR_LOCKED, DATA_DAMAGED, DATA_FORMAT_NEWER; Node's error when the port is taken */
 export async function startServer(config: Config, parts: Parts = {}): Promise<RunningServer> {
-  const { clock = systemClock, logger = createLogger({ level: config.logLevel }) } = parts;
+  const { clock = systemClock, logger = createLogger({ level: config.logLevel }), limits = LIMITS } = parts;
   const log = openChangeLog(config, clock);
   const storage = new StorageManager({ log, clock, logger, retention: policyOf(config) });
   await storage.start();
@@ -55,17 +63,20 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
   const contexts = new ContextManager({ clock, logger, storage, sync, history, types, recreator });
   const tokens = new Revocations({ records: storage, clock, onRevoked: (isMeant) => contexts.readers.revoke(isMeant) });
   const security = new SecurityManager({ verifier: verifierOf(config, clock, logger), tokens });
-  const service = new AccessGuard(contexts, { tokens });
-  const { allowedHosts } = config;
+  const audit = new AuditLog({ records: storage, clock, logger });
+  const service = new AccessGuard(contexts, { tokens, audit: { list: (_caller, query) => audit.list(query) } });
   const { authenticate, verify } = security;
-  const edge = { service, clock, logger, authenticate, allowedHosts };
-  const http = createHttpServer(createRestApp(edge));
+  const gate = gateOf(config, clock, audit);
+  const edge = { service, clock, logger, authenticate, gate };
+  const http = createHttpServer(createRestApp(edge), { gate, clock, limits });
   const webSockets = new WebSocketEndpoint({ ...edge, ...(verify === undefined ? {} : { verify }) });
   webSockets.attach(http);
   sync.start();
   contexts.start();
+  audit.start();
 
   const close = async (): Promise<void> => {
+    audit.record({ action: "server.stop", outcome: "done" });
     const closed = once(http, "close");
     http.close();
     await contexts.close();
@@ -75,13 +86,16 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
     await Promise.race([closed, new Promise<void>((resolve) => clock.setTimer(LIMITS.closeGraceMs, resolve))]);
     webSockets.close();
     http.closeAllConnections();
+    await audit.close();
     await storage.close();
   };
   try {
     await types.load();
     await tokens.load();
     if (config.types !== undefined) await types.loadFolder(config.types);
-    return { url: await listen(http, config), close: onlyOnce(close) };
+    const url = await listen(http, config);
+    audit.record({ action: "server.start", outcome: "done", detail: { version: PRODUCT_VERSION } });
+    return { url, close: onlyOnce(close) };
   } catch (error) {
     await close();
     throw error;
@@ -91,6 +105,12 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
 function verifierOf({ auth }: Config, clock: Clock, logger: Logger): TokenVerifier | undefined {
   const onIssuerFailure = (error: unknown): void => logger.error("the identity provider cannot be asked", { error });
   return createVerifier(auth, { clock, onIssuerFailure });
+}
+
+function gateOf({ allowedHosts, edges }: Config, clock: Clock, audit: AuditLog): Gate {
+  const { rates, trustedProxies, allowedOrigins } = edges;
+  const peers = peerAddresses(trustedProxies);
+  return new Gate({ clock, audit, limiter: new RateLimiter(rates), peers, allowedHosts, allowedOrigins });
 }
 
 async function listen(http: Server, { host, port }: Config): Promise<string> {

@@ -57,6 +57,7 @@ export class Session implements Member {
   #isCurrent: boolean;
   #requests = 0;
   #lastSentAtMs = 0;
+  #isPresenceOwed = false;
   #owedAck: { frames: number; version: number } | undefined;
 
   constructor(info: SessionInfo, topic: Topic, connection: Connection, port: SessionPort) {
@@ -130,11 +131,14 @@ export class Session implements Member {
     this.#send(batch);
   }
 
-  /** Sends the ack that is owed, one for all frames that were settled together. */
-  flushAck(): void {
+  /** Sends the ack that is owed, one for all frames that were settled together, and who is here, once however often it asked. */
+  flushOwn(): void {
     const owed = this.#owedAck;
     this.#owedAck = undefined;
     if (owed !== undefined && !this.isClosed) this.#send(batchOf([encodeAck(owed)]));
+    if (!this.#isPresenceOwed) return;
+    this.#isPresenceOwed = false;
+    this.tell(batchOf([encodeAwareness(this.#topic.presence.all())]));
   }
 
   /** Called now and then: keeps the line alive, ends a receiver that stays behind. */
@@ -166,7 +170,7 @@ export class Session implements Member {
   endEpoch(): void {
     if (this.isClosed) return;
     if (!this.isExtended) return this.end(oldEpoch());
-    this.flushAck();
+    this.flushOwn();
     this.#connection.close(
       ERRORS.STORE_UNAVAILABLE.closeCode,
       new ServiceError("EPOCH_CHANGED", "The context was compacted. Connect again.").closeReason,
@@ -197,7 +201,8 @@ export class Session implements Member {
         return;
       }
       case "query-awareness":
-        this.#send(batchOf([encodeAwareness(this.#topic.presence.all())]));
+        this.#isPresenceOwed = true;
+        this.#port.flushSoon();
         return;
       case "request":
         this.#request(frame.id, frame.method, frame.params);

@@ -1,5 +1,6 @@
 /** A ContextManager on a gated memory log, and sessions on recorded connections: the service without sockets and disk. */
 import * as Y from "yjs";
+import { AuditLog } from "../../server/security/audit-log.ts";
 import { parseContextId } from "../../shared/ids.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
@@ -37,6 +38,7 @@ export interface ServiceRig {
   readonly log: GatedLog;
   readonly logger: RecordingLogger;
   readonly storage: StorageManager;
+  readonly audit: AuditLog;
 }
 
 export async function startService(
@@ -59,7 +61,9 @@ export async function startService(
     recreator,
   });
   const tokens = new Revocations({ records: storage, clock, onRevoked: (isMeant) => service.readers.revoke(isMeant) });
-  return { service, guard: new AccessGuard(service, { tokens }), log, logger, storage };
+  const audit = new AuditLog({ records: storage, clock });
+  const guard = new AccessGuard(service, { tokens, audit: { list: (_caller, query) => audit.list(query) } });
+  return { service, guard, audit, log, logger, storage };
 }
 
 export async function startPlan(data: JsonObject = {}): Promise<ServiceRig> {

@@ -98,7 +98,7 @@ async function guarded(...grants: readonly Grant[]): Promise<AccessGuard> {
   const rig = await startService();
   await rig.service.create(caller("creator"), { id: PLAN });
   await rig.service.access.setAcl(caller("creator"), PLAN, { grants });
-  return new AccessGuard(doingNothing(rig.service), { tokens: idle() });
+  return new AccessGuard(doingNothing(rig.service), { tokens: idle(), audit: idle() });
 }
 
 function idle<Group extends object>(): Group {

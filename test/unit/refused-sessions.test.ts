@@ -69,7 +69,7 @@ describe("[VOID-2] a topic", () => {
     stock.connection.take();
     extended.connection.take();
     topic.publish([entry("change", 7, 5), entry("change", 8, 6), entry("void", 9, 6), entry("change", 10, 7)]);
-    topic.flush();
+    topic.flush(0);
     expect(stock.connection.take().map(shapeOf)).toEqual(["update 7", "update 8", "update 9", "update 10"]);
     expect(extended.connection.take().map(shapeOf)).toEqual(["commit 5,6", "update 9", "commit 7"]);
     expect([topic.version, topic.vector.get(9)]).toEqual([7, 10]);
@@ -80,11 +80,11 @@ describe("[VOID-2] a topic", () => {
     connection.take();
     // what it began with is at seq 6: the void after it has the same version and is news, the one before is not
     topic.publish([entry("void", 5, 4), entry("change", 6, 4), entry("void", 7, 4)]);
-    topic.flush();
+    topic.flush(0);
     topic.publish([entry("void", 8, 4), entry("change", 9, 5)]);
-    topic.flush();
+    topic.flush(0);
     topic.publish([entry("void", 10, 5)]);
-    topic.flush();
+    topic.flush(0);
     expect(connection.take().map(shapeOf)).toEqual(["update 7", "update 8", "commit 5", "update 10"]);
     expect(topic.version).toBe(5);
   });
@@ -93,7 +93,7 @@ describe("[VOID-2] a topic", () => {
     const { connection, session } = join(true);
     connection.take();
     topic.publish([entry("change", 7, 5, session), entry("void", 8, 5, session)]);
-    topic.flush();
+    topic.flush(0);
     expect(connection.take().map(shapeOf)).toEqual(["commit 5"]);
   });
 
@@ -103,7 +103,7 @@ describe("[VOID-2] a topic", () => {
     connection.take();
     connection.bufferedBytes = Number.MAX_SAFE_INTEGER;
     topic.publish([entry("void", 7, 4)]);
-    topic.flush();
+    topic.flush(0);
     expect(connection.take()).toEqual([]);
     expect(topic.vector.get(9)).toBe(7);
   });

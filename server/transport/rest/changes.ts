@@ -31,7 +31,10 @@ async function list({ service, ...parts }: RestParts, call: Call): Promise<Respo
     }
     const since = await feedStart(service, call, { id, since: from.since });
     const follow = (signal: AbortSignal) => service.follow(caller, id, { since, signal, ...filter });
-    return eventStream(eventFeed({ clock: parts.clock, since, follow, onError: parts.onFeedError, cut: call.cut }));
+    const onEnd = call.hold();
+    return eventStream(
+      eventFeed({ clock: parts.clock, since, follow, onError: parts.onFeedError, onEnd, cut: call.cut }),
+    );
   }
   const page = await service.changes(caller, id, {
     ...from,

@@ -26,11 +26,13 @@ interface EventFeedOptions {
   readonly since: number;
   readonly follow: (signal: AbortSignal) => AsyncIterable<ChangeRecord>;
   readonly onError: (error: unknown) => void;
+  /** Told when the feed is over; perhaps several times. */
+  readonly onEnd: () => void;
   /** Ends the connection of a client that takes nothing: what is queued for it can't be ended any other way. */
   readonly cut: () => void;
 }
 
-export function eventFeed({ clock, since, follow, onError, cut }: EventFeedOptions): ReadableStream<Uint8Array> {
+export function eventFeed({ clock, since, follow, onError, onEnd, cut }: EventFeedOptions): ReadableStream<Uint8Array> {
   const ended = new AbortController();
   const changes = follow(ended.signal)[Symbol.asyncIterator]();
   const encoder = new TextEncoder();
@@ -40,6 +42,7 @@ export function eventFeed({ clock, since, follow, onError, cut }: EventFeedOptio
   const end = (): void => {
     cancelTimer();
     ended.abort();
+    onEnd();
     // A generator that waits at its yield sees no signal; one that waits for a change is ended by the signal first.
     void changes.return?.().catch(onError);
   };
