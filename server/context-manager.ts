@@ -20,6 +20,7 @@ import { changeFeed } from "./context/change-feed.ts";
 import type { FeedRequest } from "./context/change-feed.ts";
 import type { Clock } from "./clock.ts";
 import type { ContextAccess, Glance, PlannedChange } from "./context-access.ts";
+import type { AccessAudit } from "./context/access-audit.ts";
 import { AccessWatch } from "./context/access-watch.ts";
 import { ConflictThinning } from "./context/conflict-thinning.ts";
 import { firstState } from "./context/first-state.ts";
@@ -83,6 +84,7 @@ interface ContextManagerOptions {
   readonly history: HistoryManager;
   readonly types: TypeManager;
   readonly recreator: Recreator;
+  readonly audit: AccessAudit;
 }
 
 /** A write without what the context's turn gives it. */
@@ -116,7 +118,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   #cancelUnload: (() => void) | undefined;
 
   constructor(options: ContextManagerOptions) {
-    const { clock, storage, sync, history, types, recreator } = options;
+    const { clock, storage, sync, history, types, recreator, audit } = options;
     this.#clock = clock;
     this.#storage = storage;
     this.#sync = sync;
@@ -146,7 +148,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       drop,
     });
     const clientIds = new ClientIdPool(storage);
-    this.#sessions = new LiveSessions({ clock, sync, state: this.#state, clientIds, watch: this.readers });
+    this.#sessions = new LiveSessions({ clock, sync, state: this.#state, clientIds, watch: this.readers, audit });
     const compaction = new Compaction(new Recreation({ ...options, state: this.#state, drop }), recreator);
     this.history = new HistoryUseCases({
       access: this,

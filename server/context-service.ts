@@ -6,7 +6,7 @@
  *
  * Not here: live sessions (SessionOpener below is all of them that a transport sees), REST shapes (shared/protocol/rest.ts).
  */
-import type { AuditEntry, AuditQuery } from "../shared/audit.ts";
+import type { AuditEntry, AuditEvent, AuditQuery } from "../shared/audit.ts";
 import type { ChangeOrigin, ChangeRecord, JsonOp, VersionScope } from "../shared/change.ts";
 import type { Conflict, ConflictStatus } from "../shared/conflict.ts";
 import type { ContextType, TypeReport } from "../shared/context-type.ts";
@@ -27,6 +27,8 @@ export interface Caller {
   readonly origin: ChangeOrigin;
   /** Of a live session: the locks that it takes. */
   readonly leases?: SessionLeases;
+  /** Where from, and under which id the server's log has it; for the audit log. */
+  readonly via?: Pick<AuditEvent, "address" | "requestId" | "sessionId">;
 }
 
 export interface NewContext {

@@ -8,11 +8,14 @@ import { once } from "node:events";
 import type { Server } from "node:http";
 import { LIMITS } from "../shared/limits.ts";
 import { PRODUCT_VERSION } from "../shared/protocol/version.ts";
+import type { AuditQuery } from "../shared/audit.ts";
 import { AccessGuard } from "./access-guard.ts";
 import { systemClock } from "./clock.ts";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { ContextManager } from "./context-manager.ts";
+import type { Caller } from "./context-service.ts";
+import { AccessAudit } from "./context/access-audit.ts";
 import { HistoryManager } from "./history/history-manager.ts";
 import { HistoryThread } from "./history/history-runner.ts";
 import { createLogger } from "./monitor/logger.ts";
@@ -60,23 +63,25 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
   const history = new HistoryManager({ log: storage, clock, runner: new HistoryThread() });
   const recreator = new RecreationPool();
   const sync = new SyncManager(clock);
-  const contexts = new ContextManager({ clock, logger, storage, sync, history, types, recreator });
+  const auditLog = new AuditLog({ records: storage, clock, logger });
+  const audit = new AccessAudit(auditLog);
+  const contexts = new ContextManager({ clock, logger, storage, sync, history, types, recreator, audit });
   const tokens = new Revocations({ records: storage, clock, onRevoked: (isMeant) => contexts.readers.revoke(isMeant) });
   const security = new SecurityManager({ verifier: verifierOf(config, clock, logger), tokens });
-  const audit = new AuditLog({ records: storage, clock, logger });
-  const service = new AccessGuard(contexts, { tokens, audit: { list: (_caller, query) => audit.list(query) } });
+  const server = { tokens, audit: { list: (_caller: Caller, query: AuditQuery) => auditLog.list(query) } };
+  const service = new AccessGuard(contexts, server, audit);
   const { authenticate, verify } = security;
-  const gate = gateOf(config, clock, audit);
+  const gate = gateOf(config, clock, auditLog);
   const edge = { service, clock, logger, authenticate, gate };
   const http = createHttpServer(createRestApp(edge), { gate, clock, limits });
   const webSockets = new WebSocketEndpoint({ ...edge, ...(verify === undefined ? {} : { verify }) });
   webSockets.attach(http);
   sync.start();
   contexts.start();
-  audit.start();
+  auditLog.start();
 
   const close = async (): Promise<void> => {
-    audit.record({ action: "server.stop", outcome: "done" });
+    auditLog.record({ action: "server.stop", outcome: "done" });
     const closed = once(http, "close");
     http.close();
     await contexts.close();
@@ -86,7 +91,7 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
     await Promise.race([closed, new Promise<void>((resolve) => clock.setTimer(LIMITS.closeGraceMs, resolve))]);
     webSockets.close();
     http.closeAllConnections();
-    await audit.close();
+    await auditLog.close();
     await storage.close();
   };
   try {
@@ -94,7 +99,7 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
     await tokens.load();
     if (config.types !== undefined) await types.loadFolder(config.types);
     const url = await listen(http, config);
-    audit.record({ action: "server.start", outcome: "done", detail: { version: PRODUCT_VERSION } });
+    auditLog.record({ action: "server.start", outcome: "done", detail: { version: PRODUCT_VERSION } });
     return { url, close: onlyOnce(close) };
   } catch (error) {
     await close();

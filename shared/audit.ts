@@ -18,6 +18,19 @@ export const AUDIT_ACTIONS = {
   "request.authenticate": "Who called did not say who they are, or could not prove it.",
   "request.size": "A request or message was larger than its limit.",
   "request.rate": "An address or an actor asked for more than its rate.",
+  "context.enter": "Somebody asked for a context that they may not read, or for what their role in it does not allow.",
+  "context.write": "Somebody wrote, or would lock, where they may not.",
+  "context.leave":
+    "What was open ended because the right to it did: the token's time, a revocation, a new access list.",
+  "context.delete": "A context was deleted with its history.",
+  "context.compact": "A context's document was recreated without what was deleted.",
+  "context.acl": "A context's access list was replaced.",
+  "checkpoint.forget": "A named version was forgotten.",
+  "lock.force": "Somebody else's lock was released by force.",
+  "server.enter": "Somebody asked for what only admins of the server may do, or a scope was missing.",
+  "type.put": "A type was registered, or its schema replaced.",
+  "type.delete": "A type was deleted.",
+  "token.revoke": "A token, or all of a subject, was revoked.",
   "audit.suppress": "More entries came than are written; these were only counted.",
 } as const satisfies Record<string, string>;
 export type AuditAction = keyof typeof AUDIT_ACTIONS;

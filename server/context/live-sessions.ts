@@ -8,6 +8,7 @@
  * Not here: what a session says (sync/session.ts), what its requests do (session-requests.ts).
  */
 import * as Y from "yjs";
+import type { AuditAction } from "../../shared/audit.ts";
 import { ServiceError } from "../../shared/errors.ts";
 import type { Json } from "../../shared/json.ts";
 import type { Clock } from "../clock.ts";
@@ -25,6 +26,7 @@ import { SessionLeases } from "../sync/session-leases.ts";
 import type { SessionInfo, SessionPort } from "../sync/session-port.ts";
 import { StateEncodings } from "../sync/state-encodings.ts";
 import type { SyncManager } from "../sync/sync-manager.ts";
+import type { AccessAudit } from "./access-audit.ts";
 import type { AccessWatch } from "./access-watch.ts";
 import type { PendingWrite } from "./write-path.ts";
 
@@ -36,6 +38,7 @@ interface LiveSessionsOptions {
   readonly state: StateManager<PendingWrite>;
   readonly clientIds: ClientIdPool;
   readonly watch: AccessWatch;
+  readonly audit: AccessAudit;
 }
 
 /** Carries a request out for `caller`, who is whoever the session's newest token says. */
@@ -47,14 +50,16 @@ export class LiveSessions {
   readonly #state: StateManager<PendingWrite>;
   readonly #clientIds: ClientIdPool;
   readonly #watch: AccessWatch;
+  readonly #audit: AccessAudit;
   readonly #encodings = new WeakMap<Live, StateEncodings>();
 
-  constructor({ clock, sync, state, clientIds, watch }: LiveSessionsOptions) {
+  constructor({ clock, sync, state, clientIds, watch, audit }: LiveSessionsOptions) {
     this.#clock = clock;
     this.#sync = sync;
     this.#state = state;
     this.#clientIds = clientIds;
     this.#watch = watch;
+    this.#audit = audit;
   }
 
   /**
@@ -80,6 +85,10 @@ export class LiveSessions {
     };
     const leases = new SessionLeases();
     const bearer: Bearer = { caller };
+    const denied = (action: AuditAction, error: unknown): void => {
+      const via = { ...caller.via, sessionId: info.id };
+      this.#audit.denied({ ...bearer.caller, via }, { action, contextId: live.id }, error);
+    };
     const port: SessionPort = {
       applyUpdate: (update, source, done) => {
         const { identity } = bearer.caller;
@@ -88,13 +97,22 @@ export class LiveSessions {
           write: { kind: "update", actor: info.actor, identity, update, source: info, leases, ...source },
           author: session,
           settle: done,
-          refuse: done,
+          refuse: (error) => {
+            denied("context.write", error);
+            done(error);
+          },
         });
       },
       retired: () => live.state.clientIds.retired,
       voids: () => live.state.voids,
       encodeSince: (stateVector) => this.#encodeSince(live, stateVector),
-      request: async (method, params) => answer(parseSessionRequest(method, params), bearer.caller, leases),
+      request: async (method, params) => {
+        const request = parseSessionRequest(method, params);
+        return answer(request, bearer.caller, leases).catch((error: unknown) => {
+          denied("context.write", error);
+          throw error;
+        });
+      },
       renew: async (token) => {
         const identity = await options.verify?.(token);
         if (identity !== undefined) watched.renew(renewed(bearer, identity));
@@ -109,7 +127,10 @@ export class LiveSessions {
       nowMs: () => this.#clock.monotonicMs(),
     };
     const session = new Session(info, topic, options.connection, port);
-    const watched = this.#watch.watch(live.meta, caller.identity, (error) => session.end(error));
+    const watched = this.#watch.watch(live.meta, caller.identity, (error) => {
+      denied("context.leave", error);
+      session.end(error);
+    });
     this.#sync.join(topic, session);
     return this.#started(live, session);
   }
@@ -122,7 +143,8 @@ export class LiveSessions {
   }
 
   /** May the caller enter? If so, an id that it may write under, if there is one to use again. @throws {ServiceError} CONTEXT_NOT_FOUND */
-  async #admitted(live: Live, { identity }: Caller, { isExtended }: SessionOptions): Promise<number | undefined> {
+  async #admitted(live: Live, caller: Caller, { isExtended }: SessionOptions): Promise<number | undefined> {
+    const { identity } = caller;
     try {
       const { mayRead, mayWrite } = accessTo(live.meta, identity);
       if (!mayRead) throw contextNotFound();
@@ -133,6 +155,7 @@ export class LiveSessions {
       return id;
     } catch (error) {
       this.#state.release(live);
+      this.#audit.denied(caller, { action: "context.enter", contextId: live.id }, error);
       throw error;
     }
   }

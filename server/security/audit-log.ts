@@ -3,7 +3,7 @@
  *
  * Invariants (AUDIT):
  *  1. `record` never throws and never waits. What it takes is written in batches, in order, and again after a failed write.
- *  2. Denials alike (actor, address, action, code, context) within `auditWindowMs` are one entry, whose count is written when that
+ *  2. Denials alike (actor, address, action, code, context, paths) within `auditWindowMs` are one entry, whose count is written when that
  *     time is over. Deeds are never joined.
  *  3. Entries a second, entries that wait, and counts under way are bounded, of deeds and denials each; what is beyond is
  *     counted in an entry `audit.suppress`.
@@ -244,8 +244,8 @@ export class AuditLog implements AuditRecorder {
   }
 }
 
-function likenessOf({ actor, address, action, code, contextId }: AuditEvent): string {
-  return JSON.stringify([actor, address, action, code, contextId]);
+function likenessOf({ actor, address, action, code, contextId, paths }: AuditEvent): string {
+  return JSON.stringify([actor, address, action, code, contextId, paths]);
 }
 
 function fits(value: JsonObject, { actor, action, contextId }: AuditFilter): boolean {

@@ -302,7 +302,7 @@ export class Session implements Member {
   #refuse(frame: number, error: ServiceError): void {
     if (this.isClosed) return;
     // what was saved before it is no question for the client
-    this.flushAck();
+    this.flushOwn();
     if (this.isExtended && isForGood(error))
       this.#send(
         batchOf([encodeRejected({ frame, code: error.code, message: error.message, details: error.details })]),

@@ -5,10 +5,12 @@ import { parseContextId } from "../../shared/ids.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
 import { encodeUpdate } from "../../shared/protocol/frames.ts";
+import type { AuditQuery } from "../../shared/audit.ts";
 import { AccessGuard } from "../../server/access-guard.ts";
 import { systemClock } from "../../server/clock.ts";
 import type { Clock } from "../../server/clock.ts";
 import { ContextManager } from "../../server/context-manager.ts";
+import { AccessAudit } from "../../server/context/access-audit.ts";
 import type { Caller, SessionOptions } from "../../server/context-service.ts";
 import { HistoryManager } from "../../server/history/history-manager.ts";
 import { InlineHistory } from "../../server/history/history-runner.ts";
@@ -51,6 +53,8 @@ export async function startService(
   const storage = new StorageManager({ log, clock, logger, checkpoints: new InlineCheckpointBuilder() });
   await storage.start();
   const types = new TypeManager({ storage, clock });
+  const audit = new AuditLog({ records: storage, clock });
+  const told = new AccessAudit(audit);
   const service = new ContextManager({
     clock,
     logger,
@@ -59,10 +63,11 @@ export async function startService(
     sync: new SyncManager(clock),
     history: new HistoryManager({ log: storage, clock, runner }),
     recreator,
+    audit: told,
   });
   const tokens = new Revocations({ records: storage, clock, onRevoked: (isMeant) => service.readers.revoke(isMeant) });
-  const audit = new AuditLog({ records: storage, clock });
-  const guard = new AccessGuard(service, { tokens, audit: { list: (_caller, query) => audit.list(query) } });
+  const server = { tokens, audit: { list: (_caller: Caller, query: AuditQuery) => audit.list(query) } };
+  const guard = new AccessGuard(service, server, told);
   return { service, guard, audit, log, logger, storage };
 }
 
@@ -82,7 +87,7 @@ export interface Editor {
 
 /** An mcm.v1 session with a document of its own that sends, but does not listen. */
 export async function openEditor(
-  { service }: ServiceRig,
+  { service }: Pick<ServiceRig, "service">,
   who: string | Identity,
   isExtended = true,
   verify?: SessionOptions["verify"],

@@ -172,7 +172,8 @@ async function callOf(context: RestContext, operation: string, { authenticate, g
   const cut = (): void => void bindingsOf(context).outgoing?.destroy();
   const param = (name: string): string => context.req.param(name) ?? "";
   const hold = (): (() => void) => gate.holdBoth(peer, actor);
-  return { request: context.req.raw, caller: { identity, origin }, param, cut, hold };
+  const via = { address: peer.address, requestId: known.requestId };
+  return { request: context.req.raw, caller: { identity, origin, via }, param, cut, hold };
 }
 
 /** Without a socket the address has the host. */

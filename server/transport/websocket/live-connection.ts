@@ -72,7 +72,8 @@ export class LiveConnection {
       const identity = await this.#identify(request, query);
       this.#held.push(gate.hold(this.#peer, identity.actor));
       this.#meter = gate.meter(this.#peer, identity.actor);
-      this.#session = await service.openSession({ identity, origin: "sdk" }, parseContextId(decodeId(id)), {
+      const via = { address: this.#peer.address };
+      this.#session = await service.openSession({ identity, origin: "sdk", via }, parseContextId(decodeId(id)), {
         connection: this.#connection,
         isExtended: this.#webSocket.protocol === SUBPROTOCOL,
         create: query.get("create") === "true",
