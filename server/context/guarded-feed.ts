@@ -29,7 +29,7 @@ export async function* guardedFeed(
   const context = await source.guarded(id);
   if (context === undefined) throw contextNotFound();
   const lost = new AbortController();
-  const watched = source.readers.watch(context, caller.identity, (error) => lost.abort(error));
+  const watched = source.readers.watch(context, caller.identity, { lost: (error) => lost.abort(error) });
   const signal = AbortSignal.any([request.signal, lost.signal]);
   try {
     lost.signal.throwIfAborted();

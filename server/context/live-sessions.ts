@@ -25,7 +25,7 @@ import { SessionLeases } from "../sync/session-leases.ts";
 import type { SessionInfo, SessionPort } from "../sync/session-port.ts";
 import { StateEncodings } from "../sync/state-encodings.ts";
 import type { SyncManager } from "../sync/sync-manager.ts";
-import type { AccessWatch } from "./access-watch.ts";
+import type { AccessWatch, Watched } from "./access-watch.ts";
 import type { PendingWrite } from "./write-path.ts";
 
 type Live = LiveContext<PendingWrite>;
@@ -80,6 +80,7 @@ export class LiveSessions {
     };
     const leases = new SessionLeases();
     const bearer: Bearer = { caller };
+    let watched: Watched | undefined;
     const port: SessionPort = {
       applyUpdate: (update, source, done) => {
         const { identity } = bearer.caller;
@@ -96,11 +97,11 @@ export class LiveSessions {
       request: async (method, params) => answer(parseSessionRequest(method, params), bearer.caller, leases),
       renew: async (token) => {
         const identity = await options.verify?.(token);
-        if (identity !== undefined) watched.renew(renewed(bearer, identity));
+        if (identity !== undefined) watched?.renew(renewed(bearer, identity));
       },
       flushSoon: () => this.#sync.due(topic, session),
       ended: () => {
-        watched.stop();
+        watched?.stop();
         leases.close();
         this.#sync.leave(topic, session);
         this.#state.release(live);
@@ -108,8 +109,12 @@ export class LiveSessions {
       nowMs: () => this.#clock.monotonicMs(),
     };
     const session = new Session(info, topic, options.connection, port);
-    const watched = this.#watch.watch(live.meta, caller.identity, (error) => session.end(error));
-    this.#sync.join(topic, session);
+    watched = this.#watch.watch(live.meta, caller.identity, {
+      lost: (error) => session.end(error),
+      may: ({ rights }) => session.mayDo(rights),
+    });
+    // it is over already when the token ended, or the list changed, since it was looked at
+    if (!session.isClosed) this.#sync.join(topic, session);
     return this.#started(live, session);
   }
 
