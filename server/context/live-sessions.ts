@@ -79,8 +79,7 @@ export class LiveSessions {
       ...(yjsClientId === undefined ? {} : { yjsClientId }),
     };
     const leases = new SessionLeases();
-    const bearer: Bearer = { caller };
-    let watched: Watched | undefined;
+    const bearer: Bearer = { caller, watched: undefined };
     const port: SessionPort = {
       applyUpdate: (update, source, done) => {
         const { identity } = bearer.caller;
@@ -97,11 +96,11 @@ export class LiveSessions {
       request: async (method, params) => answer(parseSessionRequest(method, params), bearer.caller, leases),
       renew: async (token) => {
         const identity = await options.verify?.(token);
-        if (identity !== undefined) watched?.renew(renewed(bearer, identity));
+        if (identity !== undefined) bearer.watched?.renew(renewed(bearer, identity));
       },
       flushSoon: () => this.#sync.due(topic, session),
       ended: () => {
-        watched?.stop();
+        bearer.watched?.stop();
         leases.close();
         this.#sync.leave(topic, session);
         this.#state.release(live);
@@ -109,7 +108,7 @@ export class LiveSessions {
       nowMs: () => this.#clock.monotonicMs(),
     };
     const session = new Session(info, topic, options.connection, port);
-    watched = this.#watch.watch(live.meta, caller.identity, {
+    bearer.watched = this.#watch.watch(live.meta, caller.identity, {
       lost: (error) => session.end(error),
       may: ({ rights }) => session.mayDo(rights),
     });
@@ -163,9 +162,10 @@ export class LiveSessions {
   }
 }
 
-/** Whoever the newest token of a session says. */
+/** Whoever the newest token of a session says, and the watch on their right to read; it may be lost before there is one. */
 interface Bearer {
   caller: Caller;
+  watched: Watched | undefined;
 }
 
 /** @throws {ServiceError} UNAUTHENTICATED when somebody else's token came */

@@ -186,7 +186,7 @@ describe("[ACL-10] a new token in a session", () => {
 });
 
 describe("[WIRE-26] an mcm.v1 session is told its rights", () => {
-  const rightsOf = ({ connection }: Editor): unknown[] =>
+  const rightsOf = ({ connection }: { readonly connection: RecordingConnection }): unknown[] =>
     connection.take().flatMap((message) => (message.type === "event" ? [message.event] : []));
   const hearing = async (who: Identity, isExtended = true, verify?: (token: string) => Promise<Identity>) => {
     const connection = new RecordingConnection();
@@ -196,7 +196,10 @@ describe("[WIRE-26] an mcm.v1 session is told its rights", () => {
   };
 
   test("after hello, before anything else", async () => {
-    await grant({ principal: "bob", role: "writer", paths: ["/b", "/a/1", "/a"] }, { principal: "eve", role: "reader" });
+    await grant(
+      { principal: "bob", role: "writer", paths: ["/b", "/a/1", "/a"] },
+      { principal: "eve", role: "reader" },
+    );
     const [ann, bob, eve] = [await hearing(bearer("ann")), await hearing(bearer("bob")), await hearing(bearer("eve"))];
     const first = [ann, bob, eve].map(({ connection }) => connection.take().slice(0, 2));
     expect(first).toMatchObject([
