@@ -32,9 +32,11 @@ export async function* guardedFeed(
   if (context === undefined) throw contextNotFound();
   const lost = new AbortController();
   let action: AuditAction = "context.enter";
-  const watched = source.readers.watch(context, caller.identity, (error) => {
-    audit.denied(caller, { action, contextId: id }, error);
-    lost.abort(error);
+  const watched = source.readers.watch(context, caller.identity, {
+    lost: (error) => {
+      audit.denied(caller, { action, contextId: id }, error);
+      lost.abort(error);
+    },
   });
   action = "context.leave";
   const signal = AbortSignal.any([request.signal, lost.signal]);

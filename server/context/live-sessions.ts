@@ -8,13 +8,10 @@
  * Not here: what a session says (sync/session.ts), what its requests do (session-requests.ts).
  */
 import * as Y from "yjs";
-import type { AuditAction } from "../../shared/audit.ts";
-import { ServiceError } from "../../shared/errors.ts";
 import type { Json } from "../../shared/json.ts";
 import type { Clock } from "../clock.ts";
 import type { Caller, SessionOptions } from "../context-service.ts";
 import { accessTo } from "../state/access/access-policy.ts";
-import type { Identity } from "../state/access/identity.ts";
 import { contextNotFound } from "../state/context-not-found.ts";
 import type { LiveContext, StateManager } from "../state/state-manager.ts";
 import type { ClientIdPool } from "../sync/client-id-pool.ts";
@@ -28,6 +25,7 @@ import { StateEncodings } from "../sync/state-encodings.ts";
 import type { SyncManager } from "../sync/sync-manager.ts";
 import type { AccessAudit } from "./access-audit.ts";
 import type { AccessWatch } from "./access-watch.ts";
+import { Bearer } from "./bearer.ts";
 import type { PendingWrite } from "./write-path.ts";
 
 type Live = LiveContext<PendingWrite>;
@@ -84,11 +82,7 @@ export class LiveSessions {
       ...(yjsClientId === undefined ? {} : { yjsClientId }),
     };
     const leases = new SessionLeases();
-    const bearer: Bearer = { caller };
-    const denied = (action: AuditAction, error: unknown): void => {
-      const via = { ...caller.via, sessionId: info.id };
-      this.#audit.denied({ ...bearer.caller, via }, { action, contextId: live.id }, error);
-    };
+    const bearer = new Bearer(caller, { info, audit: this.#audit, verify: options.verify });
     const port: SessionPort = {
       applyUpdate: (update, source, done) => {
         const { identity } = bearer.caller;
@@ -98,7 +92,7 @@ export class LiveSessions {
           author: session,
           settle: done,
           refuse: (error) => {
-            denied("context.write", error);
+            bearer.denied("context.write", error);
             done(error);
           },
         });
@@ -109,17 +103,14 @@ export class LiveSessions {
       request: async (method, params) => {
         const request = parseSessionRequest(method, params);
         return answer(request, bearer.caller, leases).catch((error: unknown) => {
-          denied("context.write", error);
+          bearer.denied("context.write", error);
           throw error;
         });
       },
-      renew: async (token) => {
-        const identity = await options.verify?.(token);
-        if (identity !== undefined) watched.renew(renewed(bearer, identity));
-      },
+      renew: (token) => bearer.renew(token),
       flushSoon: () => this.#sync.due(topic, session),
       ended: () => {
-        watched.stop();
+        bearer.leave();
         leases.close();
         this.#sync.leave(topic, session);
         this.#state.release(live);
@@ -127,11 +118,9 @@ export class LiveSessions {
       nowMs: () => this.#clock.monotonicMs(),
     };
     const session = new Session(info, topic, options.connection, port);
-    const watched = this.#watch.watch(live.meta, caller.identity, (error) => {
-      denied("context.leave", error);
-      session.end(error);
-    });
-    this.#sync.join(topic, session);
+    bearer.enter(session, live.meta, this.#watch);
+    // it is over already when the token ended, or the list changed, since it was looked at
+    if (!session.isClosed) this.#sync.join(topic, session);
     return this.#started(live, session);
   }
 
@@ -180,22 +169,4 @@ export class LiveSessions {
     await live.durable;
     return batch;
   }
-}
-
-/** Whoever the newest token of a session says. */
-interface Bearer {
-  caller: Caller;
-}
-
-/** @throws {ServiceError} UNAUTHENTICATED when somebody else's token came */
-function renewed(bearer: Bearer, identity: Identity): Identity {
-  if (identity.actor !== bearer.caller.identity.actor) {
-    throw new ServiceError(
-      "UNAUTHENTICATED",
-      "The new token is another actor's. A session stays its actor's: open another one.",
-      { details: { rule: "subject" } },
-    );
-  }
-  bearer.caller = { ...bearer.caller, identity };
-  return identity;
 }

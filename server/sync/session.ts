@@ -10,6 +10,7 @@
  *     to the client's next step 2, which holds it with all before it, and is not acknowledged before that.
  *  6. Nothing of the document is sent to a stock client before its first step 1, which tells whether its document is of this
  *     epoch: content of two epochs in one document would be there twice. An mcm.v1 client is told the epoch by `hello`.
+ *  7. What an mcm.v1 client heard last of its rights is what they are, also when it fell behind meanwhile.
  *
  * Not here: the numbers of data frames (data-frames.ts), fan-out (topic.ts), sockets (transport/websocket), the use cases
  * (session-port.ts).
@@ -18,6 +19,7 @@ import * as Y from "yjs";
 import { ERRORS, ServiceError, toServiceError } from "../../shared/errors.ts";
 import type { Json } from "../../shared/json.ts";
 import { LIMITS } from "../../shared/limits.ts";
+import type { Rights } from "../../shared/permission.ts";
 import type { ClientFrame } from "../../shared/protocol/frames.ts";
 import { decodeClientFrame, encodeAwareness, encodeStep1 } from "../../shared/protocol/frames.ts";
 import {
@@ -59,6 +61,7 @@ export class Session implements Member {
   #lastSentAtMs = 0;
   #isPresenceOwed = false;
   #owedAck: { frames: number; version: number } | undefined;
+  #rights: Rights | undefined;
 
   constructor(info: SessionInfo, topic: Topic, connection: Connection, port: SessionPort) {
     this.info = info;
@@ -99,7 +102,7 @@ export class Session implements Member {
         }),
       );
     }
-    messages.push(this.#question());
+    messages.push(...this.#aboutRights(), this.#question());
     const present = this.#topic.presence.all();
     if (present.length > 0) messages.push(encodeAwareness(present));
     this.#send(batchOf(messages));
@@ -129,6 +132,13 @@ export class Session implements Member {
       return;
     }
     this.#send(batch);
+  }
+
+  /** The session's actor has these rights from now on. */
+  mayDo(rights: Rights): void {
+    if (!this.isExtended || JSON.stringify(rights) === JSON.stringify(this.#rights)) return;
+    this.#rights = rights;
+    this.tell(batchOf(this.#aboutRights()));
   }
 
   /** Sends the ack that is owed, one for all frames that were settled together, and who is here, once however often it asked. */
@@ -292,6 +302,10 @@ export class Session implements Member {
     return encodeStep1(Y.encodeStateVector(vector));
   }
 
+  #aboutRights(): readonly Uint8Array[] {
+    return this.#rights === undefined ? [] : [encodeEvent({ type: "access", ...this.#rights })];
+  }
+
   #resumeReading(): void {
     if (!this.#isPaused || this.#lag !== undefined || !this.#frames.hasRoom) return;
     this.#isPaused = false;
@@ -350,7 +364,7 @@ export class Session implements Member {
     this.#resumeReading();
     if (!this.#isCurrent) return this.#send(batchOf([encodeAwareness(this.#topic.presence.allAndDeparted())]));
     this.#sendState(lag.vector, () => {
-      const messages = [encodeAwareness(this.#topic.presence.allAndDeparted())];
+      const messages = [...this.#aboutRights(), encodeAwareness(this.#topic.presence.allAndDeparted())];
       if (this.isExtended) messages.push(encodeEvent({ type: "resynced", version: this.#topic.version }));
       return batchOf(messages);
     });

@@ -195,7 +195,7 @@ export function encodeRequest(id: number, method: string, params: Json): Uint8Ar
   });
 }
 
-export function encodeToken(token: string): Uint8Array {
+export function encodeToken(token: string): Uint8Array<ArrayBuffer> {
   return encoding.encode((encoder) => {
     encoding.writeVarUint(encoder, FRAME.token);
     encoding.writeVarString(encoder, token);

@@ -38,9 +38,9 @@ interface Party {
   readonly line: LocalLine;
   readonly edits: Edit[];
   /** Undefined when it is over: its document is nobody's replica any more. */
-  doc(): Y.Doc | undefined;
-  isSettled(): boolean;
-  close(): Promise<void>;
+  readonly doc: () => Y.Doc | undefined;
+  readonly isSettled: () => boolean;
+  readonly close: () => Promise<void>;
 }
 
 export interface DivergenceOptions {
@@ -306,29 +306,43 @@ interface JudgedEdit {
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("latin1");
 
+interface Places {
+  readonly doc: Y.Doc;
+  readonly data: Y.Map<unknown>;
+  readonly a: Y.Map<unknown>;
+  readonly b: Y.Map<unknown>;
+  readonly d: Y.Map<unknown>;
+  readonly words: Y.Text;
+  readonly list: Y.Array<unknown>;
+}
+
+const WRITES: readonly ((places: Places, word: string, random: Random) => unknown)[] = [
+  ({ a }, word) => a.set(word, 1),
+  ({ b }, word) => b.set("same", word),
+  ({ d }, word) => d.set(word, new Y.Map([["deep", word]])),
+  ({ words }, word, random) => words.insert(intBelow(random, 2) * words.length, word),
+  ({ list }, word, random) => list.insert(intBelow(random, list.length + 1), [word]),
+  ({ doc }, word) => doc.getText("page").insert(0, word),
+  ({ data }, word) => data.set(word, true),
+  ({ list, a }, word) => {
+    if (list.length > 0) list.delete(0);
+    a.set("last", word);
+  },
+];
+
 function writeWord(random: Random, doc: Y.Doc, word: string): void {
+  const places = placesOf(doc);
+  if (places !== undefined) WRITES[intBelow(random, WRITES.length)]?.(places, word, random);
+}
+
+/** Undefined when somebody removed one of them. */
+function placesOf(doc: Y.Doc): Places | undefined {
   const data = doc.getMap("data");
   const [a, b, c, words, list] = ["a", "b", "c", "text", "list"].map((key) => data.get(key));
   const d = c instanceof Y.Map ? c.get("d") : undefined;
-  switch (intBelow(random, 8)) {
-    case 0:
-      return void (a instanceof Y.Map && a.set(word, 1));
-    case 1:
-      return void (b instanceof Y.Map && b.set("same", word));
-    case 2:
-      return void (d instanceof Y.Map && d.set(word, new Y.Map([["deep", word]])));
-    case 3:
-      return void (words instanceof Y.Text && words.insert(intBelow(random, 2) * words.length, word));
-    case 4:
-      return void (list instanceof Y.Array && list.insert(intBelow(random, list.length + 1), [word]));
-    case 5:
-      return doc.getText("page").insert(0, word);
-    case 6:
-      return void data.set(word, true);
-    default:
-      if (list instanceof Y.Array && list.length > 0) list.delete(0);
-      return void (a instanceof Y.Map && a.set("last", word));
-  }
+  const isWhole = a instanceof Y.Map && b instanceof Y.Map && d instanceof Y.Map;
+  if (!isWhole || !(words instanceof Y.Text) || !(list instanceof Y.Array)) return undefined;
+  return { doc, data, a, b, d, words, list };
 }
 
 /** Changes of the log by who might not make them, by a reading of the lists of its own. */

@@ -108,8 +108,9 @@ async function audited(...grants: readonly Grant[]): Promise<{ guard: AccessGuar
   return { guard: new AccessGuard(doingNothing(rig.service), { tokens: idle(), audit: idle() }, audit), audit };
 }
 
-function idle<Group extends object>(): Group {
-  return new Proxy<Group>(Object.create(null), { get: (): unknown => async () => undefined });
+/** A group of use cases that do nothing. */
+function idle() {
+  return new Proxy(Object.create(null), { get: (): unknown => async () => undefined });
 }
 
 function doingNothing(service: ContextManager): ContextManager {
