@@ -46,8 +46,8 @@ const HEADERS = {
 
 const RAW_HEADERS = Object.entries(HEADERS).map(([name, value]) => `${name}: ${value}`);
 
-/** Sockets with a request that is not answered whole. */
-const isAnswering = new WeakSet<Duplex>();
+/** The last answer of each connection. */
+const answers = new WeakMap<Duplex, ServerResponse>();
 
 export function createHttpServer(app: RestApp, { gate, clock, limits = LIMITS }: HttpServerOptions): Server {
   const listener = getRequestListener(app.fetch, {
@@ -65,8 +65,7 @@ export function createHttpServer(app: RestApp, { gate, clock, limits = LIMITS }:
     },
     (incoming, outgoing) => {
       for (const [name, value] of Object.entries(HEADERS)) outgoing.setHeader(name, value);
-      isAnswering.add(incoming.socket);
-      outgoing.once("close", () => isAnswering.delete(incoming.socket));
+      answers.set(incoming.socket, outgoing);
       cutStalled(incoming, outgoing, { clock, answerMsMax: limits.answerMsMax });
       void listener(incoming, outgoing);
     },
@@ -107,7 +106,8 @@ function refuseGarbage(gate: Gate, error: NodeJS.ErrnoException, socket: Duplex)
     if (refusal.code !== undefined)
       gate.denied("request.parse", gate.peerOf({ socket }), new ServiceError(refusal.code, ""));
     // an answer under way must not be mixed with another
-    if (socket.writable && !isAnswering.has(socket)) {
+    const { headersSent = false, writableEnded = false } = answers.get(socket) ?? {};
+    if (socket.writable && (!headersSent || writableEnded)) {
       const lines = [`HTTP/1.1 ${refusal.status}`, "Connection: close", "Content-Length: 0", ...RAW_HEADERS];
       socket.write(`${lines.join("\r\n")}\r\n\r\n`);
     }
