@@ -193,12 +193,14 @@ export class ContextState implements Present {
   }
 
   #admitUpdate(write: UpdateWrite, now: Moment): Verdict {
-    const { update, actor } = write;
+    const { actor } = write;
+    let { update } = write;
     let probe: ConflictProbe;
     let touch: Touch | undefined;
     try {
       const scanned = scanUpdate(update);
       touch = touchOf(this.doc, scanned);
+      update = this.#newIn(write);
       // first: what is refused for another reason takes its clocks, which must be its author's
       this.clientIds.check(touch.advances, actor);
       this.#checkVoids(write, touch);
@@ -224,6 +226,11 @@ export class ContextState implements Present {
       { kind: "change", actor, origin: "sync", atMs, paths, update, advances, conflicts },
       write.source,
     );
+  }
+
+  /** An answer tells voided places again, also those that are gone since: that must not get into the log by it. */
+  #newIn({ update, isAnswer = false }: UpdateWrite): Uint8Array {
+    return isAnswer && this.#voids.size > 0 ? Y.diffUpdate(update, Y.encodeStateVector(this.doc)) : update;
   }
 
   /**

@@ -233,13 +233,19 @@ describe("[VOID-6] an author that did not hear of a refusal", () => {
     return connection.closedWith;
   }
 
-  /** Bob edits a and then, elsewhere, b; he loses his line before he is told about a. */
+  function inA(data: Y.Map<unknown>): Y.Map<unknown> {
+    const a = data.get("a");
+    if (a instanceof Y.Map) return a;
+    throw new Error("a is no map");
+  }
+
+  /** Bob edits in a, which is locked, and loses his line before he is told. */
   async function unheard(isExtended: boolean): Promise<{ readonly rig: ServiceRig; readonly doc: Y.Doc }> {
-    const rig = await startPlan({ a: 1 });
+    const rig = await startPlan({ a: {} });
     const { lockId } = await rig.service.locks.acquire(caller("ann"), PLAN, { paths: ["/a"] });
     const bob = await present(rig, "bob", 200, isExtended);
     edit(bob, (data) => data.set("c", 1));
-    edit(bob, (data) => data.set("a", SECRET));
+    edit(bob, (data) => inA(data).set(SECRET, 1));
     await turns();
     await rig.service.locks.release(caller("ann"), PLAN, lockId);
     return { rig, doc: bob.doc };
@@ -249,7 +255,23 @@ describe("[VOID-6] an author that did not hear of a refusal", () => {
     const { rig, doc } = await unheard(isExtended);
     doc.getMap("data").set("b", 1);
     expect((await comeBack(rig, "bob", doc, isExtended))?.reason).toMatch(/^FORBIDDEN: /);
-    expect((await rig.service.read(caller("ann"), PLAN, { path: "" })).data).toEqual({ a: 1, c: 1 });
+    expect((await rig.service.read(caller("ann"), PLAN, { path: "" })).data).toEqual({ a: {}, c: 1 });
+  });
+
+  test("has its other edits taken when it deleted that one itself, of which nothing is told", async () => {
+    const { rig, doc } = await unheard(false);
+    const eve = await present(rig, "eve", 300, false);
+    eve.session.receive(encodeStep1(Uint8Array.of(0)));
+    const data = doc.getMap("data");
+    doc.transact(() => {
+      inA(data).delete(SECRET);
+      data.set("b", 1);
+    });
+    expect(await comeBack(rig, "bob", doc)).toBeUndefined();
+    expect((await rig.service.read(caller("ann"), PLAN, { path: "" })).data).toEqual({ a: {}, b: 1, c: 1 });
+    const shown = eve.connection.batches.flatMap(({ messages }) => messages);
+    const logged = (await rig.log.read(PLAN, 0, 100)).map(({ update }) => update);
+    expect([...shown, ...logged].some((bytes) => Buffer.from(bytes).includes(SECRET))).toBe(false);
   });
 
   test("and nobody else is refused: a document that has the void says so", async () => {
@@ -257,7 +279,7 @@ describe("[VOID-6] an author that did not hear of a refusal", () => {
     const { doc } = await present(rig, "eve", 300);
     doc.getMap("data").set("b", 1);
     expect(await comeBack(rig, "eve", doc)).toBeUndefined();
-    expect((await rig.service.read(caller("ann"), PLAN, { path: "" })).data).toEqual({ a: 1, b: 1, c: 1 });
+    expect((await rig.service.read(caller("ann"), PLAN, { path: "" })).data).toEqual({ a: {}, b: 1, c: 1 });
   });
 });
 
