@@ -34,8 +34,12 @@ export interface ClientEnd {
 export interface Tap {
   fromServer(message: Uint8Array): void;
   fromClient(message: Uint8Array): void;
+  /** The server gets a message of the client. */
+  reached(message: Uint8Array): void;
   /** So much is on its way to the client. */
   buffered(bytes: number): void;
+  /** The server knows that the line is over. */
+  over(): void;
 }
 
 interface Item {
@@ -174,6 +178,7 @@ export class SimLink implements Connection {
   close(code: number): void {
     if (this.#isClosedByServer) return;
     this.#isClosedByServer = true;
+    this.#tap.over();
     this.#toServer.hold(false);
     this.#toClient.push(0, () => this.#endClient(code));
   }
@@ -190,7 +195,10 @@ export class SimLink implements Connection {
   clientSend(message: Uint8Array): void {
     if (this.#isClosedByClient || this.#isOver.client) return;
     this.#tap.fromClient(message);
-    this.#toServer.push(message.byteLength, () => this.#server?.receive(message));
+    this.#toServer.push(message.byteLength, () => {
+      if (this.#server !== undefined) this.#tap.reached(message);
+      this.#server?.receive(message);
+    });
   }
 
   get isClientOver(): boolean {
@@ -231,6 +239,7 @@ export class SimLink implements Connection {
   #endServer(): void {
     if (this.#isOver.server) return;
     this.#isOver.server = true;
+    this.#tap.over();
     this.#server?.closed();
   }
 }
