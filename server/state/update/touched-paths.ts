@@ -140,7 +140,7 @@ class Judgement {
     const end = struct.clock + struct.length;
     // of a struct that is known as a whole Yjs looks the neighbours up and no more
     if (end <= section.state) {
-      this.#hasVoided ||= isContent(struct) && this.#knownAt(struct) instanceof Y.GC && this.#spotOf(struct) !== null;
+      this.#hasVoided ||= this.#isVoided(struct);
       return this.#work.refer(struct);
     }
     const from = section.state;
@@ -159,6 +159,11 @@ class Judgement {
     this.#work.place(struct, from, spot);
     // what lies inside a new type lies below the path of the outermost new item
     if (spot.place.type !== null || spot.place.depth === 0) this.#paths.add(pathOf(spot));
+  }
+
+  /** Also one that its author has deleted since: its place in lists and keys would decide what stands there. */
+  #isVoided(struct: ScannedStruct): boolean {
+    return struct.kind !== "gc" && this.#knownAt(struct) instanceof Y.GC && this.#spotOf(struct) !== null;
   }
 
   /** Where an item goes; null if a neighbour or its parent was collected: then Yjs makes it a GC struct. */
