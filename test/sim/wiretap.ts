@@ -77,9 +77,11 @@ export class Wiretap implements Tap {
   }
 
   reached(message: Uint8Array): void {
-    if (this.#options.locks === undefined) return;
+    const { locks, ledger } = this.#options;
+    if (locks === undefined) return;
     const frame = decodeClientFrame(message);
-    if (frame.type === "request") this.#options.locks.reached(frame.id);
+    if (frame.type === "request") locks.reached(frame.id);
+    if (frame.type === "data") ledger.edits.reaches(frame.update, locks.leases);
   }
 
   over(): void {

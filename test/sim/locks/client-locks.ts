@@ -111,10 +111,11 @@ export class ClientLocks {
   }
 
   /** For a while it does nothing by itself, as a machine that sleeps. */
-  doze(forMs: number): void {
+  doze(forMs: number, woken: () => void): void {
     this.#isAsleep = true;
     this.#time.after(forMs, () => {
       this.#isAsleep = false;
+      woken();
     });
   }
 

@@ -3,6 +3,7 @@
  *
  *  S4 LOCK-2   no change in the log touches what somebody else had locked at its position, nor what anybody shared
  *  S4 LOCK-4   nor was it written under a token of no lock of its author at that position
+ *  S4 LOCK-5   nor edited in a session that had lost a lock there and had not given it back
  *  S2 LOCK-9   what was told of locks is in the log
  *  S3 LOCK-10  checkpoints, and the context loaded from them, have the locks that the log gives
  *  S9 LOCK-14  in the end all locks are over, and nobody waits
@@ -13,7 +14,7 @@ import { isDeepStrictEqual } from "node:util";
 import { isJsonObject } from "../../../shared/json.ts";
 import type { Json } from "../../../shared/json.ts";
 import type { Lock } from "../../../shared/lock.ts";
-import { parsePath } from "../../../shared/path.ts";
+import { covers, parsePath } from "../../../shared/path.ts";
 import type { Checkpoint, LogEntry } from "../../../server/storage/change-log.ts";
 import { meets } from "../../support/lock-model.ts";
 import type { Ledger } from "../ledger.ts";
@@ -96,9 +97,25 @@ export class LockAudit {
           `version ${version} by ${actor} (${message}) touches ${entry.paths.join()}, in spite of ${describe(lock)}`,
         );
     }
+    if (entry.origin === "sync") this.#checkLost(entry, touched);
     for (const token of this.#ledger.locks.tokensOf.get(message) ?? []) {
       const isHeld = this.#locks.now.some((lock) => lock.fencingToken === token && lock.holder === actor);
       if (!isHeld) this.#violate("S4 LOCK-4", `version ${version} at seq ${seq} was written under token ${token}`);
+    }
+  }
+
+  #checkLost({ version, actor, update }: LogEntry, touched: readonly string[]): void {
+    const tokens = this.#ledger.edits.tokensOf(update);
+    const held = this.#locks.now.filter((lock) => tokens.includes(lock.fencingToken) && lock.holder === actor);
+    const taken = held.flatMap(({ paths }) => paths);
+    const barred = touched.filter((path) => !taken.some((own) => covers(parsePath(own), parsePath(path))));
+    for (const token of tokens) {
+      const lost = held.some((lock) => lock.fencingToken === token) ? undefined : this.#locks.granted.get(token);
+      if (lost !== undefined && meets(lost.paths, barred))
+        this.#violate(
+          "S4 LOCK-5",
+          `version ${version} by ${actor} touches ${barred.join()}, where its session lost ${describe(lost)}`,
+        );
     }
   }
 

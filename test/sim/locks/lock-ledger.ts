@@ -111,8 +111,7 @@ export class LockLedger {
     let belief = this.#beliefs.get(token);
     if (belief === undefined) {
       this.#checkGrows(lock, sentMs);
-      const isOver = this.#givenBackBy.get(lockId) === lock.holder;
-      belief = { lock, toldMs: this.#nowMs(), askedMs: 0, endsMs: 0, isOver };
+      belief = { lock, toldMs: this.#nowMs(), askedMs: 0, endsMs: 0, isOver: this.isGivenBack(lock) };
       this.#beliefs.set(token, belief);
       this.granted.push(lock);
     }
@@ -127,6 +126,11 @@ export class LockLedger {
     if (belief?.lock.holder !== actor) return;
     belief.askedMs = this.#nowMs();
     belief.endsMs = Math.min(belief.endsMs, belief.askedMs + (ttlMs ?? belief.lock.ttlMs));
+  }
+
+  /** Somebody of its holder's name gave it back, whether or not that has arrived. */
+  isGivenBack({ lockId, holder }: ToldLock): boolean {
+    return this.#givenBackBy.get(lockId) === holder;
   }
 
   /** It was released, as this party asked. */

@@ -24,6 +24,8 @@ interface Asked {
 export class LockTap {
   readonly #options: LockTapOptions;
   readonly #asked = new Map<number, Asked>();
+  /** By lock, the tokens under which the server must count what the session edits. */
+  readonly #leases = new Map<string, number>();
   #isOver = false;
 
   constructor(options: LockTapOptions) {
@@ -48,10 +50,20 @@ export class LockTap {
     this.#asked.set(id, { method, params, sentMs, ticket });
   }
 
+  get leases(): readonly number[] {
+    return [...this.#leases.values()];
+  }
+
   /** The server gets it. */
   reached(id: number): void {
-    const ticket = this.#asked.get(id)?.ticket;
-    if (ticket?.isOpen === true && !this.#isOver) this.#options.ledger.line.arrive(ticket);
+    const asked = this.#asked.get(id);
+    if (asked === undefined || this.#isOver) return;
+    const { method, params, ticket } = asked;
+    const lockId = String(params["lockId"]);
+    if (ticket?.isOpen === true) this.#options.ledger.line.arrive(ticket);
+    if (method === "unlock") this.#leases.delete(lockId);
+    if (method === "renew-lock" && params["fencingToken"] !== undefined)
+      this.#leases.set(lockId, Number(params["fencingToken"]));
   }
 
   /** The answer leaves the server. */
@@ -85,8 +97,11 @@ export class LockTap {
   #done({ method, params, sentMs }: Asked, result: Json): void {
     const { ledger, asker } = this.#options;
     if (method === "unlock") ledger.released(asker, String(params["lockId"]));
-    else if (method === "lock" || method === "renew-lock") ledger.told(asker, toldOf(result), sentMs);
-    else if (method === "change" && isJsonObject(result) && result["replayed"] !== true)
+    else if (method === "lock" || method === "renew-lock") {
+      const told = toldOf(result);
+      ledger.told(asker, told, sentMs);
+      if (method === "lock" && !ledger.isGivenBack(told)) this.#leases.set(told.lockId, told.fencingToken);
+    } else if (method === "change" && isJsonObject(result) && result["replayed"] !== true)
       ledger.wrote({ ...asker, tokens: tokensIn(params), sentMs });
   }
 

@@ -3,7 +3,7 @@
  */
 import type { ExtendedClient } from "../extended-client.ts";
 import type { Random } from "../random.ts";
-import type { ClientLocks } from "./client-locks.ts";
+import type { ClientLocks, HeldLease } from "./client-locks.ts";
 import { drawLock, editAt } from "./lock-habits.ts";
 import type { LockNature } from "./lock-habits.ts";
 
@@ -32,7 +32,11 @@ export function pageTurnsToLocks(client: ExtendedClient, locks: ClientLocks, tur
     case 1:
       return locks.changeTime(lease, random.pick([1000, 1500, lease.ttlMs]));
     case 2:
-      return fallAsleep(client, locks, Math.ceil((lease.ttlMs * random.between(50, 160)) / 100));
+      return fallAsleep(client, locks, {
+        lease,
+        turn,
+        forMs: Math.ceil((lease.ttlMs * random.between(50, 160)) / 100),
+      });
     default:
       return editUnder(client, lease.lock.paths, turn);
   }
@@ -46,10 +50,18 @@ function editUnder(client: ExtendedClient, paths: readonly string[], { random, m
   }
 }
 
+interface Nap {
+  readonly lease: HeldLease;
+  readonly turn: Turn;
+  readonly forMs: number;
+}
+
 /** The machine stops: it hears nothing for a while, and goes on where it was. */
-function fallAsleep(client: ExtendedClient, locks: ClientLocks, forMs: number): void {
-  client.currentLink?.stall(forMs);
-  locks.doze(forMs);
+function fallAsleep(client: ExtendedClient, locks: ClientLocks, { lease, turn, forMs }: Nap): void {
+  client.currentLink?.stall(forMs + 1);
+  locks.doze(forMs, () => {
+    if (client.isReady) editUnder(client, lease.lock.paths, turn);
+  });
 }
 
 /** Edits where somebody else has a lock, or says that it is its own. */

@@ -34,6 +34,8 @@ export class EditLedger {
   /** By mark: parties that sent it, and parties that it was sent to. */
   readonly #authors = new Map<string, Set<string>>();
   readonly #readers = new Map<string, Set<string>>();
+  /** By the bytes of an update: the tokens of the locks that its session had when it came; undefined when it came twice. */
+  readonly #tokensOf = new Map<string, readonly number[] | undefined>();
   /** Updates that parties sent, by the Yjs client ids that they advance. */
   readonly sent = new Map<number, Uint8Array[]>();
   /** Not yet held against the log. */
@@ -57,6 +59,16 @@ export class EditLedger {
     if (isKnown) return;
     for (const client of Y.parseUpdateMeta(update).to.keys())
       this.sent.set(client, [...(this.sent.get(client) ?? []), update]);
+  }
+
+  /** A data frame comes to the server, in a session that has these locks or had them and did not give them back. */
+  reaches(update: Uint8Array, tokens: readonly number[]): void {
+    const key = latin1(update);
+    this.#tokensOf.set(key, this.#tokensOf.has(key) ? undefined : tokens);
+  }
+
+  tokensOf(update: Uint8Array): readonly number[] {
+    return this.#tokensOf.get(latin1(update)) ?? [];
   }
 
   sendersOf(update: Uint8Array): ReadonlySet<string> {

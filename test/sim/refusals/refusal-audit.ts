@@ -122,7 +122,9 @@ export class RefusalAudit {
       return structs?.[Y.findIndexSS(structs, id.clock)];
     };
     const item = this.#voided.get(mark)?.item;
-    return [item?.origin, item?.rightOrigin].some((id) => now(id) instanceof Y.GC) || now(item?.parent)?.deleted === true;
+    return (
+      [item?.origin, item?.rightOrigin].some((id) => now(id) instanceof Y.GC) || now(item?.parent)?.deleted === true
+    );
   }
 
   #newIn(update: Uint8Array): ReadonlySet<string> {
