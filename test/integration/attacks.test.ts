@@ -116,7 +116,7 @@ describe("[EDGE-14] slowness", () => {
       bytesRead += line.socket.bytesRead;
     }
     const { actorBytesPerS, rateBurstS } = LIMITS;
-    // 300 MB were asked for
+    // 180 MB were asked for
     expect(bytesRead).toBeLessThan(actorBytesPerS * (rateBurstS + 5));
   });
 });

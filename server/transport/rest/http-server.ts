@@ -11,7 +11,7 @@
  * Not here: listening and closing (the composition root), what is asked of each request (gate.ts, app.ts).
  */
 import { createServer } from "node:http";
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Server, ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { getRequestListener } from "@hono/node-server";
@@ -56,6 +56,7 @@ export function createHttpServer(app: RestApp, { gate, clock, limits = LIMITS }:
     errorHandler: () =>
       problemResponse(new ServiceError("INVALID_REQUEST", "The request's address or Host header is not valid.")),
   });
+  const stalled = new StalledAnswers(clock, limits.answerMsMax);
   const server = createServer(
     {
       maxHeaderSize: limits.headerBytesMax,
@@ -66,36 +67,56 @@ export function createHttpServer(app: RestApp, { gate, clock, limits = LIMITS }:
     (incoming, outgoing) => {
       for (const [name, value] of Object.entries(HEADERS)) outgoing.setHeader(name, value);
       answers.set(incoming.socket, outgoing);
-      cutStalled(incoming, outgoing, { clock, answerMsMax: limits.answerMsMax });
+      stalled.watch(outgoing);
       void listener(incoming, outgoing);
     },
   );
+  server.on("listening", () => stalled.start());
+  server.on("close", () => stalled.stop());
   server.maxConnections = limits.connectionsMax;
   server.on("connection", (socket) => gate.accept(socket));
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => refuseGarbage(gate, error, socket));
   return server;
 }
 
-/** A write that the receiver has not taken whole, with nothing written after it, ends the connection after a while. */
-function cutStalled(
-  { socket }: IncomingMessage,
-  outgoing: ServerResponse,
-  { clock, answerMsMax }: { readonly clock: Clock; readonly answerMsMax: number },
-): void {
-  let [writtenBytes, sinceMs] = [-1, 0];
-  let cancel = (): void => {};
-  const look = (): void => {
-    const nowMs = clock.monotonicMs();
-    if (socket.writableLength === 0 || socket.bytesWritten !== writtenBytes) {
-      [writtenBytes, sinceMs] = [socket.bytesWritten, nowMs];
-    } else if (nowMs - sinceMs >= answerMsMax) {
+/** Cuts connections whose receiver has not taken a write whole, with nothing written after it, for a while. */
+class StalledAnswers {
+  readonly #clock: Clock;
+  readonly #msMax: number;
+  /** What was written when it was looked at first, and when that was. */
+  readonly #answers = new Map<ServerResponse, { writtenBytes: number; sinceMs: number }>();
+  #cancel = (): void => {};
+
+  constructor(clock: Clock, msMax: number) {
+    this.#clock = clock;
+    this.#msMax = msMax;
+  }
+
+  watch(outgoing: ServerResponse): void {
+    this.#answers.set(outgoing, { writtenBytes: -1, sinceMs: 0 });
+    outgoing.once("close", () => this.#answers.delete(outgoing));
+  }
+
+  start(): void {
+    this.#cancel = this.#clock.setTimer(this.#msMax / 4, () => {
+      for (const [{ socket }, seen] of this.#answers) if (socket !== null) this.#look(socket, seen);
+      this.start();
+    });
+  }
+
+  stop(): void {
+    this.#cancel();
+  }
+
+  #look(socket: Socket, seen: { writtenBytes: number; sinceMs: number }): void {
+    const nowMs = this.#clock.monotonicMs();
+    if (socket.writableLength === 0 || socket.bytesWritten !== seen.writtenBytes) {
+      seen.writtenBytes = socket.bytesWritten;
+      seen.sinceMs = nowMs;
+    } else if (nowMs - seen.sinceMs >= this.#msMax) {
       socket.destroy();
-      return;
     }
-    cancel = clock.setTimer(answerMsMax / 4, look);
-  };
-  cancel = clock.setTimer(answerMsMax / 4, look);
-  outgoing.once("close", () => cancel());
+  }
 }
 
 /** What is no HTTP, comes too slowly, or has too large headers. */
