@@ -8,6 +8,8 @@ import { isErrorCode, ServiceError } from "../../shared/errors.ts";
 import type { JsonObject } from "../../shared/json.ts";
 import { revocationListSchema, revocationResultSchema } from "../../shared/protocol/rest-access.ts";
 import type { RevocationBody, RevocationList, RevocationResult } from "../../shared/protocol/rest-access.ts";
+import { auditListSchema } from "../../shared/protocol/rest-audit.ts";
+import type { AuditList } from "../../shared/protocol/rest-audit.ts";
 import { conflictListSchema, resolveResultSchema } from "../../shared/protocol/rest-conflicts.ts";
 import type { ConflictList, ResolveBody, ResolveResult } from "../../shared/protocol/rest-conflicts.ts";
 import {
@@ -185,6 +187,10 @@ export class RestClient {
 
   revoke(body: Draft<RevocationBody>): Promise<RevocationResult> {
     return this.#json(revocationResultSchema, "POST", "/v1/revocations", { body });
+  }
+
+  audit(query: Query): Promise<AuditList> {
+    return this.#json(auditListSchema, "GET", "/v1/audit", { query });
   }
 
   revocations(): Promise<RevocationList> {
