@@ -140,7 +140,7 @@ class Judgement {
     const end = struct.clock + struct.length;
     // of a struct that is known as a whole Yjs looks the neighbours up and no more
     if (end <= section.state) {
-      this.#hasVoided ||= this.#isVoided(struct);
+      this.#hasVoided ||= this.#isVoided(struct, end);
       return this.#work.refer(struct);
     }
     const from = section.state;
@@ -151,7 +151,10 @@ class Judgement {
       this.#hasVanishing ||= isContent(struct);
       return this.#work.refer(struct);
     }
-    if (from > struct.clock) this.#assertContinues(struct.client, from, spot);
+    if (from > struct.clock) {
+      if (this.#isVoided(struct, from)) this.#hasVoided = true;
+      else this.#assertContinues(struct.client, from, spot);
+    }
     this.#assertFits(struct, from, spot);
     if (struct.shape !== null) {
       this.#newTypes.set(section.next, childPlace(spot, { shape: struct.shape, type: null }));
@@ -161,9 +164,19 @@ class Judgement {
     if (spot.place.type !== null || spot.place.depth === 0) this.#paths.add(pathOf(spot));
   }
 
-  /** Also one that its author has deleted since: its place in lists and keys would decide what stands there. */
-  #isVoided(struct: ScannedStruct): boolean {
-    return struct.kind !== "gc" && this.#knownAt(struct) instanceof Y.GC && this.#spotOf(struct) !== null;
+  /**
+   * An item of which something before clock `until` was collected, though its place is there. Also one that its author has
+   * deleted since: where it stood would decide what is seen there.
+   */
+  #isVoided(struct: ScannedStruct, until: number): boolean {
+    const structs = this.#doc.store.clients.get(struct.client);
+    if (struct.kind === "gc" || structs === undefined) return false;
+    for (let i = Y.findIndexSS(structs, struct.clock); i < structs.length; i++) {
+      const known = structs[i];
+      if (known === undefined || known.id.clock >= until) return false;
+      if (known instanceof Y.GC) return this.#spotOf(struct) !== null;
+    }
+    return false;
   }
 
   /** Where an item goes; null if a neighbour or its parent was collected: then Yjs makes it a GC struct. */
