@@ -6,6 +6,8 @@
 import type { z } from "zod";
 import { isErrorCode, ServiceError } from "../../shared/errors.ts";
 import type { JsonObject } from "../../shared/json.ts";
+import { aclSchema } from "../../shared/protocol/rest-access.ts";
+import type { AclBody, AclView } from "../../shared/protocol/rest-access.ts";
 import { conflictListSchema, resolveResultSchema } from "../../shared/protocol/rest-conflicts.ts";
 import type { ConflictList, ResolveBody, ResolveResult } from "../../shared/protocol/rest-conflicts.ts";
 import {
@@ -159,8 +161,17 @@ export class RestClient {
     return this.#json(lockSchema, "PUT", contextPath(id, "locks", lockId), { body: {}, signal });
   }
 
-  async unlock(id: string, lockId: string): Promise<void> {
-    await this.#request("DELETE", contextPath(id, "locks", lockId), {});
+  /** `force`: somebody else's too. */
+  async unlock(id: string, lockId: string, query: { readonly force?: true } = {}): Promise<void> {
+    await this.#request("DELETE", contextPath(id, "locks", lockId), { query });
+  }
+
+  acl(id: string): Promise<AclView> {
+    return this.#json(aclSchema, "GET", contextPath(id, "acl"), {});
+  }
+
+  setAcl(id: string, body: AclBody): Promise<AclView> {
+    return this.#json(aclSchema, "PUT", contextPath(id, "acl"), { body });
   }
 
   types(): Promise<TypeList> {

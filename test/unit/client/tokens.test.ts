@@ -127,7 +127,9 @@ describe("[SDK-50] a function", () => {
     let answer = (_token: string): void => undefined;
     give = () => new Promise((resolve) => (answer = resolve));
     const ours = tokens();
-    const waiting = [ours.get(), ours.get()].map((it) => expect(it).rejects.toEqual(refusal("UNREACHABLE", "10000 ms")));
+    const waiting = [ours.get(), ours.get()].map((it) =>
+      expect(it).rejects.toEqual(refusal("UNREACHABLE", "10000 ms")),
+    );
     await pass(10_000);
     await Promise.all(waiting);
     const late = ours.get();
