@@ -9,6 +9,7 @@ import { ServiceError } from "../../shared/errors.ts";
 import { PRODUCT_VERSION } from "../../shared/protocol/version.ts";
 import { ConfigError } from "../config.ts";
 import type { Cli } from "./client-command.ts";
+import { addAcl } from "./commands/acl.ts";
 import { addAudit } from "./commands/audit.ts";
 import { addBlame } from "./commands/blame.ts";
 import { addCheckpoint } from "./commands/checkpoint.ts";
@@ -53,6 +54,7 @@ const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
   addLock,
   addLocks,
   addUnlock,
+  addAcl,
   addType,
   addCompact,
   addToken,

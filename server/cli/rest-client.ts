@@ -6,8 +6,14 @@
 import type { z } from "zod";
 import { isErrorCode, ServiceError } from "../../shared/errors.ts";
 import type { JsonObject } from "../../shared/json.ts";
-import { revocationListSchema, revocationResultSchema } from "../../shared/protocol/rest-access.ts";
-import type { RevocationBody, RevocationList, RevocationResult } from "../../shared/protocol/rest-access.ts";
+import { aclSchema, revocationListSchema, revocationResultSchema } from "../../shared/protocol/rest-access.ts";
+import type {
+  AclBody,
+  AclView,
+  RevocationBody,
+  RevocationList,
+  RevocationResult,
+} from "../../shared/protocol/rest-access.ts";
 import { auditListSchema } from "../../shared/protocol/rest-audit.ts";
 import type { AuditList } from "../../shared/protocol/rest-audit.ts";
 import { conflictListSchema, resolveResultSchema } from "../../shared/protocol/rest-conflicts.ts";
@@ -165,8 +171,17 @@ export class RestClient {
     return this.#json(lockSchema, "PUT", contextPath(id, "locks", lockId), { body: {}, signal });
   }
 
-  async unlock(id: string, lockId: string): Promise<void> {
-    await this.#request("DELETE", contextPath(id, "locks", lockId), {});
+  /** `force`: somebody else's too. */
+  async unlock(id: string, lockId: string, query: { readonly force?: true } = {}): Promise<void> {
+    await this.#request("DELETE", contextPath(id, "locks", lockId), { query });
+  }
+
+  acl(id: string): Promise<AclView> {
+    return this.#json(aclSchema, "GET", contextPath(id, "acl"), {});
+  }
+
+  setAcl(id: string, body: AclBody): Promise<AclView> {
+    return this.#json(aclSchema, "PUT", contextPath(id, "acl"), { body });
   }
 
   types(): Promise<TypeList> {
