@@ -1,10 +1,10 @@
 /** Rights through the SDK: what who has them is told, and what becomes of edits of who loses them. The real server, mode `jwt`. */
-import "fake-indexeddb/auto";
+import { IDBFactory } from "fake-indexeddb";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import * as Y from "yjs";
 import { connect, indexedDb } from "../../client/index.ts";
 import type { Client, ConnectOptions, Context, ContextAccess, ContextEvents, Persistence } from "../../client/index.ts";
@@ -159,10 +159,16 @@ async function files(): Promise<Persistence> {
   return fileStore(path);
 }
 
+async function inBrowser(): Promise<Persistence> {
+  vi.stubGlobal("indexedDB", new IDBFactory());
+  closing.push(async () => void vi.unstubAllGlobals());
+  return indexedDb();
+}
+
 const STORES: [string, () => Promise<Persistence | undefined>][] = [
   ["without a local copy", async () => undefined],
   ["with a file store", files],
-  ["with IndexedDB", async () => indexedDb()],
+  ["with IndexedDB", inBrowser],
 ];
 const kept = (persistence: Persistence | undefined): ConnectOptions =>
   persistence === undefined ? {} : { persistence };

@@ -121,7 +121,7 @@ class StalledAnswers {
 
 /** What is no HTTP, comes too slowly, or has too large headers. */
 function refuseGarbage(gate: Gate, error: NodeJS.ErrnoException, socket: Duplex): void {
-  const refusal = REFUSALS[error.code ?? ""] ?? (error.code?.startsWith("HPE_") === true ? BAD_REQUEST : undefined);
+  const refusal = refusalOf(error.code);
   if (refusal !== undefined && socket instanceof Socket) {
     // speculative connections of browsers end in silence, and are nobody's fault
     if (refusal.code !== undefined)
@@ -136,8 +136,17 @@ function refuseGarbage(gate: Gate, error: NodeJS.ErrnoException, socket: Duplex)
   socket.destroy();
 }
 
-const BAD_REQUEST = { status: "400 Bad Request", code: "INVALID_REQUEST" } as const;
-const REFUSALS: Readonly<Record<string, { readonly status: string; readonly code?: ErrorCode }>> = {
+function refusalOf(code = ""): Refusal | undefined {
+  return REFUSALS[code] ?? (code.startsWith("HPE_") ? BAD_REQUEST : undefined);
+}
+
+interface Refusal {
+  readonly status: string;
+  readonly code?: ErrorCode;
+}
+
+const BAD_REQUEST: Refusal = { status: "400 Bad Request", code: "INVALID_REQUEST" };
+const REFUSALS: Readonly<Record<string, Refusal>> = {
   HPE_HEADER_OVERFLOW: { status: "431 Request Header Fields Too Large", code: "TOO_LARGE" },
   HPE_CHUNK_EXTENSIONS_OVERFLOW: { status: "413 Payload Too Large", code: "TOO_LARGE" },
   ERR_HTTP_REQUEST_TIMEOUT: { status: "408 Request Timeout" },
