@@ -159,8 +159,8 @@ export class SimClient {
       receive: (message) => {
         if (this.link === link) this.#hear(message);
       },
-      closed: (code) => {
-        if (this.link === link) this.#closed(code);
+      closed: (code, reason) => {
+        if (this.link === link) this.#closed(code, reason);
       },
     };
     const link = this.world.dial(this, end);
@@ -170,13 +170,14 @@ export class SimClient {
     this.lineOpen();
   }
 
-  #closed(code: number): void {
-    this.world.note(`${this.identity.name} closed ${code}`);
+  #closed(code: number, reason = ""): void {
+    this.world.note(`${this.identity.name} closed ${code} ${reason}`);
     if (code === ERRORS.EPOCH_CHANGED.closeCode) return this.world.outlived(this);
     this.lineGone();
     // an mcm.v1 client was told before which edit it is
     if (code === ERRORS.FORBIDDEN.closeCode && !this.isExtended && this.world.refused(this)) return;
-    if (code >= 4400 && code < 4500) this.world.violate("S9", `${this.identity.name} was shut out with ${code}`);
+    if (code >= 4400 && code < 4500)
+      this.world.violate("S9", `${this.identity.name} was shut out with ${code} ${reason}`);
     const delayMs = Math.min(100 * 2 ** this.#attempts++, BACKOFF_MS_MAX);
     this.world.after(delayMs, () => {
       if (this.#wantsLine && this.link === undefined) this.#dial();

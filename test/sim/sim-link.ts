@@ -27,7 +27,7 @@ export interface ServerEnd {
 export interface ClientEnd {
   receive(message: Uint8Array): void;
   /** 1006 when nobody said why. */
-  closed(code: number): void;
+  closed(code: number, reason: string): void;
 }
 
 /** Sees every message at the moment its sender lets go of it. */
@@ -175,12 +175,12 @@ export class SimLink implements Connection {
     this.#toServer.hold(false);
   }
 
-  close(code: number): void {
+  close(code: number, reason = ""): void {
     if (this.#isClosedByServer) return;
     this.#isClosedByServer = true;
     this.#tap.over();
     this.#toServer.hold(false);
-    this.#toClient.push(0, () => this.#endClient(code));
+    this.#toClient.push(0, () => this.#endClient(code, reason));
   }
 
   /** The session is open: what the client said meanwhile is read now. */
@@ -230,10 +230,10 @@ export class SimLink implements Connection {
     this.#events.after(forMs, () => this.#toClient.hold(false));
   }
 
-  #endClient(code: number): void {
+  #endClient(code: number, reason = ""): void {
     if (this.#isOver.client) return;
     this.#isOver.client = true;
-    this.#client.closed(code);
+    this.#client.closed(code, reason);
   }
 
   #endServer(): void {

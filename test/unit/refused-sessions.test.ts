@@ -264,6 +264,24 @@ describe("[VOID-6] an author that did not hear of a refusal", () => {
     expect((await comeBack(rig, "bob", doc))?.reason).toMatch(/^FORBIDDEN: /);
   });
 
+  test("also when what it typed goes on in what it types next: Yjs makes one item of both", async () => {
+    const rig = await startPlan({ t: { $text: "" } });
+    const bob = await present(rig, "bob", 200, false);
+    const type = (text: string): void =>
+      edit(bob, (data) => {
+        const there = data.get("t");
+        if (there instanceof Y.Text) there.insert(there.length, text);
+      });
+    type("taken, ");
+    const { lockId } = await rig.service.locks.acquire(caller("ann"), PLAN, { paths: ["/t"] });
+    type("refused, ");
+    await turns();
+    await rig.service.locks.release(caller("ann"), PLAN, lockId);
+    type("new");
+    expect((await comeBack(rig, "bob", bob.doc))?.reason).toMatch(/^FORBIDDEN: /);
+    expect((await rig.service.read(caller("ann"), PLAN, { path: "" })).data).toEqual({ t: "taken, " });
+  });
+
   test("has its other edits taken when the place of that one is gone, of which nothing is told", async () => {
     const { rig, doc } = await unheard(false);
     const eve = await present(rig, "eve", 300, false);

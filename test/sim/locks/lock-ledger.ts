@@ -148,10 +148,13 @@ export class LockLedger {
     if (belief?.lock.holder === actor) belief.isOver = true;
   }
 
-  /** The server tells that it is over, and durably so: nobody may believe in it at that moment. */
-  isOver(lockId: string): void {
+  /**
+   * The server tells that it is over, and durably so: nobody may believe in it at that moment. `seq` is where it ended: what
+   * was granted under its name after that is another lock.
+   */
+  isOver(lockId: string, seq = Infinity): void {
     const token = this.#tokenOf.get(lockId);
-    if (token === undefined || this.#overSinceMs.has(token)) return;
+    if (token === undefined || token > seq || this.#overSinceMs.has(token)) return;
     this.#scene.note(`${nameOf(lockId)}, token ${token}, is told to be over`);
     this.#overSinceMs.set(token, this.#nowMs());
     const belief = this.#beliefs.get(token);

@@ -83,7 +83,7 @@ export class LockTap {
     if (type !== "lock" || typeof lockId !== "string") return;
     const { ledger } = this.#options;
     if (op === "acquire") ledger.isGranted(lockId, Number(seq));
-    if (op === "expire" || op === "release") ledger.isOver(lockId);
+    if (op === "expire" || op === "release") ledger.isOver(lockId, Number(seq));
   }
 
   /** The server knows that the session is over: it waits for nothing any more. */
