@@ -114,7 +114,7 @@ export class LockTap {
 }
 
 /** What a request for a lock asks for, with the defaults of the server. */
-export function wantedOf({ paths, mode, ttlMs }: JsonObject) {
+function wantedOf({ paths, mode, ttlMs }: JsonObject) {
   return {
     paths: Array.isArray(paths) ? paths.map(String) : [],
     mode: mode === "shared" ? ("shared" as const) : ("exclusive" as const),
