@@ -32,6 +32,7 @@ import { StorageManager } from "./storage/storage-manager.ts";
 import { SyncManager } from "./sync/sync-manager.ts";
 import { TypeManager } from "./types/type-manager.ts";
 import { Gate } from "./transport/gate.ts";
+import { builtPanel } from "./transport/panel.ts";
 import { peerAddresses } from "./transport/peer-address.ts";
 import { createRestApp } from "./transport/rest/app.ts";
 import { createHttpServer } from "./transport/rest/http-server.ts";
@@ -73,7 +74,7 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
   const { authenticate, verify } = security;
   const gate = gateOf(config, clock, auditLog);
   const edge = { service, clock, logger, authenticate, gate };
-  const http = createHttpServer(createRestApp(edge), { gate, clock, limits });
+  const http = createHttpServer(createRestApp({ ...edge, panel: await builtPanel() }), { gate, clock, limits });
   const webSockets = new WebSocketEndpoint({ ...edge, ...(verify === undefined ? {} : { verify }) });
   webSockets.attach(http);
   sync.start();

@@ -18,6 +18,8 @@ import type { Logger } from "../../monitor/logger.ts";
 import type { Actor } from "../../../shared/ids.ts";
 import type { Authenticate } from "../../security/authenticate.ts";
 import type { Gate, Peer } from "../gate.ts";
+import { panelAnswer } from "../panel.ts";
+import type { PanelFiles } from "../panel.ts";
 import type { Call, RestHandler, RestParts } from "./call.ts";
 import { openApiText } from "./openapi.ts";
 import { problemResponse } from "./problem.ts";
@@ -30,6 +32,8 @@ interface RestOptions {
   readonly logger: Logger;
   readonly authenticate: Authenticate;
   readonly gate: Gate;
+  /** None unless given. */
+  readonly panel?: PanelFiles;
 }
 
 /** Without a socket (app.request in a test) there are no bindings. */
@@ -51,6 +55,15 @@ const ASKABLE_HEADERS = [
   "mcm-actor",
   "mcm-client",
 ];
+
+/** What pages may read and send: those that may not at all are refused already. */
+const forPages = cors({
+  origin: (origin) => origin,
+  allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+  allowHeaders: ASKABLE_HEADERS,
+  exposeHeaders: ["etag", "location", "retry-after", "x-request-id"],
+  maxAge: 600,
+});
 
 export function createRestApp(options: RestOptions): RestApp {
   const { gate } = options;
@@ -80,20 +93,14 @@ export function createRestApp(options: RestOptions): RestApp {
     // a refused one is not held against who comes again when it was told to
     if (context.res.status !== 429) gate.countBytes(peer, context.get("actor"), readBytes + answerBytes);
   });
-  const forPages = cors({
-    // those that may not are refused already
-    origin: (origin) => origin,
-    allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-    allowHeaders: ASKABLE_HEADERS,
-    exposeHeaders: ["etag", "location", "retry-after", "x-request-id"],
-    maxAge: 600,
-  });
   app.use((context, next) => (context.req.header("origin") === undefined ? next() : forPages(context, next)));
   for (const route of Object.entries(openRoutes(options.service))) addRoute(app, route, (handler) => handler);
   app.use(async (context, next) => {
     gate.checkRequest(context.get("peer"), { requestId: context.get("requestId") });
     await next();
   });
+  const { panel = new Map() } = options;
+  app.on("GET", ["/panel", "/panel/*"], (context) => panelAnswer(panel, context.req.raw) ?? context.notFound());
   const asCaller = identified(options);
   for (const route of Object.entries(ROUTES)) addRoute(app, route, asCaller);
   app.notFound((context) => {
