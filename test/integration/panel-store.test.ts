@@ -1,52 +1,9 @@
 /** The panel's state with a real server and no page: entering, finding contexts, and an open context that others work in. */
-import { afterEach, describe, expect, test, vi } from "vitest";
-import type { Client } from "../../client/client.ts";
-import { connect } from "../../client/index.ts";
+import { describe, expect, test } from "vitest";
 import type { OpenContext } from "../../client/panel/store/open-context.ts";
-import { Panel } from "../../client/panel/store/panel.ts";
-import { PanelMachine } from "../support/panel-machine.ts";
+import { finallyDo, openServer, opened, panelOn, sdk, until } from "../support/panel-desk.ts";
 import { startJwtServer } from "../support/jwt-server.ts";
 import { startTestServer } from "../support/running-server.ts";
-
-/** As long as a thread may need to start on a busy machine. */
-const until = (isTrue: () => boolean): Promise<unknown> => vi.waitUntil(isTrue, { timeout: 20_000, interval: 10 });
-
-const closing: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
-});
-
-async function openServer() {
-  const server = await startTestServer();
-  closing.push(() => server.close());
-  return server;
-}
-
-async function sdk(url: string, actor: string): Promise<Client> {
-  const client = await connect(url, { actor });
-  closing.push(() => client.close());
-  return client;
-}
-
-async function panelOn(url: string, machine = new PanelMachine(url)) {
-  const panel = new Panel(machine);
-  await panel.signIn.begin();
-  closing.push(async () => {
-    panel.went("#/contexts");
-    const standing = panel.signIn.standing.value;
-    if (standing.is === "in") await standing.link.client.close();
-  });
-  return { panel, machine };
-}
-
-/** The panel follows an address until the context is there. */
-async function opened(panel: Panel, hash: string): Promise<OpenContext> {
-  panel.went(hash);
-  await until(() => panel.open.value?.opening.value.is !== "opening");
-  const it = panel.open.value;
-  if (it === undefined) throw new Error("no context is open");
-  return it;
-}
 
 const lineAt = (it: OpenContext, path: string) => it.tree?.lines.value.find((line) => line.path === path);
 
@@ -63,7 +20,7 @@ describe("[PANEL-9] entering", () => {
 
   test("a server with tokens asks for one, keeps it in the tab, and forgets it", async () => {
     const server = await startJwtServer();
-    closing.push(() => server.close());
+    finallyDo(() => server.close());
     const { panel, machine } = await panelOn(server.url);
     expect(panel.signIn.standing.value).toEqual({ is: "out" });
     await panel.signIn.withToken("not.a.token");
@@ -101,7 +58,7 @@ describe("[PANEL-10] the list", () => {
     const { panel, machine } = await panelOn(url);
     const list = panel.desk.value?.contexts;
     if (list === undefined) throw new Error("nobody is in");
-    closing.push(list.start());
+    finallyDo(list.start());
     const ids = (): string[] | undefined => list.rows.value?.map(({ id }) => id);
     await until(() => ids()?.length === 2);
     list.order.value = "id";
@@ -123,7 +80,7 @@ describe("[PANEL-10] the list", () => {
     await (await sdk(server.url, "ada")).create({ id: "a" });
     const { panel, machine } = await panelOn(server.url);
     const list = panel.desk.value?.contexts;
-    closing.push(list?.start() ?? (() => {}));
+    finallyDo(list?.start() ?? (() => {}));
     await until(() => list?.rows.value?.length === 1);
     await server.close();
     await machine.pass(2000);

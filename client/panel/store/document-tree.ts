@@ -45,8 +45,7 @@ export class DocumentTree {
   constructor(roots: () => readonly Child[], frame: Machine["frame"]) {
     this.#roots = roots;
     this.#frame = frame;
-    this.#unfoldFirst();
-    this.#draw();
+    this.unfoldFirst();
   }
 
   get lines(): ReadonlySignal<readonly TreeLine[]> {
@@ -75,6 +74,13 @@ export class DocumentTree {
 
   foldAll(): void {
     this.#open.clear();
+    this.#known.clear();
+    this.#draw();
+  }
+
+  /** What is near the top, for a document that has only come now. */
+  unfoldFirst(): void {
+    this.#unfold(FIRST_LINES, FIRST_LINES / 4);
     this.#known.clear();
     this.#draw();
   }
@@ -139,10 +145,6 @@ export class DocumentTree {
     const kind = kindOf(value);
     const isOpen = isContainer(kind) && this.#open.has(path);
     return { path, key, depth, kind, isOpen, size: sizeOf(value), head: isContainer(kind) ? "" : headOf(value), value };
-  }
-
-  #unfoldFirst(): void {
-    this.#unfold(FIRST_LINES, FIRST_LINES / 4);
   }
 
   /** Level by level, leaving folded what has more than `sizeMax` lines of its own. */

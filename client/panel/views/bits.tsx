@@ -41,7 +41,7 @@ export function Pill({
   tone,
   children,
 }: {
-  readonly tone?: "good" | "warn" | "bad" | "info";
+  readonly tone?: "good" | "warn" | "bad" | "info" | undefined;
   readonly children: ComponentChildren;
 }) {
   return <span class={tone === undefined ? "pill" : `pill ${tone}`}>{children}</span>;

@@ -1,10 +1,14 @@
 /** One context: its name and state, who is here, and a tab for each way to look at it. */
+import type { DocumentTree } from "../store/document-tree.ts";
 import type { OpenContext, Person } from "../store/open-context.ts";
 import { CONTEXT_TABS, hrefOf } from "../store/route.ts";
 import type { ContextTab, Route } from "../store/route.ts";
 import { IconButton, Pill, ProblemNote, copy, hueOf } from "./bits.tsx";
+import { ConflictsView } from "./conflicts-view.tsx";
 import { DocumentView } from "./document-view.tsx";
 import { Icon } from "./icon.tsx";
+import { LocksView } from "./locks-view.tsx";
+import { TimelineView } from "./timeline-view.tsx";
 
 type ContextRoute = Extract<Route, { view: "context" }>;
 
@@ -32,9 +36,26 @@ export function ContextView({ opened, route }: ContextViewProps) {
           </button>
         </div>
       )}
-      {opening.is === "open" && <DocumentView opened={opened} tree={opening.tree} route={route} />}
+      {opening.is === "open" && <Tab opened={opened} tree={opening.tree} route={route} />}
     </section>
   );
+}
+
+interface TabProps extends ContextViewProps {
+  readonly tree: DocumentTree;
+}
+
+function Tab({ opened, tree, route }: TabProps) {
+  switch (route.tab) {
+    case "timeline":
+      return <TimelineView opened={opened} route={route} />;
+    case "locks":
+      return <LocksView opened={opened} />;
+    case "conflicts":
+      return <ConflictsView opened={opened} />;
+    default:
+      return <DocumentView opened={opened} tree={tree} route={route} />;
+  }
 }
 
 function Head({ opened }: { readonly opened: OpenContext }) {
@@ -120,7 +141,12 @@ function People({ people, own, onOpen }: PeopleProps) {
   );
 }
 
-const TAB_NAMES: Readonly<Partial<Record<ContextTab, string>>> = { document: "Document" };
+const TAB_NAMES: Readonly<Partial<Record<ContextTab, string>>> = {
+  document: "Document",
+  timeline: "Timeline",
+  locks: "Locks",
+  conflicts: "Conflicts",
+};
 
 function Tabs({ route }: { readonly route: ContextRoute }) {
   return (

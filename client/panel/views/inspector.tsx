@@ -2,6 +2,7 @@
 import { useSignal } from "@preact/signals";
 import type { TreeLine } from "../store/document-tree.ts";
 import type { OpenContext } from "../store/open-context.ts";
+import { hrefOf } from "../store/route.ts";
 import { below, isContainer } from "../store/tree-values.ts";
 import { Actor, Ago, IconButton } from "./bits.tsx";
 import { TextEditor } from "./text-editor.tsx";
@@ -25,11 +26,15 @@ export function Inspector({ opened, path, line }: InspectorProps) {
       </div>
       {line !== undefined && <Facts opened={opened} line={line} />}
       {line !== undefined && <Whole opened={opened} line={line} isReadOnly={!mayWrite} />}
-      {mayWrite && (line === undefined || isContainer(line.kind)) && (
-        <AddForm opened={opened} path={line === undefined ? "" : path} isList={line?.kind === "array"} />
-      )}
+      {mayWrite && <Adding opened={opened} line={line} />}
     </aside>
   );
+}
+
+/** Containers take more; so does the document as a whole. */
+function Adding({ opened, line }: Pick<InspectorProps, "opened" | "line">) {
+  if (line === undefined) return <AddForm opened={opened} path="" isList={false} />;
+  return isContainer(line.kind) ? <AddForm opened={opened} path={line.path} isList={line.kind === "array"} /> : null;
 }
 
 interface DeedsProps {
@@ -42,6 +47,9 @@ function Deeds({ opened, path, mayWrite }: DeedsProps) {
   const remove = (): void => void opened.change([{ op: "remove", path }]);
   return (
     <>
+      <a class="quiet-link" href={hrefOf({ view: "context", id: opened.id, tab: "timeline", path })}>
+        History
+      </a>
       <IconButton icon="copy" label="Copy the path" onClick={() => void copyPath(opened, path)} />
       {mayWrite && <IconButton icon="trash" label={`Remove ${path}`} onClick={remove} />}
     </>
