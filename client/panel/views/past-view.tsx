@@ -10,6 +10,7 @@ import { clockText } from "../store/when.ts";
 import { ProblemNote } from "./bits.tsx";
 import { DiffList } from "./diff-list.tsx";
 import { Icon } from "./icon.tsx";
+import { isNarrow } from "./narrow.ts";
 import { VirtualList } from "./virtual-list.tsx";
 
 interface PastViewProps {
@@ -119,7 +120,7 @@ function PastTree({ past, selected }: PastTreeProps) {
   return (
     <VirtualList
       items={tree.lines.value}
-      rowPx={26}
+      rowPx={isNarrow.value ? 34 : 26}
       look="tree"
       attributes={{ role: "list", "aria-label": "The document at this version", tabIndex: 0 }}
       render={(line) => (
