@@ -5,6 +5,8 @@ import type { Place, Route } from "../store/route.ts";
 import { Actor, IconButton, ProblemNote } from "./bits.tsx";
 import { ContextView } from "./context-view.tsx";
 import { ContextsView } from "./contexts-view.tsx";
+import { HealthView } from "./health-view.tsx";
+import { SessionsView } from "./sessions-view.tsx";
 import { SignInView } from "./sign-in-view.tsx";
 import { ThemeSwitch } from "./theme.tsx";
 
@@ -46,7 +48,11 @@ function skip(event: Event): void {
   document.getElementById("main")?.focus();
 }
 
-const NAMES: Readonly<Partial<Record<Place, string>>> = { contexts: "Contexts" };
+const NAMES: Readonly<Partial<Record<Place, string>>> = {
+  contexts: "Contexts",
+  sessions: "Sessions",
+  health: "Health",
+};
 
 function Places({ route }: { readonly route: Route }) {
   const here = route.view === "context" ? "contexts" : route.view;
@@ -91,6 +97,10 @@ function View({ panel }: PanelProps) {
       return opened === undefined ? null : (
         <ContextView key={hrefOf({ view: "context", id: route.id, tab: "document" })} opened={opened} route={route} />
       );
+    case "sessions":
+      return <SessionsView machine={panel.machine} link={desk.link} />;
+    case "health":
+      return <HealthView machine={panel.machine} link={desk.link} />;
     default:
       return <ContextsView contexts={desk.contexts} />;
   }

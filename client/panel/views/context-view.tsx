@@ -8,6 +8,7 @@ import { ConflictsView } from "./conflicts-view.tsx";
 import { DocumentView } from "./document-view.tsx";
 import { Icon } from "./icon.tsx";
 import { LocksView } from "./locks-view.tsx";
+import { SessionsView } from "./sessions-view.tsx";
 import { TimelineView } from "./timeline-view.tsx";
 
 type ContextRoute = Extract<Route, { view: "context" }>;
@@ -53,6 +54,8 @@ function Tab({ opened, tree, route }: TabProps) {
       return <LocksView opened={opened} />;
     case "conflicts":
       return <ConflictsView opened={opened} />;
+    case "sessions":
+      return <SessionsView machine={opened.machine} link={opened.link} contextId={opened.id} />;
     default:
       return <DocumentView opened={opened} tree={tree} route={route} />;
   }

@@ -5,6 +5,10 @@ import { Icon } from "./icon.tsx";
 const THEMES = ["system", "light", "dark"] as const;
 type Theme = (typeof THEMES)[number];
 
+/** Grows when colours are others: what is drawn on a canvas has to be drawn again. */
+export const lookChanges = signal(0);
+globalThis.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => lookChanges.value++);
+
 const KEPT = "mcm.theme";
 const theme = signal<Theme>("system");
 
@@ -16,6 +20,7 @@ export function wearTheme(): void {
 
 function wear(chosen: Theme): void {
   theme.value = chosen;
+  lookChanges.value++;
   document.documentElement.dataset["theme"] = chosen;
   if (chosen === "system") localStorage.removeItem(KEPT);
   else localStorage.setItem(KEPT, chosen);
