@@ -27,7 +27,7 @@ test("[PANEL-12] [PANEL-17] [PANEL-18] locks are released and conflicts settled"
   await expect(page.getByRole("row", { name: /planner/ })).toContainText("rewriting the plan");
   await expectGoodView(page, "locks");
   const lost = new Promise((resolve) => lease.onLost(resolve));
-  await page.getByRole("button", { name: "Release planner's lock on /tasks/t1, /owner" }).click();
+  await page.getByRole("button", { name: /Release planner.s lock/ }).click();
   await lost;
   await expect(page.getByRole("row")).toHaveCount(2);
 
