@@ -1,0 +1,51 @@
+/**
+ * Records of one kind, read on from context to context: a key of it is a letter, a context number, and the rest.
+ *
+ * Not here: what they mean (context-check.ts).
+ */
+import type { DumpedRecord } from "../change-log.ts";
+import { contextNumberOf, type KeyRange } from "../log/log-keys.ts";
+
+export interface RecordSource {
+  get(key: Uint8Array): Promise<Uint8Array | undefined>;
+  pages(range: KeyRange): AsyncIterable<readonly DumpedRecord[]>;
+}
+
+export class RecordCursor {
+  readonly #pages: AsyncIterator<readonly DumpedRecord[]>;
+  #page: readonly DumpedRecord[] = [];
+  #at = 0;
+
+  constructor(source: RecordSource, range: KeyRange) {
+    this.#pages = source.pages(range)[Symbol.asyncIterator]();
+  }
+
+  /** The context number of the next record; undefined at the end. */
+  async number(): Promise<number | undefined> {
+    const record = await this.#peek();
+    return record && contextNumberOf(record[0]);
+  }
+
+  /** The next record if it is the context's; then it is passed. */
+  async next(number: number): Promise<DumpedRecord | undefined> {
+    const record = await this.#peek();
+    if (record === undefined || contextNumberOf(record[0]) !== number) return undefined;
+    this.#at++;
+    return record;
+  }
+
+  /** All that is left of the context. */
+  async *rest(number: number): AsyncGenerator<DumpedRecord, void> {
+    for (let record = await this.next(number); record !== undefined; record = await this.next(number)) yield record;
+  }
+
+  async #peek(): Promise<DumpedRecord | undefined> {
+    while (this.#at >= this.#page.length) {
+      const next = await this.#pages.next();
+      if (next.done === true) return undefined;
+      this.#page = next.value;
+      this.#at = 0;
+    }
+    return this.#page[this.#at];
+  }
+}
