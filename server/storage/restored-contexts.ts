@@ -1,5 +1,5 @@
 /**
- * Contexts of a restored backup begin a new epoch when they are first used (decision 0009).
+ * Contexts of a restored backup begin a new epoch when they are first used (decision 0010).
  *
  * What happened after the backup is lost to the server, but not to its clients. A server that went on as before would write
  * other content under clocks that they know already, and merge what they know of the lost changes as if they had made it.

@@ -32,6 +32,10 @@ export const FORMAT_KEY: Uint8Array = Buffer.from("!format");
 export const NODE_KEY: Uint8Array = Buffer.from("!node");
 export const OPEN_KEY: Uint8Array = Buffer.from("!open");
 
+/** What a key can begin with, in order. */
+export const LETTERS = ["!", "c", "e", "h", "i", "k", "l", "p", "r", "t"] as const;
+type Letter = (typeof LETTERS)[number];
+
 /** Bytes of a number in a key: 2^48 entries are 8,900 years at 1,000 a second. */
 const NUMBER_BYTES = 6;
 const NUMBER_MAX = 2 ** 48 - 1;
@@ -86,11 +90,16 @@ export function purgeKey(context: number): Uint8Array {
 }
 
 /** Every key under one letter. */
-export function allOf(letter: "c" | "e" | "h" | "i" | "k" | "l" | "p" | "r" | "t"): KeyRange {
+export function allOf(letter: Letter): KeyRange {
   return { gte: Buffer.from(letter), lt: Buffer.from(String.fromCharCode(letter.charCodeAt(0) + 1)) };
 }
 
 export const EVERYTHING: KeyRange = { gte: new Uint8Array(), lt: Uint8Array.of(255) };
+
+/** Whether the key has so many numbers behind its letter. */
+export function hasNumbers(key: Uint8Array, count: number): boolean {
+  return key.length >= 1 + count * NUMBER_BYTES;
+}
 
 /** The context number of a key of the form letter, number. */
 export function contextNumberOf(key: Uint8Array): number {

@@ -4,7 +4,7 @@
  * Not here: what they mean (context-check.ts).
  */
 import type { DumpedRecord } from "../change-log.ts";
-import { contextNumberOf, type KeyRange } from "../log/log-keys.ts";
+import { contextNumberOf, hasNumbers, type KeyRange } from "../log/log-keys.ts";
 
 export interface RecordSource {
   get(key: Uint8Array): Promise<Uint8Array | undefined>;
@@ -13,11 +13,14 @@ export interface RecordSource {
 
 export class RecordCursor {
   readonly #pages: AsyncIterator<readonly DumpedRecord[]>;
+  readonly #numbers: number;
   #page: readonly DumpedRecord[] = [];
   #at = 0;
 
-  constructor(source: RecordSource, range: KeyRange) {
+  /** @param numbers of a key of this kind: one that has less is passed over (server-check.ts tells of it) */
+  constructor(source: RecordSource, range: KeyRange, numbers: number) {
     this.#pages = source.pages(range)[Symbol.asyncIterator]();
+    this.#numbers = numbers;
   }
 
   /** The context number of the next record; undefined at the end. */
@@ -43,7 +46,7 @@ export class RecordCursor {
     while (this.#at >= this.#page.length) {
       const next = await this.#pages.next();
       if (next.done === true) return undefined;
-      this.#page = next.value;
+      this.#page = next.value.filter(([key]) => hasNumbers(key, this.#numbers));
       this.#at = 0;
     }
     return this.#page[this.#at];

@@ -21,8 +21,9 @@ export interface ServerFacts {
   readonly purged: ReadonlySet<number>;
 }
 
-/** Letters that keys begin with, in order; between them there is nothing. */
-const LETTERS = ["!", "c", "e", "h", "i", "k", "l", "p", "r", "t"] as const;
+/** Numbers that a key has behind its letter, at least. */
+export const NUMBERS_IN = { h: 1, i: 1, k: 2, l: 2, p: 1, r: 1, t: 2 } as const;
+type Numbered = keyof typeof NUMBERS_IN;
 const NAMED_KEYS = [keys.FORMAT_KEY, keys.NODE_KEY, keys.OPEN_KEY];
 
 export class ServerCheck {
@@ -47,7 +48,7 @@ export class ServerCheck {
     const nodeClientId = (await this.#number(keys.NODE_KEY, "node record")) ?? 0;
     const openedAtMs = await this.#number(keys.OPEN_KEY, "open record");
     const purged = new Set<number>();
-    for await (const [key] of this.#all(keys.allOf("p"))) purged.add(keys.contextNumberOf(key));
+    for await (const [key] of this.#numbered("p")) purged.add(keys.contextNumberOf(key));
     return { nodeClientId, openedAtMs, contexts: (this.#contexts = await this.#readNames()), purged };
   }
 
@@ -66,7 +67,7 @@ export class ServerCheck {
       const id = keys.contextIdOf(record[0]);
       this.#try(record, `epoch of the deleted context "${id}"`, decodeNumber);
     }
-    for await (const [key] of this.#all(keys.allOf("t")))
+    for await (const [key] of this.#numbered("t"))
       // those of a deleted context are left to their time
       if (this.#contexts.has(keys.expiringContextOf(key))) this.pairs.expiry(key);
     if (this.pairs.problem !== undefined) this.#tell(this.pairs.problem);
@@ -97,12 +98,20 @@ export class ServerCheck {
   async *#unknown(): AsyncGenerator<DumpedRecord, void> {
     for await (const record of this.#all({ gte: Buffer.from("!"), lt: Buffer.from('"') }))
       if (!NAMED_KEYS.some((key) => Buffer.compare(key, record[0]) === 0)) yield record;
+    for (const letter of Object.keys(NUMBERS_IN).filter(isNumbered))
+      for await (const record of this.#all(keys.allOf(letter)))
+        if (!keys.hasNumbers(record[0], NUMBERS_IN[letter])) yield record;
     let gte: Uint8Array = new Uint8Array();
-    for (const letter of LETTERS) {
+    for (const letter of keys.LETTERS) {
       yield* this.#all({ gte, lt: Buffer.from(letter) });
       gte = Buffer.from([letter.charCodeAt(0) + 1]);
     }
     yield* this.#all({ gte, lt: keys.EVERYTHING.lt });
+  }
+
+  async *#numbered(letter: Numbered): AsyncGenerator<DumpedRecord, void> {
+    for await (const record of this.#all(keys.allOf(letter)))
+      if (keys.hasNumbers(record[0], NUMBERS_IN[letter])) yield record;
   }
 
   async *#all(range: keys.KeyRange): AsyncGenerator<DumpedRecord, void> {
@@ -125,6 +134,10 @@ export class ServerCheck {
       return undefined;
     }
   }
+}
+
+function isNumbered(letter: string): letter is Numbered {
+  return Object.hasOwn(NUMBERS_IN, letter);
 }
 
 function notOurs(folder: string): ServiceError {

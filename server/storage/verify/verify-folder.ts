@@ -17,7 +17,7 @@ import type { ContextRecord } from "../log/record-codec.ts";
 import { LevelReader, type LevelDamage } from "../store/level-reader.ts";
 import { ContextCheck, type ContextCursors, type ContextFinding } from "./context-check.ts";
 import { RecordCursor } from "./record-cursor.ts";
-import { ServerCheck, type ServerFacts } from "./server-check.ts";
+import { NUMBERS_IN, ServerCheck, type ServerFacts } from "./server-check.ts";
 
 export interface VerifyReport {
   readonly folder: string;
@@ -101,11 +101,11 @@ class FolderCheck {
 
   async #checkContexts(reader: LevelReader, server: ServerCheck, facts: ServerFacts): Promise<void> {
     const cursors: ContextCursors = {
-      heads: new RecordCursor(reader, keys.allOf("h")),
-      checkpoints: new RecordCursor(reader, keys.allOf("k")),
-      runs: new RecordCursor(reader, keys.allOf("l")),
-      records: new RecordCursor(reader, keys.allOf("r")),
-      idempotency: new RecordCursor(reader, keys.allOf("i")),
+      heads: new RecordCursor(reader, keys.allOf("h"), NUMBERS_IN.h),
+      checkpoints: new RecordCursor(reader, keys.allOf("k"), NUMBERS_IN.k),
+      runs: new RecordCursor(reader, keys.allOf("l"), NUMBERS_IN.l),
+      records: new RecordCursor(reader, keys.allOf("r"), NUMBERS_IN.r),
+      idempotency: new RecordCursor(reader, keys.allOf("i"), NUMBERS_IN.i),
     };
     await server.checkRecords(cursors.records);
     const unseen = new Set(facts.contexts.keys());
