@@ -307,6 +307,11 @@ describe("[DATA-7] damage is found, with the context's name and what of it can b
   test("a key that nobody wrote", async () => {
     const report = await after((database) => database.put(Buffer.from("zz"), Buffer.from("?")));
     expect(report.problems).toEqual(["The key 7a7a is none of this program's"]);
+    for (const letter of ["h", "i", "k", "l", "p", "r", "t"]) {
+      const cut = await after((database) => database.put(Buffer.from(`${letter}1`), Buffer.from("?")));
+      const key = `${Buffer.from(letter).toString("hex")}31`;
+      expect(cut).toMatchObject({ problems: [`The key ${key} is none of this program's`], damaged: [] });
+    }
   });
 
   test("files: one bit in a table is told with what lies there, a lost manifest ends it", async () => {
@@ -336,6 +341,33 @@ describe("[DATA-7] damage is found, with the context's name and what of it can b
       message: expect.stringContaining("CURRENT is missing"),
     });
   });
+});
+
+test("[DATA-6] [STORE-12] a folder of layout 1 is whole before it is taken over, and after", async () => {
+  const folder = join(base, "layout-1");
+  await cp(join(import.meta.dirname, "../fixtures/layout-1"), join(folder, "log"), { recursive: true });
+  await rm(join(folder, "log", "README.md"));
+  const before = await stateOf(folder);
+  expect(await verifyFolder(folder)).toMatchObject({ isSound: true, contexts: 2, entries: 4 });
+  expect(await stateOf(folder)).toEqual(before);
+  // a backup of it, without taking it over, goes into service like any other
+  const backup = join(base, "layout-1-backup");
+  expect(await mcm("http://127.0.0.1:1", ["backup", "--data-dir", folder, "--out", backup])).toMatchObject({ code: 0 });
+  expect(await stateOf(folder)).toEqual(before);
+  for (const taken of [folder, backup]) {
+    expect(await verifyFolder(taken)).toMatchObject({ isSound: true, contexts: 2 });
+    const storage = new StorageManager({
+      log: new LevelChangeLog({ folder: join(taken, "log") }),
+      clock: systemClock,
+      checkpoints: new InlineCheckpointBuilder(),
+    });
+    await storage.start();
+    const stored = await storage.load(plan);
+    expect(stored?.meta.epoch).toBe(taken === backup ? 2 : 1);
+    await storage.append(plan, { seq: stored?.head.seq ?? 0 }, [new Typist(77).follow(stored).type("five")]);
+    await storage.close();
+    expect(await verifyFolder(taken)).toMatchObject({ isSound: true, damaged: [] });
+  }
 });
 
 test("[DATA-6] a folder that a server writes meanwhile is told as that, also when it looks damaged", async () => {

@@ -11,16 +11,23 @@ export interface RecordSource {
   pages(range: KeyRange): AsyncIterable<readonly DumpedRecord[]>;
 }
 
+interface CursorOptions {
+  /** That a key of this kind has; one that has less is passed over. */
+  readonly numbers: number;
+  readonly onStray: (key: Uint8Array) => void;
+}
+
 export class RecordCursor {
   readonly #pages: AsyncIterator<readonly DumpedRecord[]>;
   readonly #numbers: number;
+  readonly #onStray: (key: Uint8Array) => void;
   #page: readonly DumpedRecord[] = [];
   #at = 0;
 
-  /** @param numbers of a key of this kind: one that has less is passed over (server-check.ts tells of it) */
-  constructor(source: RecordSource, range: KeyRange, numbers: number) {
+  constructor(source: RecordSource, range: KeyRange, { numbers, onStray }: CursorOptions) {
     this.#pages = source.pages(range)[Symbol.asyncIterator]();
     this.#numbers = numbers;
+    this.#onStray = onStray;
   }
 
   /** The context number of the next record; undefined at the end. */
@@ -48,6 +55,8 @@ export class RecordCursor {
       if (next.done === true) return undefined;
       this.#page = next.value.filter(([key]) => hasNumbers(key, this.#numbers));
       this.#at = 0;
+      if (this.#page.length < next.value.length)
+        for (const [key] of next.value) if (!hasNumbers(key, this.#numbers)) this.#onStray(key);
     }
     return this.#page[this.#at];
   }

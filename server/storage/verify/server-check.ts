@@ -21,9 +21,6 @@ export interface ServerFacts {
   readonly purged: ReadonlySet<number>;
 }
 
-/** Numbers that a key has behind its letter, at least. */
-export const NUMBERS_IN = { h: 1, i: 1, k: 2, l: 2, p: 1, r: 1, t: 2 } as const;
-type Numbered = keyof typeof NUMBERS_IN;
 const NAMED_KEYS = [keys.FORMAT_KEY, keys.NODE_KEY, keys.OPEN_KEY];
 
 export class ServerCheck {
@@ -48,8 +45,13 @@ export class ServerCheck {
     const nodeClientId = (await this.#number(keys.NODE_KEY, "node record")) ?? 0;
     const openedAtMs = await this.#number(keys.OPEN_KEY, "open record");
     const purged = new Set<number>();
-    for await (const [key] of this.#numbered("p")) purged.add(keys.contextNumberOf(key));
+    for await (const [key] of this.#numbered("p", 1)) purged.add(keys.contextNumberOf(key));
     return { nodeClientId, openedAtMs, contexts: (this.#contexts = await this.#readNames()), purged };
+  }
+
+  /** A key that nobody here wrote. */
+  stray(key: Uint8Array): void {
+    this.#tell(`The key ${Buffer.from(key).toString("hex")} is none of this program's`);
   }
 
   async checkRecords(records: RecordCursor): Promise<void> {
@@ -67,12 +69,11 @@ export class ServerCheck {
       const id = keys.contextIdOf(record[0]);
       this.#try(record, `epoch of the deleted context "${id}"`, decodeNumber);
     }
-    for await (const [key] of this.#numbered("t"))
+    for await (const [key] of this.#numbered("t", 2))
       // those of a deleted context are left to their time
       if (this.#contexts.has(keys.expiringContextOf(key))) this.pairs.expiry(key);
     if (this.pairs.problem !== undefined) this.#tell(this.pairs.problem);
-    for await (const [key] of this.#unknown())
-      this.#tell(`The key ${Buffer.from(key).toString("hex")} is none of this program's`);
+    for await (const [key] of this.#unknown()) this.stray(key);
   }
 
   /** One record of what the store is may be damaged; without any it is somebody else's. */
@@ -98,9 +99,6 @@ export class ServerCheck {
   async *#unknown(): AsyncGenerator<DumpedRecord, void> {
     for await (const record of this.#all({ gte: Buffer.from("!"), lt: Buffer.from('"') }))
       if (!NAMED_KEYS.some((key) => Buffer.compare(key, record[0]) === 0)) yield record;
-    for (const letter of Object.keys(NUMBERS_IN).filter(isNumbered))
-      for await (const record of this.#all(keys.allOf(letter)))
-        if (!keys.hasNumbers(record[0], NUMBERS_IN[letter])) yield record;
     let gte: Uint8Array = new Uint8Array();
     for (const letter of keys.LETTERS) {
       yield* this.#all({ gte, lt: Buffer.from(letter) });
@@ -109,9 +107,11 @@ export class ServerCheck {
     yield* this.#all({ gte, lt: keys.EVERYTHING.lt });
   }
 
-  async *#numbered(letter: Numbered): AsyncGenerator<DumpedRecord, void> {
-    for await (const record of this.#all(keys.allOf(letter)))
-      if (keys.hasNumbers(record[0], NUMBERS_IN[letter])) yield record;
+  async *#numbered(letter: "p" | "t", numbers: number): AsyncGenerator<DumpedRecord, void> {
+    for await (const record of this.#all(keys.allOf(letter))) {
+      if (keys.hasNumbers(record[0], numbers)) yield record;
+      else this.stray(record[0]);
+    }
   }
 
   async *#all(range: keys.KeyRange): AsyncGenerator<DumpedRecord, void> {
@@ -134,10 +134,6 @@ export class ServerCheck {
       return undefined;
     }
   }
-}
-
-function isNumbered(letter: string): letter is Numbered {
-  return Object.hasOwn(NUMBERS_IN, letter);
 }
 
 function notOurs(folder: string): ServiceError {

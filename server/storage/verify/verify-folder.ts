@@ -17,7 +17,7 @@ import type { ContextRecord } from "../log/record-codec.ts";
 import { LevelReader, type LevelDamage } from "../store/level-reader.ts";
 import { ContextCheck, type ContextCursors, type ContextFinding } from "./context-check.ts";
 import { RecordCursor } from "./record-cursor.ts";
-import { NUMBERS_IN, ServerCheck, type ServerFacts } from "./server-check.ts";
+import { ServerCheck, type ServerFacts } from "./server-check.ts";
 
 export interface VerifyReport {
   readonly folder: string;
@@ -100,12 +100,14 @@ class FolderCheck {
   }
 
   async #checkContexts(reader: LevelReader, server: ServerCheck, facts: ServerFacts): Promise<void> {
+    const cursor = (letter: "h" | "i" | "k" | "l" | "r", numbers: number): RecordCursor =>
+      new RecordCursor(reader, keys.allOf(letter), { numbers, onStray: (key) => server.stray(key) });
     const cursors: ContextCursors = {
-      heads: new RecordCursor(reader, keys.allOf("h"), NUMBERS_IN.h),
-      checkpoints: new RecordCursor(reader, keys.allOf("k"), NUMBERS_IN.k),
-      runs: new RecordCursor(reader, keys.allOf("l"), NUMBERS_IN.l),
-      records: new RecordCursor(reader, keys.allOf("r"), NUMBERS_IN.r),
-      idempotency: new RecordCursor(reader, keys.allOf("i"), NUMBERS_IN.i),
+      heads: cursor("h", 1),
+      checkpoints: cursor("k", 2),
+      runs: cursor("l", 2),
+      records: cursor("r", 1),
+      idempotency: cursor("i", 1),
     };
     await server.checkRecords(cursors.records);
     const unseen = new Set(facts.contexts.keys());
