@@ -170,12 +170,10 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.conflicts = new ConflictUseCases({ access: this, storage, clock });
     this.types = new TypeUseCases({ access: this, types, storage, clock });
     this.data = new DataUseCases({
+      ...options,
       access: this,
       remove: (caller, id) => this.delete(caller, id),
       assertOpen: () => this.#assertOpen(),
-      storage,
-      types,
-      clock,
       documents: options.documents ?? new InlineDocumentMaker(),
     });
     storage.onShrunk((id, bytes) => this.#state.get(id)?.state.size.takes(bytes));

@@ -9,6 +9,7 @@ import { ServiceError } from "../../shared/errors.ts";
 import { PRODUCT_VERSION } from "../../shared/protocol/version.ts";
 import { ConfigError } from "../config.ts";
 import type { Cli } from "./client-command.ts";
+import { addAcl } from "./commands/acl.ts";
 import { addAudit } from "./commands/audit.ts";
 import { addBackup } from "./commands/backup.ts";
 import { addBlame } from "./commands/blame.ts";
@@ -57,6 +58,7 @@ const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
   addLock,
   addLocks,
   addUnlock,
+  addAcl,
   addType,
   addCompact,
   addToken,

@@ -6,8 +6,14 @@
 import type { z } from "zod";
 import { isErrorCode, ServiceError } from "../../shared/errors.ts";
 import type { JsonObject } from "../../shared/json.ts";
-import { revocationListSchema, revocationResultSchema } from "../../shared/protocol/rest-access.ts";
-import type { RevocationBody, RevocationList, RevocationResult } from "../../shared/protocol/rest-access.ts";
+import { aclSchema, revocationListSchema, revocationResultSchema } from "../../shared/protocol/rest-access.ts";
+import type {
+  AclBody,
+  AclView,
+  RevocationBody,
+  RevocationList,
+  RevocationResult,
+} from "../../shared/protocol/rest-access.ts";
 import { auditListSchema } from "../../shared/protocol/rest-audit.ts";
 import type { AuditList } from "../../shared/protocol/rest-audit.ts";
 import { conflictListSchema, resolveResultSchema } from "../../shared/protocol/rest-conflicts.ts";
@@ -76,12 +82,17 @@ export interface WriteOptions {
   readonly lockTokens?: string | undefined;
 }
 
+interface Content {
+  readonly type: string;
+  readonly body: string | Buffer<ArrayBuffer>;
+}
+
 interface RequestOptions {
   readonly query?: Query;
   /** JSON. */
   readonly body?: unknown;
   /** A body that is no JSON. */
-  readonly content?: { readonly type: string; readonly bytes: Uint8Array };
+  readonly content?: Content;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
 }
@@ -171,8 +182,17 @@ export class RestClient {
     return this.#json(lockSchema, "PUT", contextPath(id, "locks", lockId), { body: {}, signal });
   }
 
-  async unlock(id: string, lockId: string): Promise<void> {
-    await this.#request("DELETE", contextPath(id, "locks", lockId), {});
+  /** `force`: somebody else's too. */
+  async unlock(id: string, lockId: string, query: { readonly force?: true } = {}): Promise<void> {
+    await this.#request("DELETE", contextPath(id, "locks", lockId), { query });
+  }
+
+  acl(id: string): Promise<AclView> {
+    return this.#json(aclSchema, "GET", contextPath(id, "acl"), {});
+  }
+
+  setAcl(id: string, body: AclBody): Promise<AclView> {
+    return this.#json(aclSchema, "PUT", contextPath(id, "acl"), { body });
   }
 
   types(): Promise<TypeList> {
@@ -219,7 +239,7 @@ export class RestClient {
 
   /** @param list Yjs updates, V1 (shared/protocol/update-list.ts) */
   importUpdates(id: string, list: Uint8Array, query: Query): Promise<ImportResult> {
-    const content = { type: UPDATE_LIST_TYPE, bytes: list };
+    const content = { type: UPDATE_LIST_TYPE, body: Buffer.from(list) };
     return this.#json(importResultSchema, "POST", contextPath(id, "import"), { query, content });
   }
 
@@ -257,7 +277,7 @@ export class RestClient {
   async #request(
     method: string,
     path: string,
-    { query = {}, body, content, headers, signal }: RequestOptions,
+    { query = {}, body, content = jsonContent(body), headers, signal }: RequestOptions,
   ): Promise<Response> {
     const given = new URLSearchParams();
     for (const [name, value] of Object.entries(query)) if (value !== undefined) given.set(name, String(value));
@@ -269,12 +289,10 @@ export class RestClient {
         "mcm-client": "cli",
         ...(this.#target.actor === undefined ? {} : { "mcm-actor": encodeURIComponent(this.#target.actor) }),
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-        ...(body === undefined ? {} : { "content-type": "application/json" }),
         ...(content === undefined ? {} : { "content-type": content.type }),
         ...headers,
       },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      ...(content === undefined ? {} : { body: Buffer.from(content.bytes) }),
+      ...(content === undefined ? {} : { body: content.body }),
       ...(signal === undefined ? {} : { signal }),
     }).catch((error: unknown) => {
       throw new ServiceError(
@@ -299,6 +317,10 @@ export class RestClient {
       `${this.#target.url} answered (status ${response.status}), but not like an mcp-context-manager server. Check --url.`,
     );
   }
+}
+
+function jsonContent(body: unknown): Content | undefined {
+  return body === undefined ? undefined : { type: "application/json", body: JSON.stringify(body) };
 }
 
 function headersOf({ idempotencyKey, lockTokens }: WriteOptions): Record<string, string> {

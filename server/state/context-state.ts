@@ -44,6 +44,7 @@ import { SizeGuard } from "./size-guard.ts";
 import { TouchIndex } from "./touch-index.ts";
 import { touchOf } from "./update/touched-paths.ts";
 import type { Touch } from "./update/touched-paths.ts";
+import { refusedBefore } from "./update/update-refusals.ts";
 import { scanUpdate } from "./update/update-scanner.ts";
 import type { ScannedUpdate } from "./update/update-scanner.ts";
 import type { AdmittedChange, LockWrite, MetaWrite, Moment, OpsWrite, UpdateWrite, Verdict, Write } from "./writes.ts";
@@ -407,15 +408,6 @@ export class ContextState implements Present {
     this.size.grew(change.update.byteLength, advances.length === 0);
     return { kind: "admitted", change };
   }
-}
-
-/** Its author did not hear of the refusal, and sends the edit again. */
-function refusedBefore(): ServiceError {
-  return new ServiceError(
-    "FORBIDDEN",
-    "This edit was refused before, and the answer got lost. Make it again on the current content if it still makes sense.",
-    { details: { rule: "voided" } },
-  );
 }
 
 function pathsOf(conflicts: readonly Conflict[]): readonly string[] {

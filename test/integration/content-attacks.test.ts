@@ -123,7 +123,7 @@ describe("[EDGE-14] names that mean something to JavaScript", () => {
     ["an access list", "PUT", "/v1/contexts/den/acl", `{"grants": [], "__proto__": {"polluted": true}}`],
     ["a schema", "PUT", "/v1/types/x", `{"schema": {"type": "object", "properties": ${PROTO}}}`],
     ["a schema's reference", "PUT", "/v1/types/x", `{"schema": {"$ref": "#/__proto__/polluted"}}`],
-  ])("__proto__ in %s is refused", async (_what, method, path, body, type) => {
+  ])("__proto__ in %s is refused", async (_what, ...[method, path, body, type]) => {
     const { status, text } = await send(method, path, body, type);
     expect([400, 422]).toContain(status);
     expect(JSON.parse(text)).toMatchObject({ code: expect.any(String), retry: expect.any(String) });

@@ -9,6 +9,7 @@ import { LevelReader } from "../../server/storage/store/level-reader.ts";
 import type { LevelDamage } from "../../server/storage/store/level-reader.ts";
 import { intBelow, randomFrom } from "../support/editing-history.ts";
 import type { Random } from "../support/editing-history.ts";
+import { stateOfFolder } from "../support/folder-state.ts";
 
 type Database = ClassicLevel<Uint8Array, Uint8Array>;
 
@@ -69,24 +70,14 @@ async function read(folder: string, range = WHOLE): Promise<{ found: string[]; d
   return { found, damages };
 }
 
-async function stateOf(folder: string): Promise<unknown> {
-  const names = (await readdir(folder)).sort();
-  return Promise.all(
-    names.map(async (name) => {
-      const { size, mtimeMs, ino, nlink } = await stat(join(folder, name));
-      return { name, size, mtimeMs, ino, nlink };
-    }),
-  );
-}
-
 test("[DATA-1] a whole pass gives what LevelDB gives, from tables and log, and writes nothing", async () => {
-  const before = await stateOf(sound);
+  const before = await stateOfFolder(sound);
   const tables = (await readdir(sound)).filter((name) => name.endsWith(".ldb"));
   expect(tables.length).toBeGreaterThan(3);
   const { found, damages } = await read(sound);
   expect(damages).toEqual([]);
   expect(found).toEqual(items);
-  expect(await stateOf(sound)).toEqual(before);
+  expect(await stateOfFolder(sound)).toEqual(before);
 });
 
 test("[DATA-1] ranges and single keys", async () => {

@@ -1,5 +1,5 @@
 /** Data folders of stock y-websocket servers, in and out: rules DATA-12 to DATA-15. */
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -12,6 +12,7 @@ import { HOSTILE_UPDATES } from "../support/hostile-updates.ts";
 import { createContext, readContext, startTestServer } from "../support/running-server.ts";
 import type { TestServer } from "../support/running-server.ts";
 import { openStockClient } from "../support/stock-client.ts";
+import { stateOfFolder } from "../support/folder-state.ts";
 
 let server: TestServer;
 let base: string;
@@ -57,11 +58,6 @@ function expectSame(doc: Y.Doc, original: Y.Doc): void {
   expect(unorderedContentOf(doc)).toEqual(unorderedContentOf(original));
 }
 
-async function stateOf(path: string): Promise<unknown> {
-  const names = (await readdir(path)).sort();
-  return Promise.all(names.map(async (name) => ({ name, ...(await stat(join(path, name))), atimeMs: 0, atime: 0 })));
-}
-
 test("[DATA-12] a folder with 10,000 updates of the stock stack: content and state vector are equal, and the folder is as it was", async () => {
   const random = randomFrom(5);
   const writers: Y.Doc[] = [];
@@ -82,12 +78,12 @@ test("[DATA-12] a folder with 10,000 updates of the stock stack: content and sta
       if (update % 7 === 0) Y.applyUpdate(writer, Y.encodeStateAsUpdate(plan, Y.encodeStateVector(writer)));
     }
   });
-  const before = await stateOf(folder);
+  const before = await stateOfFolder(folder);
   const { code, out, err } = await mcm(server.url, ["import", folder]);
   expect([code, err]).toEqual([0, ""]);
   expect(out).toMatch(/^1 context made of \d+ updates, 0 skipped, 0 refused$/);
   expect(Number(/of (\d+)/.exec(out)?.[1])).toBeGreaterThan(9_000);
-  expect(await stateOf(folder)).toEqual(before);
+  expect(await stateOfFolder(folder)).toEqual(before);
   expectSame(await documentOf("plan"), plan);
   const { version, data } = await readContext(server, "plan");
   expect([version, data]).toEqual([0, plan.getMap("data").toJSON()]);

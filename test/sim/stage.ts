@@ -85,16 +85,7 @@ export class Stage {
     const actor = random.pick([...this.clients, ...this.callers]);
     const mark = this.#newMark();
     if (actor instanceof RestCaller) {
-      if (random.percent(20)) return world.go(actor.read());
-      const errand = random.pick(this.nature.errands);
-      if (errand !== undefined && random.percent(50)) return world.go(actor.run(errand, mark, this.#colleagues()));
-      const change = this.newChange(mark, actor.version);
-      world.go(actor.change(change));
-      // a caller that lost patience: the same request once more while the first is under way
-      if (random.percent(15)) world.go(actor.change(change));
-      // or one that forgot that it was answered
-      if (random.percent(15))
-        world.after(random.below(AGAIN_PACES * this.nature.paceMsMax), () => world.go(actor.change(change)));
+      this.#call(actor, mark);
     } else if (actor instanceof ExtendedClient && random.percent(30)) {
       actor.request(this.#asked(actor, this.newChange(mark, actor.version)));
     } else if (actor !== undefined) {
@@ -102,6 +93,20 @@ export class Stage {
       const count = random.percent(10) ? random.between(2, 6) : 1;
       for (let i = 0; i < count; i++) actor.edit(`${mark}.${i}`, (doc) => edit(doc, random, `${mark}.${i}`));
     }
+  }
+
+  #call(caller: RestCaller, mark: string): void {
+    const { random, world } = this;
+    if (random.percent(20)) return world.go(caller.read());
+    const errand = random.pick(this.nature.errands);
+    if (errand !== undefined && random.percent(50)) return world.go(caller.run(errand, mark, this.#colleagues()));
+    const change = this.newChange(mark, caller.version);
+    world.go(caller.change(change));
+    // a caller that lost patience: the same request once more while the first is under way
+    if (random.percent(15)) world.go(caller.change(change));
+    // or one that forgot that it was answered
+    if (random.percent(15))
+      world.after(random.below(AGAIN_PACES * this.nature.paceMsMax), () => world.go(caller.change(change)));
   }
 
   /** Nobody takes locks any more; what is held is given back, or left to its time. */

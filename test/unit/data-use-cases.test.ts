@@ -85,14 +85,14 @@ test("[DATA-10] so many imports hold their input at once; the next is told to co
 });
 
 test("[DATA-2] so many backups run at once; one that fails makes room", async () => {
-  let fail = (_: Error): void => undefined;
-  const gate = new Promise<never>((_, reject) => (fail = reject));
+  let fail = (): void => undefined;
+  const gate = new Promise<never>((_, reject) => (fail = () => reject(new Error("gone"))));
   const { data } = await start();
   const running = Array.from({ length: LIMITS.backupsInFlightMax }, () => data.backup(ada, () => gate));
   const failed = Promise.all(running.map((one) => expect(one).rejects.toThrow("gone")));
   await turns();
   await expect(data.backup(ada, async () => {})).rejects.toMatchObject({ code: "RATE_LIMITED" });
-  fail(new Error("gone"));
+  fail();
   await failed;
   await data.backup(ada, async () => {});
 });
@@ -118,7 +118,6 @@ test("[DATA-10] as many client ids as a context may know, and no more", async ()
   const clients = Array.from({ length: LIMITS.clientIdsMax + 1 }, (_, n) => n + 1);
   const { data } = await start({
     documents: {
-      ...new InlineDocumentMaker(),
       encode: () => Promise.reject(new Error()),
       assemble: async (list) => {
         const given = splitUpdates(list);

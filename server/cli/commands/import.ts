@@ -91,6 +91,10 @@ async function importFile(cli: Cli, client: RestClient, file: FileImport): Promi
     if (flags.skip !== true || !(error instanceof ServiceError && error.code === "ALREADY_EXISTS")) throw error;
     return cli.io.err("It is there already, and was left as it is.");
   }
+  tellResult(cli, result, flags);
+}
+
+function tellResult(cli: Cli, result: ImportResult, flags: ImportFlags): void {
   const { id, updates } = result;
   if (updates !== undefined && updates.refused > 0) cli.endWith(EXIT.damaged);
   if (flags.json === true) return cli.io.out(jsonText(result));

@@ -21,7 +21,7 @@ import { IntegrationWork } from "./integration-work.ts";
 import { coverOf } from "../path-cover.ts";
 import { TypePlaces, childPlace, isSameSpot, pathOf } from "./type-places.ts";
 import type { Spot, TypePlace } from "./type-places.ts";
-import { limitExceeded, malformed } from "./update-refusals.ts";
+import { limitExceeded, malformed, refusedBefore } from "./update-refusals.ts";
 import type { ScannedDelete, ScannedId, ScannedStruct, ScannedUpdate } from "./update-scanner.ts";
 
 export interface Touch {
@@ -39,7 +39,8 @@ export interface Touch {
 
 /**
  * @throws {ServiceError} MALFORMED_UPDATE when applying would leave something pending or damage the document,
- *   LIMIT_EXCEEDED for the number of roots, the depth of types, or the work; `details.rule` names the rule
+ *   LIMIT_EXCEEDED for the number of roots, the depth of types, or the work, FORBIDDEN when it goes on in the middle of
+ *   what was voided; `details.rule` names the rule
  */
 export function touchOf(doc: Y.Doc, scanned: ScannedUpdate): Touch {
   return new Judgement(doc, scanned).touch();
@@ -152,8 +153,8 @@ class Judgement {
       return this.#work.refer(struct);
     }
     if (from > struct.clock) {
-      if (this.#isVoided(struct, from)) this.#hasVoided = true;
-      else this.#assertContinues(struct.client, from, spot);
+      if (this.#isVoided(struct, from)) throw refusedBefore();
+      this.#assertContinues(struct.client, from, spot);
     }
     this.#assertFits(struct, from, spot);
     if (struct.shape !== null) {

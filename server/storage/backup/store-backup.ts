@@ -10,6 +10,7 @@
 import { join } from "node:path";
 import { ServiceError } from "../../../shared/errors.ts";
 import { PRODUCT_VERSION } from "../../../shared/protocol/version.ts";
+import type { DumpedRecord } from "../change-log.ts";
 import { EVERYTHING, FORMAT_KEY, LAYOUT_VERSION } from "../log/log-keys.ts";
 import { sizeOfAll } from "../log/log-reader.ts";
 import { newerFormat } from "../log/record.ts";
@@ -47,7 +48,7 @@ export async function storeBackup(
         return await folder.finish(from, frame.end);
       } else {
         await folder.add(frame.records);
-        for (const [key, value] of frame.records) bytes += key.length + value.length;
+        bytes += sizeOf(frame.records);
       }
       onProgress?.(bytes, Math.max(bytes, total));
     }
@@ -57,6 +58,10 @@ export async function storeBackup(
     await folder?.abandon().catch(() => undefined);
     throw error;
   }
+}
+
+function sizeOf(records: readonly DumpedRecord[]): number {
+  return records.reduce((sum, [key, value]) => sum + key.length + value.length, 0);
 }
 
 /**

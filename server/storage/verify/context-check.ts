@@ -147,6 +147,11 @@ export class ContextCheck {
       replay.checkpoint(checkpoint, this.#head !== undefined && newestOf(this.#head).seq === seq);
     }
     await takeUpTo(Infinity);
+    this.#checkSeen(seen);
+  }
+
+  /** @param seen seqs of the checkpoints that could be read */
+  #checkSeen(seen: ReadonlySet<number>): void {
     for (const { seq, version } of this.#head?.checkpoints ?? [])
       if (!seen.has(seq)) this.#tell(`The checkpoint at version ${version} is missing or cannot be read`);
   }

@@ -12,7 +12,7 @@ export interface RecordSource {
 }
 
 interface CursorOptions {
-  /** That a key of this kind has; one that has less is passed over. */
+  /** That a key of this kind has; one that has less is told and passed over. */
   readonly numbers: number;
   readonly onStray: (key: Uint8Array) => void;
 }
@@ -53,11 +53,15 @@ export class RecordCursor {
     while (this.#at >= this.#page.length) {
       const next = await this.#pages.next();
       if (next.done === true) return undefined;
-      this.#page = next.value.filter(([key]) => hasNumbers(key, this.#numbers));
+      this.#page = next.value.filter(([key]) => this.#isOfKind(key));
       this.#at = 0;
-      if (this.#page.length < next.value.length)
-        for (const [key] of next.value) if (!hasNumbers(key, this.#numbers)) this.#onStray(key);
     }
     return this.#page[this.#at];
+  }
+
+  #isOfKind(key: Uint8Array): boolean {
+    const isOfKind = hasNumbers(key, this.#numbers);
+    if (!isOfKind) this.#onStray(key);
+    return isOfKind;
   }
 }

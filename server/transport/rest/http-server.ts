@@ -121,23 +121,37 @@ class StalledAnswers {
 
 /** What is no HTTP, comes too slowly, or has too large headers. */
 function refuseGarbage(gate: Gate, error: NodeJS.ErrnoException, socket: Duplex): void {
-  const refusal = REFUSALS[error.code ?? ""] ?? (error.code?.startsWith("HPE_") === true ? BAD_REQUEST : undefined);
+  const refusal = refusalOf(error);
   if (refusal !== undefined && socket instanceof Socket) {
+    const { status, code } = refusal;
     // speculative connections of browsers end in silence, and are nobody's fault
-    if (refusal.code !== undefined)
-      gate.denied("request.parse", gate.peerOf({ socket }), new ServiceError(refusal.code, ""));
-    // an answer under way must not be mixed with another
-    const { headersSent = false, writableEnded = false } = answers.get(socket) ?? {};
-    if (socket.writable && (!headersSent || writableEnded)) {
-      const lines = [`HTTP/1.1 ${refusal.status}`, "Connection: close", "Content-Length: 0", ...RAW_HEADERS];
+    if (code !== undefined) gate.denied("request.parse", gate.peerOf({ socket }), new ServiceError(code, ""));
+    if (mayAnswer(socket)) {
+      const lines = [`HTTP/1.1 ${status}`, "Connection: close", "Content-Length: 0", ...RAW_HEADERS];
       socket.write(`${lines.join("\r\n")}\r\n\r\n`);
     }
   }
   socket.destroy();
 }
 
+/** An answer under way must not be mixed with another. */
+function mayAnswer(socket: Socket): boolean {
+  const last = answers.get(socket);
+  return socket.writable && (last === undefined || !last.headersSent || last.writableEnded);
+}
+
+interface Refusal {
+  readonly status: string;
+  readonly code?: ErrorCode;
+}
+
+/** Undefined when the connection itself failed. */
+function refusalOf({ code = "" }: NodeJS.ErrnoException): Refusal | undefined {
+  return REFUSALS[code] ?? (code.startsWith("HPE_") ? BAD_REQUEST : undefined);
+}
+
 const BAD_REQUEST = { status: "400 Bad Request", code: "INVALID_REQUEST" } as const;
-const REFUSALS: Readonly<Record<string, { readonly status: string; readonly code?: ErrorCode }>> = {
+const REFUSALS: Readonly<Record<string, Refusal>> = {
   HPE_HEADER_OVERFLOW: { status: "431 Request Header Fields Too Large", code: "TOO_LARGE" },
   HPE_CHUNK_EXTENSIONS_OVERFLOW: { status: "413 Payload Too Large", code: "TOO_LARGE" },
   ERR_HTTP_REQUEST_TIMEOUT: { status: "408 Request Timeout" },

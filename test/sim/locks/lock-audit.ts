@@ -98,6 +98,10 @@ export class LockAudit {
         );
     }
     if (entry.origin === "sync") this.#checkLost(entry, touched);
+    this.#checkTokens(entry);
+  }
+
+  #checkTokens({ seq, version, actor, message = "" }: LogEntry): void {
     for (const token of this.#ledger.locks.tokensOf.get(message) ?? []) {
       const isHeld = this.#locks.now.some((lock) => lock.fencingToken === token && lock.holder === actor);
       if (!isHeld) this.#violate("S4 LOCK-4", `version ${version} at seq ${seq} was written under token ${token}`);

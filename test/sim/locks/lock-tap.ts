@@ -37,7 +37,7 @@ export class LockTap {
     if (!isJsonObject(params)) return;
     const { ledger, asker, nowMs } = this.#options;
     const sentMs = nowMs();
-    const lockId = String(params["lockId"]);
+    const lockId = textOf(params["lockId"]);
     let ticket: Ticket | undefined;
     if (method === "lock") {
       ledger.owns(lockId, asker);
@@ -59,7 +59,7 @@ export class LockTap {
     const asked = this.#asked.get(id);
     if (asked === undefined || this.#isOver) return;
     const { method, params, ticket } = asked;
-    const lockId = String(params["lockId"]);
+    const lockId = textOf(params["lockId"]);
     if (ticket?.isOpen === true) this.#options.ledger.line.arrive(ticket);
     if (method === "unlock") this.#leases.delete(lockId);
     if (method === "renew-lock" && params["fencingToken"] !== undefined)
@@ -96,7 +96,7 @@ export class LockTap {
 
   #done({ method, params, sentMs }: Asked, result: Json): void {
     const { ledger, asker } = this.#options;
-    if (method === "unlock") ledger.released(asker, String(params["lockId"]));
+    if (method === "unlock") ledger.released(asker, textOf(params["lockId"]));
     else if (method === "lock" || method === "renew-lock") {
       const told = toldOf(result);
       ledger.told(asker, told, sentMs);
@@ -108,13 +108,13 @@ export class LockTap {
   #failed({ method, params, sentMs }: Asked, { error }: Extract<Response, { ok: false }>): void {
     const { ledger, asker } = this.#options;
     const { code, details } = error;
-    if (code === "LOCK_NOT_FOUND" && method === "renew-lock") ledger.missed(asker, String(params["lockId"]));
+    if (code === "LOCK_NOT_FOUND" && method === "renew-lock") ledger.missed(asker, textOf(params["lockId"]));
     ledger.refused(code, details, { ...asker, tokens: tokensIn(params), sentMs });
   }
 }
 
 /** What a request for a lock asks for, with the defaults of the server. */
-export function wantedOf({ paths, mode, ttlMs }: JsonObject) {
+function wantedOf({ paths, mode, ttlMs }: JsonObject) {
   return {
     paths: Array.isArray(paths) ? paths.map(String) : [],
     mode: mode === "shared" ? ("shared" as const) : ("exclusive" as const),
@@ -126,10 +126,15 @@ export function toldOf(answer: Json): ToldLock {
   const { lockId, holder, fencingToken, ...asked } = isJsonObject(answer) ? answer : {};
   return {
     ...wantedOf(asked),
-    lockId: String(lockId),
-    holder: String(holder),
+    lockId: textOf(lockId),
+    holder: textOf(holder),
     fencingToken: Number(fencingToken),
   };
+}
+
+/** What should be a text; the audit says of any other that nobody has it. */
+function textOf(value: Json | undefined): string {
+  return typeof value === "string" ? value : JSON.stringify(value ?? null);
 }
 
 function tokensIn({ lockTokens }: JsonObject): readonly number[] {

@@ -61,17 +61,22 @@ export class RefusalAudit {
     for (const [mark, edit] of this.#ledger.edits.edits) this.#checkFate(mark, edit);
   }
 
-  #checkFate(mark: string, { party, hasContent, fate }: Edit): void {
+  #checkFate(mark: string, edit: Edit): void {
+    const { party, fate } = edit;
     const times = this.#live.get(mark) ?? 0;
     if (fate === "open") this.#violate("S9 SDK-11", `${party} was not told what became of its edit ${mark}`);
-    // one that was refused unheard and lost its place meanwhile cannot be told from one that was taken and deleted
-    if (fate === "saved" && hasContent && times !== 1 && !(times === 0 && this.#hasLostItsPlace(mark)))
-      this.#violate("P2 SDK-11", `edit ${mark} of ${party} was saved, and is in the log ${times} times`);
+    if (fate === "saved") this.#checkSaved(mark, edit, times);
     if (fate === "refused" && times > 0)
       this.#violate("P2 VOID-2", `edit ${mark} of ${party} was refused, and is in the log`);
     const isSeen = marksIn(this.#replay.contentAt(this.#replay.version) ?? "").has(mark);
     if (fate === "returned" && isSeen && !this.#other.has(mark))
       this.#violate("P2 SDK-11", `edit ${mark} of ${party} was given back, and is there`);
+  }
+
+  #checkSaved(mark: string, { party, hasContent }: Edit, times: number): void {
+    // one that was refused unheard and lost its place meanwhile cannot be told from one that was taken and deleted
+    const isFine = !hasContent || times === 1 || (times === 0 && this.#hasLostItsPlace(mark));
+    if (!isFine) this.#violate("P2 SDK-11", `edit ${mark} of ${party} was saved, and is in the log ${times} times`);
   }
 
   #checkVoided(mark: string, seq: number): void {

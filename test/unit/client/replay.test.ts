@@ -117,6 +117,21 @@ function note(data: Y.Map<unknown>): Y.Text {
 }
 
 describe("[SDK-11] what the document knows already", () => {
+  test("stays as it is, however far behind it the refused edit was", () => {
+    const server = new Y.Doc();
+    const { edit } = author();
+    const arrived = ["a", "b", "c"].map((key) => edit((data) => data.set(key, 1)));
+    const refused = edit((data) => data.set("bad", 1));
+    const after = edit((data) => data.set("after", 1));
+    for (const update of arrived) Y.applyUpdate(server, update);
+    const other = new Y.Doc();
+    Y.applyUpdate(other, Y.encodeStateAsUpdate(server));
+    const replay = new Replay(server, [refused]);
+    expect(arrived.map((update) => replay.put(update, "origin"))).toEqual(arrived);
+    Y.applyUpdate(other, replay.put(after, "origin") ?? after);
+    expect(dataOf(other)).toEqual({ a: 1, b: 1, c: 1, after: 1 });
+  });
+
   test("counts as arrived while a part of it is there: others may have deleted the rest", () => {
     const server = new Y.Doc();
     const { edit } = author();
@@ -137,6 +152,25 @@ describe("[SDK-11] what the document knows already", () => {
     const refused = edit((data) => data.set("bad", 1));
     voided(server, refused);
     expect(new Replay(server, []).put(refused, "origin")).toBeUndefined();
+  });
+
+  test("[SDK-55] includes an edit or not, whole, deletions too, and not as a void", () => {
+    const server = new Y.Doc();
+    const { edit } = author();
+    const made = edit((data) => data.set("m", new Y.Map([["a", 1]])));
+    const removed = edit((data) => (data.get("m") as Y.Map<unknown>).delete("a"));
+    const refused = edit((data) => data.set("bad", 1));
+    const never = edit((data) => data.set("late", 1));
+    const builds = edit((data) => data.set("later", 1));
+    for (const update of [made, removed]) Y.applyUpdate(server, update);
+    voided(server, refused);
+    const replay = new Replay(server, []);
+    const all = [made, removed, refused, never, builds];
+    expect(all.map((update) => replay.includes(update))).toEqual([true, true, false, false, false]);
+    const before = new Y.Doc();
+    Y.applyUpdate(before, made);
+    expect([made, removed].map((update) => new Replay(before, []).includes(update))).toEqual([true, false]);
+    expect(dataOf(server)).toEqual({ m: {} });
   });
 
   test("may have been written and removed by edits of ours", () => {

@@ -1,4 +1,4 @@
-/** The consoles of docs/operations.md and docs/reference/cli.md, typed into a real server: what it prints is what the pages say. */
+/** The consoles of docs/backup.md and docs/reference/cli.md, typed into a real server: what it prints is what the pages say. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,7 +21,7 @@ const here = (text: string): string => text.replaceAll("/backups", `${base}/back
 const there = (text: string): string => text.replaceAll(`${base}/backups`, "/backups").replaceAll(`${base}/`, "./");
 
 beforeEach(async () => {
-  base = await mkdtemp(join(tmpdir(), "mcm-operations-"));
+  base = await mkdtemp(join(tmpdir(), "mcm-pages-"));
   server = await startTestServer(join(base, "data"));
   const caller = new RestCaller(server.url, "ada");
   await caller.create("plan", { title: "Draft" });
@@ -64,7 +64,7 @@ function plain(text: string): string {
 }
 
 test.each([
-  ["docs/operations.md", 13],
+  ["docs/backup.md", 13],
   ["docs/reference/cli.md", 4],
 ])("[DATA-2] [DATA-6] [DATA-11] [DATA-12] [DATA-14] [DATA-15] %s says what happens", async (page, count) => {
   const steps = stepsOf(page);
@@ -85,6 +85,6 @@ test.each([
   }
 });
 
-test("docs/operations.md has the limits of the product", () => {
-  expect(read("docs/operations.md").text).toContain(`it did not stop within ${LIMITS.stopMsMax / 1000} s`);
+test("docs/backup.md has the limits of the product", () => {
+  expect(read("docs/backup.md").text).toContain(`it did not stop within ${LIMITS.stopMsMax / 1000} s`);
 });
