@@ -140,7 +140,12 @@ export class StorageManager {
   /** @throws {ServiceError} DATA_DIR_LOCKED, DATA_DAMAGED, DATA_FORMAT_NEWER, STORE_UNAVAILABLE */
   async start(): Promise<void> {
     await this.#log.open();
-    await this.#restored.opened();
+    try {
+      await this.#restored.opened();
+    } catch (error) {
+      await this.#log.close();
+      throw error;
+    }
     this.#recovery.started();
     this.#keepHouse();
   }
