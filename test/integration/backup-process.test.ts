@@ -10,6 +10,8 @@ import { ServerProcess } from "../support/server-process.ts";
 
 const CONTEXTS = ["plan", "notes", "code"] as const;
 const WRITERS = 4;
+/** MCM_FUZZ=50 makes a long storm of it. */
+const ACKED_BEFORE = 60 * Number(process.env["MCM_FUZZ"] ?? 1);
 
 let base: string;
 let server: ServerProcess;
@@ -68,7 +70,7 @@ async function createAll(url: string): Promise<void> {
 test("[DATA-2] a backup taken during a write storm holds all that was acknowledged before it began, verifies, and goes into service", async () => {
   await createAll(server.url);
   const storm = new Storm(server.url);
-  await storm.reached(60);
+  await storm.reached(ACKED_BEFORE);
   const acked = new Map(storm.acked);
   const folder = join(base, "backup");
   const backup = await spawnCli(["backup", "--url", server.url, "--out", folder]).ended;
@@ -78,8 +80,8 @@ test("[DATA-2] a backup taken during a write storm holds all that was acknowledg
   const verified = await spawnCli(["verify", folder]).ended;
   expect(verified).toMatchObject({ code: 0, err: "" });
   expect(verified.out).toMatch(/ is whole: 3 contexts, \d+ entries, /);
-  expect([...acked.values()].reduce((sum, n) => sum + n, 0)).toBeGreaterThan(10);
-  expect([...storm.acked.values()].reduce((sum, n) => sum + n, 0)).toBeGreaterThan(100);
+  expect([...acked.values()].reduce((sum, n) => sum + n, 0)).toBeGreaterThanOrEqual(ACKED_BEFORE);
+  expect([...storm.acked.values()].reduce((sum, n) => sum + n, 0)).toBeGreaterThan(ACKED_BEFORE);
 
   const restored = await ServerProcess.start({ dataDir: folder });
   try {

@@ -11,6 +11,8 @@ import { intBelow, randomFrom } from "../support/editing-history.ts";
 import type { Random } from "../support/editing-history.ts";
 import { stateOfFolder } from "../support/folder-state.ts";
 
+const TIMES = Number(process.env["MCM_FUZZ"] ?? 1);
+
 type Database = ClassicLevel<Uint8Array, Uint8Array>;
 
 let base: string;
@@ -111,7 +113,7 @@ test("[DATA-1] a folder that was just made, and one whose last batch a power cut
 test("[DATA-1] one bit anywhere in a table costs the keys of its block at most, and is told", async () => {
   const random = randomFrom(10);
   const tables = (await readdir(sound)).filter((name) => name.endsWith(".ldb"));
-  for (let round = 0; round < 40; round++) {
+  for (let round = 0; round < 12 * TIMES; round++) {
     const folder = await copyOf(sound);
     const name = tables[intBelow(random, tables.length)] ?? "";
     const bytes = await readFile(join(folder, name));
@@ -135,7 +137,7 @@ test("[DATA-1] one bit anywhere in a table costs the keys of its block at most, 
 test("[DATA-1] whatever stands in the files, reading ends", async () => {
   const random = randomFrom(11);
   const names = (await readdir(sound)).filter((name) => /ldb|log|MANIFEST/.test(name));
-  for (let round = 0; round < 60; round++) {
+  for (let round = 0; round < 20 * TIMES; round++) {
     const folder = await copyOf(sound);
     const path = join(folder, names[intBelow(random, names.length)] ?? "");
     const bytes = await readFile(path);

@@ -23,6 +23,8 @@ import { alice, emptyCheckpoint, entryOf, epochOf, idOf, metaOf, Typist } from "
 import { intBelow, randomFrom } from "../support/editing-history.ts";
 import { stateOfFolder } from "../support/folder-state.ts";
 
+const TIMES = Number(process.env["MCM_FUZZ"] ?? 1);
+
 type Database = ClassicLevel<Uint8Array, Uint8Array>;
 
 const [plan, notes] = [idOf("plan"), idOf("notes")];
@@ -149,7 +151,7 @@ describe("[DATA-7] damage is found, with the context's name and what of it can b
     const records = (await database.iterator().all()).filter(([, value]) => value.length > 0);
     await database.close();
     expect(records.length).toBeGreaterThan(120);
-    for (let round = 0; round < 60; round++) {
+    for (let round = 0; round < 20 * TIMES; round++) {
       const [key, value] = records[intBelow(random, records.length)] ?? [new Uint8Array(), new Uint8Array()];
       const report = await after((copy) => copy.put(key, flipped(value, intBelow(random, value.length))));
       expect({ key, isSound: report.isSound }).toEqual({ key, isSound: false });
