@@ -17,6 +17,7 @@ import { addCompact } from "./commands/compact.ts";
 import { addConflicts, addResolve } from "./commands/conflicts.ts";
 import { addType } from "./commands/context-type.ts";
 import { addCreate } from "./commands/create.ts";
+import { addDemo } from "./commands/demo.ts";
 import { addDiff } from "./commands/diff.ts";
 import { addHistory } from "./commands/history.ts";
 import { addList } from "./commands/list.ts";
@@ -91,6 +92,7 @@ function buildProgram(cli: Cli, start: Start): Command {
     .configureOutput({ writeOut: (text) => cli.io.out(text.trimEnd()), writeErr: (text) => cli.io.err(text.trimEnd()) })
     .addHelpText("after", EXIT_CODES);
   addServe(program, cli, start);
+  addDemo(program, cli, start);
   for (const add of COMMANDS) add(program, cli);
   return program;
 }
