@@ -49,3 +49,34 @@ test("[PANEL-12] [PANEL-17] [PANEL-18] locks are released and conflicts settled"
   await planner.close();
   await writer.close();
 });
+
+test("[PANEL-12] [PANEL-19] refused writes say why", async ({ page, server }) => {
+  const planner = await connect(server.url, { actor: "planner" });
+  const writer = await connect(server.url, { actor: "writer" });
+  await planner.types.put("plan", { type: "object", properties: { done: { type: "boolean" } } });
+  const plan = await planner.open("plan", { create: { type: "plan", data: { done: false, tasks: {} } } });
+  const same = await writer.open("plan");
+  const trouble = troubleOf(page, server.url);
+  await page.goto(`${server.url}/panel/#/contexts/plan/refusals`);
+  await expect(page.getByText("Nothing was refused")).toBeVisible();
+  await plan.lock("/tasks", { purpose: "rewriting" });
+  const refused = async (it: Promise<unknown>): Promise<void> => void (await expect(it).rejects.toThrow());
+  await refused(same.update([{ op: "add", path: "/tasks/t1", value: {} }]));
+  await refused(same.update([{ op: "replace", path: "/done", value: "yes" }]));
+  await refused(same.update([{ op: "remove", path: "/nothing" }]));
+  const rows = page.getByRole("row");
+  await expect(rows).toHaveCount(4);
+  await expect(rows.filter({ hasText: "LOCKED" })).toContainText("planner");
+  await expect(rows.filter({ hasText: "SCHEMA_VIOLATION" })).toContainText("/done");
+  await expectGoodView(page, "refusals");
+  await rows.filter({ hasText: "SCHEMA_VIOLATION" }).getByRole("link", { name: "/done" }).click();
+  await expect(page.getByRole("complementary", { name: "Selected value" })).toContainText("/done");
+  // those of other sites are denied, which the audit log has
+  await fetch(`${server.url}/v1/contexts`, { headers: { origin: "https://elsewhere.example" } });
+  await page.getByRole("link", { name: "Denied" }).click();
+  await expect(page.getByRole("row", { name: /request.site/ })).toBeVisible();
+  await expectGoodView(page, "denied");
+  expect(trouble).toEqual([]);
+  await planner.close();
+  await writer.close();
+});

@@ -63,11 +63,17 @@ export class AccessGuard implements Service, SessionOpener {
   readonly #door: Doorkeeper;
   readonly #audit: AccessAudit;
 
-  constructor(inner: Inner, server: ServerService, audit: AccessAudit) {
+  constructor(inner: Inner, server: Omit<ServerService, "refusals">, audit: AccessAudit) {
     this.#inner = inner;
     this.#audit = audit;
     this.#door = new Doorkeeper({ guarded: (id) => inner.guarded(id), audit });
-    this.server = { tokens: this.#guardTokens(server.tokens), audit: this.#guardAudit(server.audit) };
+    this.server = {
+      tokens: this.#guardTokens(server.tokens),
+      audit: this.#guardAudit(server.audit),
+      refusals: {
+        list: (caller, id) => this.#door.may(caller, { id, need: "read" }, async () => audit.refusals(id)),
+      },
+    };
     this.history = this.#guardHistory(inner.history);
     this.conflicts = this.#guardConflicts(inner.conflicts);
     this.types = this.#guardTypes(inner.types);

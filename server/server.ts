@@ -16,6 +16,7 @@ import type { Config } from "./config.ts";
 import { ContextManager } from "./context-manager.ts";
 import type { Caller } from "./context-service.ts";
 import { AccessAudit } from "./context/access-audit.ts";
+import { RefusalRing } from "./context/refusal-ring.ts";
 import { HistoryManager } from "./history/history-manager.ts";
 import { HistoryThread } from "./history/history-runner.ts";
 import { createLogger } from "./monitor/logger.ts";
@@ -72,7 +73,7 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
   const documents = new DocumentPool();
   const sync = new SyncManager(clock);
   const auditLog = new AuditLog({ records: storage, clock, logger });
-  const audit = new AccessAudit(auditLog);
+  const audit = new AccessAudit(auditLog, new RefusalRing(clock));
   const contexts = new ContextManager({ clock, logger, storage, sync, history, types, recreator, audit, documents });
   const tokens = new Revocations({ records: storage, clock, onRevoked: (isMeant) => contexts.readers.revoke(isMeant) });
   const security = new SecurityManager({ verifier: verifierOf(config, clock, logger), tokens });

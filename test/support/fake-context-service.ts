@@ -56,7 +56,11 @@ export class FakeContextService implements Service {
       return acl;
     },
   };
-  readonly server: ServerService = { tokens: new FakeTokens(), audit: { list: async () => ({ items: [] }) } };
+  readonly server: ServerService = {
+    tokens: new FakeTokens(),
+    audit: { list: async () => ({ items: [] }) },
+    refusals: { list: async () => [] },
+  };
   readonly data = fakeData;
   failure: Error | undefined;
   reasons: string[] = [];

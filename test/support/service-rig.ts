@@ -11,6 +11,7 @@ import { systemClock } from "../../server/clock.ts";
 import type { Clock } from "../../server/clock.ts";
 import { ContextManager } from "../../server/context-manager.ts";
 import { AccessAudit } from "../../server/context/access-audit.ts";
+import { RefusalRing } from "../../server/context/refusal-ring.ts";
 import type { Caller, SessionOptions } from "../../server/context-service.ts";
 import { HistoryManager } from "../../server/history/history-manager.ts";
 import { InlineHistory } from "../../server/history/history-runner.ts";
@@ -54,7 +55,7 @@ export async function startService(
   await storage.start();
   const types = new TypeManager({ storage, clock });
   const audit = new AuditLog({ records: storage, clock });
-  const told = new AccessAudit(audit);
+  const told = new AccessAudit(audit, new RefusalRing(clock));
   const service = new ContextManager({
     clock,
     logger,

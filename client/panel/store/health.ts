@@ -18,7 +18,7 @@ export class Health {
   readonly alerts: Poll<AlertList>;
   readonly samples = signal<readonly StatsView[]>([]);
 
-  constructor(machine: Machine, link: Link) {
+  constructor(machine: Machine, link: Pick<Link, "call">) {
     this.stats = new Poll(machine, EVERY_MS, async () => {
       const stats = await link.call<StatsView>("GET", ["stats"]);
       this.samples.value = [...this.samples.peek().slice(1 - SAMPLES_MAX), stats];

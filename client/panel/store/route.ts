@@ -8,7 +8,7 @@
 export const CONTEXT_TABS = ["document", "timeline", "locks", "conflicts", "refusals", "sessions"] as const;
 export type ContextTab = (typeof CONTEXT_TABS)[number];
 
-export const PLACES = ["contexts", "refusals", "sessions", "health"] as const;
+export const PLACES = ["contexts", "denied", "sessions", "health"] as const;
 export type Place = (typeof PLACES)[number];
 
 export type Route =

@@ -16,11 +16,11 @@ export interface Sessions {
 }
 
 /** Those of one context, if one is given. */
-export function sessionPoll(machine: Machine, link: Link, contextId?: string): Poll<Sessions> {
+export function sessionPoll(machine: Machine, link: Pick<Link, "call">, contextId?: string): Poll<Sessions> {
   return new Poll(machine, EVERY_MS, () => allSessions(link, contextId));
 }
 
-async function allSessions(link: Link, contextId: string | undefined): Promise<Sessions> {
+async function allSessions(link: Pick<Link, "call">, contextId: string | undefined): Promise<Sessions> {
   const sessions: SessionView[] = [];
   let cursor: string | undefined;
   for (let page = 0; page < PAGES_MAX; page++) {

@@ -6,6 +6,7 @@ import { Actor, IconButton, ProblemNote } from "./bits.tsx";
 import { ContextView } from "./context-view.tsx";
 import { ContextsView } from "./contexts-view.tsx";
 import { HealthView } from "./health-view.tsx";
+import { DenialsView } from "./refusals-view.tsx";
 import { SessionsView } from "./sessions-view.tsx";
 import { SignInView } from "./sign-in-view.tsx";
 import { ThemeSwitch } from "./theme.tsx";
@@ -48,8 +49,9 @@ function skip(event: Event): void {
   document.getElementById("main")?.focus();
 }
 
-const NAMES: Readonly<Partial<Record<Place, string>>> = {
+const NAMES: Readonly<Record<Place, string>> = {
   contexts: "Contexts",
+  denied: "Denied",
   sessions: "Sessions",
   health: "Health",
 };
@@ -97,6 +99,8 @@ function View({ panel }: PanelProps) {
       return opened === undefined ? null : (
         <ContextView key={hrefOf({ view: "context", id: route.id, tab: "document" })} opened={opened} route={route} />
       );
+    case "denied":
+      return <DenialsView machine={panel.machine} link={desk.link} />;
     case "sessions":
       return <SessionsView machine={panel.machine} link={desk.link} />;
     case "health":

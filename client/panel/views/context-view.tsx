@@ -8,6 +8,7 @@ import { ConflictsView } from "./conflicts-view.tsx";
 import { DocumentView } from "./document-view.tsx";
 import { Icon } from "./icon.tsx";
 import { LocksView } from "./locks-view.tsx";
+import { RefusalsView } from "./refusals-view.tsx";
 import { SessionsView } from "./sessions-view.tsx";
 import { TimelineView } from "./timeline-view.tsx";
 
@@ -54,6 +55,8 @@ function Tab({ opened, tree, route }: TabProps) {
       return <LocksView opened={opened} />;
     case "conflicts":
       return <ConflictsView opened={opened} />;
+    case "refusals":
+      return <RefusalsView opened={opened} />;
     case "sessions":
       return <SessionsView machine={opened.machine} link={opened.link} contextId={opened.id} />;
     default:
@@ -144,17 +147,19 @@ function People({ people, own, onOpen }: PeopleProps) {
   );
 }
 
-const TAB_NAMES: Readonly<Partial<Record<ContextTab, string>>> = {
+const TAB_NAMES: Readonly<Record<ContextTab, string>> = {
   document: "Document",
   timeline: "Timeline",
   locks: "Locks",
   conflicts: "Conflicts",
+  refusals: "Refusals",
+  sessions: "Sessions",
 };
 
 function Tabs({ route }: { readonly route: ContextRoute }) {
   return (
     <nav class="tabs" aria-label="Of this context">
-      {CONTEXT_TABS.filter((tab) => TAB_NAMES[tab] !== undefined).map((tab) => (
+      {CONTEXT_TABS.map((tab) => (
         <a
           key={tab}
           href={hrefOf({ view: "context", id: route.id, tab })}

@@ -28,6 +28,7 @@ import { auditPaths } from "./openapi-audit.ts";
 import { dataPaths } from "./openapi-data.ts";
 import { historyPaths } from "./openapi-history.ts";
 import { lockPaths } from "./openapi-locks.ts";
+import { refusalPaths } from "./openapi-refusals.ts";
 import {
   answer,
   answerAt,
@@ -122,6 +123,7 @@ const paths: ZodOpenApiPathsObject = {
   ...lockPaths,
   ...accessPaths,
   ...auditPaths,
+  ...refusalPaths,
   ...typePaths,
   "/healthz": { get: { summary: "Is the process alive", responses: { "200": answer("Alive", healthSchema) } } },
   "/readyz": { get: { summary: "Can it do its work", responses: readiness } },
