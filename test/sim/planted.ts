@@ -2,6 +2,8 @@
  * Broken parts, each with a mistake that a good engineer could make. The simulation must find every one of them, or its
  * silence about the real parts means nothing.
  */
+import { AccessWatch } from "../../server/context/access-watch.ts";
+import { AccessDesk } from "../../server/state/access/access-desk.ts";
 import { ContextState } from "../../server/state/context-state.ts";
 import { DocumentFold } from "../../server/state/document-fold.ts";
 import { LockDesk } from "../../server/state/locks/lock-desk.ts";
@@ -165,13 +167,33 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     mistake: "[LOCK-7] who came last is called first",
-    within: 40,
+    within: 20,
     sabotage: { spoil: () => patched(LockQueue.prototype, "call", callingNewest) },
   },
   {
     mistake: "[VOID-1] a void says what was refused",
     within: 10,
     sabotage: { spoil: () => patched(ContextState.prototype, "admit", leakingVoids) },
+  },
+  {
+    mistake: "[ACL-4] live edits are not held to the list",
+    within: 20,
+    sabotage: { spoil: () => patched(AccessDesk.prototype, "checkWrite", () => () => undefined) },
+  },
+  {
+    mistake: "[ACL-7] a new list counts when its context is loaded again",
+    within: 20,
+    sabotage: { spoil: () => patched(AccessDesk.prototype, "apply", () => () => undefined) },
+  },
+  {
+    mistake: "[ACL-8] who may not read any more goes on reading",
+    within: 20,
+    sabotage: { spoil: () => patched(AccessWatch.prototype, "changed", () => () => undefined) },
+  },
+  {
+    mistake: "[ACL-9] a revocation ends nothing that is open",
+    within: 40,
+    sabotage: { spoil: () => patched(AccessWatch.prototype, "revoke", () => () => undefined) },
   },
   {
     mistake: "[PRES-3] nobody looks for presence that is not renewed, and for silent lines",

@@ -23,6 +23,9 @@ import type { Tap } from "./sim-link.ts";
 export interface WiretapOptions {
   readonly isExtended: boolean;
   readonly party: string;
+  readonly actor: string;
+  /** Under which the session is; absent on an open server. */
+  readonly token: { readonly shown: string; readonly isOver: (token: string) => boolean } | undefined;
   /** There are locks, and what they forbid is refused. */
   readonly locks: LockTap | undefined;
   /** A good moment to hold the disk against what was promised. */
@@ -35,6 +38,7 @@ export interface WiretapOptions {
 
 export class Wiretap implements Tap {
   readonly #options: WiretapOptions;
+  #token: string | undefined;
   readonly #frames: Uint8Array[] = [];
   readonly #keyOf = new Map<number, string>();
   #acked = 0;
@@ -52,6 +56,7 @@ export class Wiretap implements Tap {
 
   constructor(options: WiretapOptions) {
     this.#options = options;
+    this.#token = options.token?.shown;
   }
 
   /** Of the session; undefined before there is one. */
@@ -81,6 +86,7 @@ export class Wiretap implements Tap {
     if (locks === undefined) return;
     const frame = decodeClientFrame(message);
     if (frame.type === "request") locks.reached(frame.id);
+    if (frame.type === "token") this.#token = frame.token;
     if (frame.type === "data") ledger.edits.reaches(frame.update, locks.leases);
   }
 
@@ -89,6 +95,10 @@ export class Wiretap implements Tap {
   }
 
   fromServer(message: Uint8Array): void {
+    const { ledger, party, actor, token, violate } = this.#options;
+    ledger.access.shows(party, actor);
+    if (this.#token !== undefined && token?.isOver(this.#token) === true)
+      violate("S5 ACL-9", `something is told under a token that is over`);
     this.#saying += message.byteLength;
     if (this.#epoch === undefined) this.#early.push(message);
     else this.#hear(message, this.#epoch);

@@ -73,6 +73,8 @@ export class LockLedger {
   readonly #askedMs = new Map<string, number>();
   /** By lock: under which name it was given back, or not wanted any more. */
   readonly #givenBackBy = new Map<string, string>();
+  /** Who tried to release a lock of somebody else's by force. */
+  readonly #forcedBy = new Map<string, Set<string>>();
 
   constructor(violate: Violate, scene: Scene) {
     this.#violate = violate;
@@ -130,7 +132,7 @@ export class LockLedger {
 
   /** Somebody of its holder's name gave it back, whether or not that has arrived. */
   isGivenBack({ lockId, holder }: ToldLock): boolean {
-    return this.#givenBackBy.get(lockId) === holder;
+    return this.#givenBackBy.get(lockId) === holder || this.#forcedBy.has(lockId);
   }
 
   /** It was released, as this party asked. */
@@ -146,6 +148,17 @@ export class LockLedger {
     this.#givenBackBy.set(lockId, actor);
     const belief = this.#beliefOf(lockId);
     if (belief?.lock.holder === actor) belief.isOver = true;
+  }
+
+  /** Somebody asks to release it by force, and may or may not. */
+  forces({ lockId, fencingToken }: ToldLock, actor: string): void {
+    this.#forcedBy.set(lockId, (this.#forcedBy.get(lockId) ?? new Set()).add(actor));
+    const belief = this.#beliefs.get(fencingToken);
+    if (belief !== undefined) belief.isOver = true;
+  }
+
+  isForcedBy(lockId: string, actor: string): boolean {
+    return this.#forcedBy.get(lockId)?.has(actor) === true;
   }
 
   /**
