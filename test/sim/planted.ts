@@ -162,12 +162,12 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     mistake: "[LOCK-5] who lost a lock and does not know it edits on where it was",
-    within: 20,
+    within: 40,
     sabotage: { spoil: () => patched(LockDesk.prototype, "checkEdit", forgettingLost) },
   },
   {
     mistake: "[LOCK-7] who came last is called first",
-    within: 20,
+    within: 40,
     sabotage: { spoil: () => patched(LockQueue.prototype, "call", callingNewest) },
   },
   {
