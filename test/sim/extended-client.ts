@@ -69,8 +69,8 @@ export class ExtendedClient extends SimClient implements Line {
   #unsaved: Unsaved[] = [];
   /** Refused in a document before this one; not to be put into this one. */
   #refused: Uint8Array[] = [];
-  /** What is unsaved was made in a document before this one. */
-  #isHeir = false;
+  /** How many of the unsaved edits were made in a document before this one, which is yet to get them. */
+  #inherited: number | undefined;
   /** It was told that it may not write. */
   #isReader = false;
   /** What the present edit did to the document. */
@@ -158,7 +158,7 @@ export class ExtendedClient extends SimClient implements Line {
     this.#epoch = predecessor.#epoch;
     this.#unsaved = predecessor.#unsaved;
     this.#refused = predecessor.#refused;
-    this.#isHeir = true;
+    this.#inherited = this.#unsaved.length;
   }
 
   /** The page is closed; what it has not saved goes with it. */
@@ -197,8 +197,9 @@ export class ExtendedClient extends SimClient implements Line {
     if (this.#parts === undefined || this.#hasAnswered) return;
     this.#hasAnswered = true;
     this.#parts.locks.resume(this);
-    if (this.#isHeir) this.#replay(this.#parts.edits);
-    else if (this.#isReader && this.#unsaved.length > 0) return void this.world.refused(this);
+    // what a reader wrote into this document can't be taken out of it
+    if (this.#isReader && this.#unsaved.length > (this.#inherited ?? 0)) return void this.world.refused(this);
+    if (this.#inherited !== undefined) this.#replay(this.#parts.edits);
     for (const edit of this.#unsaved) this.#sendEdit(edit);
     for (const change of this.#unanswered.values()) this.#askFor(change);
   }
@@ -280,7 +281,7 @@ export class ExtendedClient extends SimClient implements Line {
    */
   #replay(edits: EditLedger): void {
     const replay = new Replay(this.doc, this.#refused);
-    this.#isHeir = false;
+    this.#inherited = undefined;
     this.#refused = [];
     this.#unsaved = this.#unsaved.filter((edit) => {
       const { mark, update: made = NOTHING } = edit;

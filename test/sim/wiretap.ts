@@ -39,6 +39,7 @@ export interface WiretapOptions {
 export class Wiretap implements Tap {
   readonly #options: WiretapOptions;
   #token: string | undefined;
+  #isOver = false;
   readonly #frames: Uint8Array[] = [];
   readonly #keyOf = new Map<number, string>();
   #acked = 0;
@@ -64,6 +65,11 @@ export class Wiretap implements Tap {
     return this.#epoch;
   }
 
+  /** That the server has from the client: the newest that came to it before it ended the session. */
+  get token(): string | undefined {
+    return this.#token;
+  }
+
   /** The session is open. What it has said so far comes with it. */
   opened(epoch: number): void {
     this.#epoch = epoch;
@@ -86,11 +92,12 @@ export class Wiretap implements Tap {
     if (locks === undefined) return;
     const frame = decodeClientFrame(message);
     if (frame.type === "request") locks.reached(frame.id);
-    if (frame.type === "token") this.#token = frame.token;
+    if (frame.type === "token" && !this.#isOver) this.#token = frame.token;
     if (frame.type === "data") ledger.edits.reaches(frame.update, locks.leases);
   }
 
   over(): void {
+    this.#isOver = true;
     this.#options.locks?.over();
   }
 

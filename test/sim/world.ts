@@ -51,7 +51,8 @@ export class World implements Surroundings {
   readonly office: TokenOffice | undefined;
   /** By party: the token that it has. */
   readonly #tokens = new Map<string, string>();
-  readonly #dialedMs = new WeakMap<SimClient, number>();
+  /** The line that it dialed last, and when. */
+  readonly #dialed = new WeakMap<SimClient, { readonly tap: Wiretap; readonly atMs: number }>();
   /** One look at the disk after the other. */
   #probed: Promise<void> = Promise.resolve();
   /** Who puts somebody else in the place of a client whose document is of an earlier epoch. */
@@ -256,7 +257,6 @@ export class World implements Surroundings {
     const { party, actor } = identity;
     const ledger = this.ledger(identity.contextId);
     const token = this.#tokenFor(client);
-    this.#dialedMs.set(client, this.nowMs());
     const tap = new Wiretap({
       isExtended: client.isExtended,
       party,
@@ -273,6 +273,7 @@ export class World implements Surroundings {
     const link = new SimLink(this.events, this.random, nature, { tap, client: end });
     this.note(`${identity.name} dials`);
     this.#taps.set(link, tap);
+    this.#dialed.set(client, { tap, atMs: this.nowMs() });
     this.after(this.random.between(0, nature.latencyMsMax), () => this.#accept(client, link, token));
     if (token !== undefined && client.isExtended) this.#renewToken(client, link);
     return link;
@@ -306,10 +307,12 @@ export class World implements Surroundings {
   shutOut(client: SimClient, code: number): boolean {
     if (this.office === undefined || (code !== 4401 && code !== 4404)) return false;
     const { name, party, actor, contextId } = client.identity;
-    const token = this.#tokens.get(party);
-    const rights = this.ledger(contextId).access.rightsOf(actor, this.#dialedMs.get(client) ?? Infinity);
+    const dialed = this.#dialed.get(client);
+    const rights = this.ledger(contextId).access.rightsOf(actor, dialed?.atMs ?? Infinity);
     if (code === 4404 && rights?.mayRead === true)
       this.violate("S5 ACL-8", `${name} is told that there is nothing, and may read`);
+    // a newer one may have come too late
+    const token = dialed?.tap.token;
     if (code === 4401 && token !== undefined && this.office.isValid(token))
       this.violate("S5 ACL-9", `${name} is shut out with a token that counts`);
     if (code === 4401) this.#tokens.delete(party);
