@@ -50,11 +50,7 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
   const { seed, ops = OPS, without = [], sabotage = {}, print } = options;
   const events = new EventQueue(print);
   const random = new Random(seed);
-  // of streams of their own: a run without them is what it was before there were any
-  const locks = without.includes("locks") ? undefined : drawLockNature(new Random(~seed));
-  const isOpen = locks === undefined || without.includes("access");
-  const access = isOpen ? undefined : drawAccessNature(new Random(~seed ^ ACCESS));
-  const nature: Nature = { ...drawNature(random), ...(locks && { locks }), ...(access && { access }) };
+  const nature: Nature = { ...drawNature(random), ...drawMore(seed, without) };
   events.note(`seed ${seed} ${JSON.stringify(nature)}`);
   const world = new World({ events, random: random.fork(), nature, sabotage });
   const stage = new Stage(world, random, nature);
@@ -78,6 +74,14 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
     events: events.executed,
     simulatedMs: events.nowMs,
   };
+}
+
+/** Of streams of their own: a run without them is what it was before there were any. */
+function drawMore(seed: number, without: Required<RunOptions>["without"]): Pick<Nature, "locks" | "access"> {
+  const locks = without.includes("locks") ? undefined : drawLockNature(new Random(~seed));
+  if (locks === undefined) return {};
+  const access = without.includes("access") ? undefined : drawAccessNature(new Random(~seed ^ ACCESS));
+  return { locks, ...(access && { access }) };
 }
 
 /** Things happen at drawn intervals; nothing may be wrong at any time. */

@@ -139,7 +139,14 @@ export class Stage {
 
   #turnToAccess(): void {
     const { world, random } = this;
-    turnToAccess({ world, random, contextId: this.#anyContext(), maker: MAKER, warden: WARDEN, actors: this.#actors() });
+    turnToAccess({
+      world,
+      random,
+      contextId: this.#anyContext(),
+      maker: MAKER,
+      warden: WARDEN,
+      actors: this.#actors(),
+    });
   }
 
   #office(actor: string, contextId: ContextId) {

@@ -305,19 +305,24 @@ export class World implements Surroundings {
   }
 
   shutOut(client: SimClient, code: number): boolean {
-    if (this.office === undefined || (code !== 4401 && code !== 4404)) return false;
-    const { name, party, actor, contextId } = client.identity;
+    const { office } = this;
+    if (office === undefined || (code !== 4401 && code !== 4404)) return false;
     const dialed = this.#dialed.get(client);
-    const rights = this.ledger(contextId).access.rightsOf(actor, dialed?.atMs ?? Infinity);
-    if (code === 4404 && rights?.mayRead === true)
-      this.violate("S5 ACL-8", `${name} is told that there is nothing, and may read`);
-    // a newer one may have come too late
-    const token = dialed?.tap.token;
-    if (code === 4401 && token !== undefined && this.office.isValid(token))
-      this.violate("S5 ACL-9", `${name} is shut out with a token that counts`);
-    if (code === 4401) this.#tokens.delete(party);
+    if (code === 4404) this.#checkGone(client, dialed?.atMs ?? Infinity);
+    else this.#checkBarred(client, dialed?.tap.token, office);
     this.onShutOut(client);
     return true;
+  }
+
+  #checkGone({ identity: { name, actor, contextId } }: SimClient, dialedMs: number): void {
+    if (this.ledger(contextId).access.rightsOf(actor, dialedMs)?.mayRead === true)
+      this.violate("S5 ACL-8", `${name} is told that there is nothing, and may read`);
+  }
+
+  #checkBarred({ identity: { name, party } }: SimClient, token: string | undefined, office: TokenOffice): void {
+    if (token !== undefined && office.isValid(token))
+      this.violate("S5 ACL-9", `${name} is shut out with a token that counts`);
+    this.#tokens.delete(party);
   }
 
   /** The one it has, also when it should know better, or another one. */

@@ -15,7 +15,7 @@ import { timedRequest } from "../rest-client.ts";
 const WAITERS = 100;
 const WAIT_MS = 60_000;
 
-const ms = { better: "lower" } as const;
+const inMs = { better: "lower" } as const;
 
 export const locks: Scenario = {
   id: "locks",
@@ -25,13 +25,13 @@ export const locks: Scenario = {
     "one place, each giving it back at once, 5 times over.",
   needs: "ours",
   metrics: {
-    acquireP50Ms: { label: "acquire: p50, ms", ...ms },
-    acquireP99Ms: { label: "acquire: p99, ms", ...ms },
-    releaseP50Ms: { label: "release: p50, ms", ...ms },
-    releaseP99Ms: { label: "release: p99, ms", ...ms },
-    handOverP50Ms: { label: "hand-over among 100 waiters: p50, ms", ...ms },
-    handOverP99Ms: { label: "hand-over among 100 waiters: p99, ms", ...ms },
-    eventLoopMaxMs: { label: "longest event-loop turn, ms", ...ms },
+    acquireP50Ms: { label: "acquire: p50, ms", ...inMs },
+    acquireP99Ms: { label: "acquire: p99, ms", ...inMs },
+    releaseP50Ms: { label: "release: p50, ms", ...inMs },
+    releaseP99Ms: { label: "release: p99, ms", ...inMs },
+    handOverP50Ms: { label: "hand-over among 100 waiters: p50, ms", ...inMs },
+    handOverP99Ms: { label: "hand-over among 100 waiters: p99, ms", ...inMs },
+    eventLoopMaxMs: { label: "longest event-loop turn, ms", ...inMs },
   },
   run: (bench) =>
     withServer(bench, async (running) => {

@@ -72,7 +72,7 @@ export function tokenIdOf(token: string): string {
   return identityIn(token).tokenId ?? "";
 }
 
-export function identityIn(token: string): Identity {
+function identityIn(token: string): Identity {
   const { actor, tokenId, issuedAtMs, expiresAtMs } = JSON.parse(token) as Record<string, string | number>;
   return {
     actor: parseActor(String(actor)),
