@@ -77,7 +77,10 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
 }
 
 /** Of streams of their own: a run without them is what it was before there were any. */
-function drawMore(seed: number, without: Required<RunOptions>["without"]): Pick<Nature, "locks" | "access"> {
+export function drawMore(
+  seed: number,
+  without: Required<RunOptions>["without"] = [],
+): Pick<Nature, "locks" | "access"> {
   const locks = without.includes("locks") ? undefined : drawLockNature(new Random(~seed));
   if (locks === undefined) return {};
   const access = without.includes("access") ? undefined : drawAccessNature(new Random(~seed ^ ACCESS));

@@ -49,7 +49,7 @@ export class World implements Surroundings {
   #pendingCalls = new Set<(error: ServiceError) => void>();
   /** Absent on an open server. */
   readonly office: TokenOffice | undefined;
-  /** By party: the token that it has. */
+  /** By actor: the newest that they have. */
   readonly #tokens = new Map<string, string>();
   /** The line that it dialed last, and when. */
   readonly #dialed = new WeakMap<SimClient, { readonly tap: Wiretap; readonly atMs: number }>();
@@ -284,7 +284,7 @@ export class World implements Surroundings {
     return this.office === undefined ? callerOf(actor) : verifiedCaller(actor);
   }
 
-  /** Tokens that parties have. */
+  /** Tokens that somebody has. */
   get tokens(): readonly string[] {
     return [...this.#tokens.values()];
   }
@@ -309,7 +309,8 @@ export class World implements Surroundings {
     if (office === undefined || (code !== 4401 && code !== 4404)) return false;
     const dialed = this.#dialed.get(client);
     if (code === 4404) this.#checkGone(client, dialed?.atMs ?? Infinity);
-    else this.#checkBarred(client, dialed?.tap.token, office);
+    else if (dialed?.tap.token !== undefined && office.isValid(dialed.tap.token))
+      this.violate("S5 ACL-9", `${client.identity.name} is shut out with a token that counts`);
     this.onShutOut(client);
     return true;
   }
@@ -319,19 +320,13 @@ export class World implements Surroundings {
       this.violate("S5 ACL-8", `${name} is told that there is nothing, and may read`);
   }
 
-  #checkBarred({ identity: { name, party } }: SimClient, token: string | undefined, office: TokenOffice): void {
-    if (token !== undefined && office.isValid(token))
-      this.violate("S5 ACL-9", `${name} is shut out with a token that counts`);
-    this.#tokens.delete(party);
-  }
-
   /** The one it has, also when it should know better, or another one. */
-  #tokenFor({ identity: { party, actor } }: SimClient): string | undefined {
+  #tokenFor({ identity: { actor } }: SimClient): string | undefined {
     if (this.office === undefined) return undefined;
-    const old = this.#tokens.get(party);
+    const old = this.#tokens.get(actor);
     if (old !== undefined && (this.office.isValid(old) || this.random.percent(20))) return old;
     const token = this.office.issue(actor);
-    this.#tokens.set(party, token);
+    this.#tokens.set(actor, token);
     return token;
   }
 
@@ -341,8 +336,9 @@ export class World implements Surroundings {
     if (office === undefined || this.random.percent(20)) return;
     this.after(Math.ceil((office.lifeMs * 2) / 3), () => {
       if (client.currentLink !== link || link.isClientOver) return;
-      const token = office.issue(client.identity.actor);
-      this.#tokens.set(client.identity.party, token);
+      const { actor } = client.identity;
+      const token = office.issue(actor);
+      this.#tokens.set(actor, token);
       client.showToken(token);
       this.#renewToken(client, link);
     });
