@@ -33,6 +33,8 @@ interface Belief {
   endsMs: number;
   /** It was given back, or the server said that it is over. */
   isOver: boolean;
+  /** Its holder asks for it once more, and so has not heard of it: if it goes away before the answer, it keeps no lock. */
+  isUnheard: boolean;
 }
 
 /** The time, and the trace. */
@@ -93,7 +95,9 @@ export class LockLedger {
   }
 
   asks(ask: LockAsk): Ticket {
-    const { lockId, sentMs } = ask;
+    const { lockId, sentMs, actor } = ask;
+    const belief = lockId === undefined ? undefined : this.#beliefOf(lockId);
+    if (belief?.lock.holder === actor) belief.isUnheard = true;
     if (lockId !== undefined && !this.#askedMs.has(lockId)) this.#askedMs.set(lockId, sentMs);
     this.#scene.note(`${ask.party} asks for ${ask.mode} ${nameOf(lockId)} on ${ask.paths.join()}`);
     return this.line.ask(ask);
@@ -113,10 +117,11 @@ export class LockLedger {
     let belief = this.#beliefs.get(token);
     if (belief === undefined) {
       this.#checkGrows(lock, sentMs);
-      belief = { lock, toldMs: this.#nowMs(), askedMs: 0, endsMs: 0, isOver: this.isGivenBack(lock) };
+      belief = { lock, toldMs: this.#nowMs(), askedMs: 0, endsMs: 0, isOver: this.isGivenBack(lock), isUnheard: false };
       this.#beliefs.set(token, belief);
       this.granted.push(lock);
     }
+    belief.isUnheard = false;
     // a later request, which may be for less time, is under way
     if (sentMs >= belief.askedMs) belief.endsMs = Math.max(belief.endsMs, sentMs + ttlMs);
     if (this.#isHeld(belief)) this.#checkAlone(belief);
@@ -225,8 +230,8 @@ export class LockLedger {
     return endsMs - this.#nowMs();
   }
 
-  #isHeld({ endsMs, isOver }: Belief): boolean {
-    return !isOver && endsMs > this.#nowMs();
+  #isHeld({ endsMs, isOver, isUnheard }: Belief): boolean {
+    return !isOver && !isUnheard && endsMs > this.#nowMs();
   }
 
   #beliefOf(lockId: string): Belief | undefined {
