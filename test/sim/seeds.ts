@@ -32,5 +32,8 @@ export const KNOWN_SEEDS: readonly KnownSeed[] = [
   },
   { seed: 479, ...withoutAccess, found: "what a client deleted of a refused edit of its own decided what it showed" },
   { seed: 93, ...withoutAccess, found: "text typed on after a refused passage was taken for damage, 4400" },
-  { seed: 18, ops: 120, without: [], found: "a token that was revoked while its session was made let it in" },
+  { seed: 2004, ...withoutAccess, found: "a lock that was asked for once more was counted as held" },
+  { seed: 64, ops: 120, without: [], found: "a token that was revoked while its session was made let it in" },
+  { seed: 135, ops: 120, without: [], found: "who was no admin any more when its turn came compacted" },
+  { seed: 30, ops: 120, without: [], found: "a reader kept in its new document what it had written there" },
 ];
