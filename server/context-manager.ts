@@ -35,6 +35,7 @@ import type {
   ConflictService,
   ContextService,
   ContextSummary,
+  DataService,
   FindRequest,
   NewContext,
   Page,
@@ -66,6 +67,9 @@ import type { SyncManager } from "./sync/sync-manager.ts";
 import type { TypeManager } from "./types/type-manager.ts";
 import { Compaction } from "./use-cases/compaction.ts";
 import type { Recreator } from "./use-cases/compaction.ts";
+import { DataUseCases } from "./use-cases/data.ts";
+import { InlineDocumentMaker } from "./use-cases/document-maker.ts";
+import type { DocumentMaker } from "./use-cases/document-maker.ts";
 import { ConflictUseCases } from "./use-cases/conflicts.ts";
 import { HistoryUseCases } from "./use-cases/history.ts";
 import { LockUseCases } from "./use-cases/locks.ts";
@@ -85,6 +89,8 @@ interface ContextManagerOptions {
   readonly types: TypeManager;
   readonly recreator: Recreator;
   readonly audit: AccessAudit;
+  /** On the caller's thread unless given. */
+  readonly documents?: DocumentMaker;
 }
 
 /** A write without what the context's turn gives it. */
@@ -104,6 +110,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   readonly access: AccessService;
   /** What is open because somebody may read. */
   readonly readers: AccessWatch;
+  readonly data: DataService;
   readonly #clock: Clock;
   readonly #storage: StorageManager;
   readonly #sync: SyncManager;
@@ -162,6 +169,13 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     });
     this.conflicts = new ConflictUseCases({ access: this, storage, clock });
     this.types = new TypeUseCases({ access: this, types, storage, clock });
+    this.data = new DataUseCases({
+      ...options,
+      access: this,
+      remove: (caller, id) => this.delete(caller, id),
+      assertOpen: () => this.#assertOpen(),
+      documents: options.documents ?? new InlineDocumentMaker(),
+    });
     storage.onShrunk((id, bytes) => this.#state.get(id)?.state.size.takes(bytes));
     types.onChange((name) => {
       for (const live of this.#state.live()) {

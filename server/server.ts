@@ -27,6 +27,7 @@ import { Revocations } from "./security/revocations.ts";
 import { SecurityManager } from "./security/security-manager.ts";
 import type { TokenVerifier } from "./security/token-verifier.ts";
 import { policyOf } from "./state/retention.ts";
+import { refuseIncomplete } from "./storage/backup/backup-folder.ts";
 import { openChangeLog } from "./storage/log/open-change-log.ts";
 import { StorageManager } from "./storage/storage-manager.ts";
 import { SyncManager } from "./sync/sync-manager.ts";
@@ -36,13 +37,17 @@ import { peerAddresses } from "./transport/peer-address.ts";
 import { createRestApp } from "./transport/rest/app.ts";
 import { createHttpServer } from "./transport/rest/http-server.ts";
 import type { ConnectionLimits } from "./transport/rest/http-server.ts";
+import { DocumentPool } from "./use-cases/document-pool.ts";
 import { RecreationPool } from "./use-cases/recreation-pool.ts";
 import { WebSocketEndpoint } from "./transport/websocket/websocket-server.ts";
 
 export interface RunningServer {
   /** Base address, such as http://127.0.0.1:4400. */
   readonly url: string;
-  /** Stops in order; resolves when everything admitted is durable and the data folder is released. */
+  /**
+   * Stops in order; resolves when everything admitted is durable and the data folder is released. Rejects when that was
+   * not to be had, with the reason; all is released then too.
+   */
   close(): Promise<void>;
 }
 
@@ -56,16 +61,18 @@ interface Parts {
 /** @throws {ServiceError} DATA_DIR_LOCKED, DATA_DAMAGED, DATA_FORMAT_NEWER; Node's error when the port is taken */
 export async function startServer(config: Config, parts: Parts = {}): Promise<RunningServer> {
   const { clock = systemClock, logger = createLogger({ level: config.logLevel }), limits = LIMITS } = parts;
+  if (config.storage === "level") await refuseIncomplete(config.dataDir);
   const log = openChangeLog(config, clock);
   const storage = new StorageManager({ log, clock, logger, retention: policyOf(config) });
   await storage.start();
   const types = new TypeManager({ storage, clock });
   const history = new HistoryManager({ log: storage, clock, runner: new HistoryThread() });
   const recreator = new RecreationPool();
+  const documents = new DocumentPool();
   const sync = new SyncManager(clock);
   const auditLog = new AuditLog({ records: storage, clock, logger });
   const audit = new AccessAudit(auditLog);
-  const contexts = new ContextManager({ clock, logger, storage, sync, history, types, recreator, audit });
+  const contexts = new ContextManager({ clock, logger, storage, sync, history, types, recreator, audit, documents });
   const tokens = new Revocations({ records: storage, clock, onRevoked: (isMeant) => contexts.readers.revoke(isMeant) });
   const security = new SecurityManager({ verifier: verifierOf(config, clock, logger), tokens });
   const server = { tokens, audit: { list: (_caller: Caller, query: AuditQuery) => auditLog.list(query) } };
@@ -82,10 +89,12 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
 
   const close = async (): Promise<void> => {
     auditLog.record({ action: "server.stop", outcome: "done" });
+    const { available } = storage.status();
+    const { count: before } = storage.failures;
     const closed = once(http, "close");
     http.close();
     await contexts.close();
-    await Promise.all([history.close(), recreator.close()]);
+    await Promise.all([history.close(), recreator.close(), documents.close()]);
     sync.stop();
     // feeds write their last event, WebSocket clients answer the close frame; those that do not are cut
     await Promise.race([closed, new Promise<void>((resolve) => clock.setTimer(LIMITS.closeGraceMs, resolve))]);
@@ -93,6 +102,8 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
     http.closeAllConnections();
     await auditLog.close();
     await storage.close();
+    const { count, reason } = storage.failures;
+    if (!available || count > before) throw undurable(reason);
   };
   try {
     await types.load();
@@ -102,7 +113,8 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
     auditLog.record({ action: "server.start", outcome: "done", detail: { version: PRODUCT_VERSION } });
     return { url, close: onlyOnce(close) };
   } catch (error) {
-    await close();
+    // that is what to tell; what closing may say besides follows from it
+    await close().catch(() => undefined);
     throw error;
   }
 }
@@ -125,6 +137,13 @@ async function listen(http: Server, { host, port }: Config): Promise<string> {
   if (address === null || typeof address === "string") throw new Error("the server listens on no TCP port");
   const name = address.family === "IPv6" ? `[${address.address}]` : address.address;
   return `http://${name}:${address.port}`;
+}
+
+/** Whoever waited for an answer was told the same. */
+function undurable(reason: string): Error {
+  return new Error(
+    `The server has stopped, but not all that it had admitted is on the disk: ${reason}. What was acknowledged is.`,
+  );
 }
 
 function onlyOnce(task: () => Promise<void>): () => Promise<void> {

@@ -26,6 +26,7 @@ import type {
   ServerService,
   Service,
 } from "../../server/context-service.ts";
+import { fakeData } from "./fake-data.ts";
 import { FakeConflicts } from "./fake-conflicts.ts";
 import { FakeLocks } from "./fake-locks.ts";
 import { FakePast } from "./fake-past.ts";
@@ -56,6 +57,7 @@ export class FakeContextService implements Service {
     },
   };
   readonly server: ServerService = { tokens: new FakeTokens(), audit: { list: async () => ({ items: [] }) } };
+  readonly data = fakeData;
   failure: Error | undefined;
   reasons: string[] = [];
   /** Live feeds under way. */
