@@ -14,6 +14,7 @@ import { ServiceError, toServiceError } from "../shared/errors.ts";
 import type { MetaChange } from "../shared/context.ts";
 import type { Acl } from "../shared/permission.ts";
 import type { ContextId } from "../shared/ids.ts";
+import type { Health } from "../shared/monitoring.ts";
 import { LIMITS } from "../shared/limits.ts";
 import { readData } from "../shared/read-data.ts";
 import { changeFeed } from "./context/change-feed.ts";
@@ -22,6 +23,8 @@ import type { Clock } from "./clock.ts";
 import type { ContextAccess, Glance, PlannedChange } from "./context-access.ts";
 import type { AccessAudit } from "./context/access-audit.ts";
 import { AccessWatch } from "./context/access-watch.ts";
+import { vitalsOf } from "./context/context-vitals.ts";
+import type { ContextVitals } from "./monitor/vitals.ts";
 import { ConflictThinning } from "./context/conflict-thinning.ts";
 import { firstState } from "./context/first-state.ts";
 import { findContexts } from "./context/context-finder.ts";
@@ -48,7 +51,10 @@ import { IdempotentCalls } from "./context/idempotency.ts";
 import { LockClock } from "./context/lock-clock.ts";
 import { LiveSessions } from "./context/live-sessions.ts";
 import type { Logger } from "./monitor/logger.ts";
+import { measured } from "./context/measured-service.ts";
+import type { ContextMonitor } from "./monitor/context-monitor.ts";
 import { olderTouches } from "./context/older-touches.ts";
+import { whyOf } from "./context/refusals.ts";
 import { answerRequest } from "./context/session-requests.ts";
 import { Recreation, wasCompacted } from "./context/recreation.ts";
 import { accessTo } from "./state/access/access-policy.ts";
@@ -79,6 +85,7 @@ type Live = LiveContext<PendingWrite>;
 interface ContextManagerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly monitor: ContextMonitor;
   readonly storage: StorageManager;
   readonly sync: SyncManager;
   readonly history: HistoryManager;
@@ -105,6 +112,9 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   /** What is open because somebody may read. */
   readonly readers: AccessWatch;
   readonly #clock: Clock;
+  readonly #watch: ContextMonitor;
+  /** For requests of sessions, which do not come through the transports' door. */
+  readonly #measured: ContextService;
   readonly #storage: StorageManager;
   readonly #sync: SyncManager;
   readonly #past: HistoryManager;
@@ -119,14 +129,17 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
 
   constructor(options: ContextManagerOptions) {
     const { clock, storage, sync, history, types, recreator, audit } = options;
+    const { port: monitor } = options.monitor;
     this.#clock = clock;
+    this.#watch = options.monitor;
+    this.#measured = measured<ContextService>(this, { clock, monitor });
     this.#storage = storage;
     this.#sync = sync;
     this.#past = history;
     this.#schemas = types;
     this.#idempotent = new IdempotentCalls(storage, clock);
     const drop = (live: Live, error: ServiceError): void => this.#drop(live, error);
-    this.locks = new LockUseCases({ access: this, clock });
+    this.locks = new LockUseCases({ access: this, clock, monitor });
     this.access = { acl: (_caller, id) => this.#acl(id), setAcl: (caller, id, acl) => this.#setAcl(caller, id, acl) };
     this.readers = new AccessWatch(clock);
     this.#state = new StateManager({
@@ -135,20 +148,21 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       limits: LIMITS,
       nodeClientId: () => storage.nodeClientId,
       schemaOf: (meta) => types.schemaOf(meta.type),
-      onLoaded: (live) => this.#lockClock.loaded(live),
-      onDropped: (live, error) => this.#lockClock.dropped(live, error),
+      onLoaded: (live) => this.#loaded(live),
+      onDropped: (live, error) => this.#dropped(live, error),
       onTurn: (live, writes) => this.#writePath.takeTurn(live, writes),
     });
     this.#lockClock = new LockClock({ clock, sync, state: this.#state, waiters: this.locks });
     this.#writePath = new WritePath({
       ...options,
+      monitor,
       conflicts: new ConflictThinning(options),
       locks: this.#lockClock,
       meta: { changed: (live, change) => this.#metaChanged(live, change) },
       drop,
     });
     const clientIds = new ClientIdPool(storage);
-    this.#sessions = new LiveSessions({ clock, sync, state: this.#state, clientIds, watch: this.readers, audit });
+    this.#sessions = new LiveSessions({ clock, monitor, sync, state: this.#state, clientIds, watch: this.readers, audit });
     const compaction = new Compaction(new Recreation({ ...options, state: this.#state, drop }), recreator);
     this.history = new HistoryUseCases({
       access: this,
@@ -162,11 +176,22 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     });
     this.conflicts = new ConflictUseCases({ access: this, storage, clock });
     this.types = new TypeUseCases({ access: this, types, storage, clock });
+    this.#listen(options);
+  }
+
+  #listen({ monitor, storage, history, types }: ContextManagerOptions): void {
     storage.onShrunk((id, bytes) => this.#state.get(id)?.state.size.takes(bytes));
     types.onChange((name) => {
       for (const live of this.#state.live()) {
         if (live.meta.type === name) live.state.useSchema(types.schemaOf(name));
       }
+    });
+    monitor.watch({
+      log: () => storage.status(),
+      contexts: () => this.#vitals(),
+      sessions: () => this.#sessions.list(),
+      historyQueue: () => history.queued,
+      isStopping: () => this.#isClosing,
     });
   }
 
@@ -187,12 +212,8 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     await this.#settled();
   }
 
-  readiness(): readonly string[] {
-    const reasons: string[] = [];
-    if (this.#isClosing) reasons.push("The server is stopping.");
-    const { available, lastError } = this.#storage.status();
-    if (!available) reasons.push(`The log cannot be written: ${lastError ?? "not open yet"}`);
-    return reasons;
+  health(): Health {
+    return this.#watch.health();
   }
 
   async create(caller: Caller, context: NewContext): Promise<ReadContext> {
@@ -288,7 +309,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     return this.#sessions.open(live, caller, options, (request, asker, leases) =>
       request.method === "release-client-id"
         ? this.#using(id, (context) => this.#sessions.releaseId(context, asker, request.yjsClientId))
-        : answerRequest(this, { caller: asker, id, leases }, request),
+        : answerRequest(this.#measured, { caller: asker, id, leases }, request),
     );
   }
 
@@ -365,8 +386,29 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
 
   #queued(live: Live, write: Write, idempotency?: Idempotency): Promise<WriteResult> {
     return new Promise((settle, refuse) => {
-      this.#state.enqueue(live, { write, settle, refuse, ...(idempotency === undefined ? {} : { idempotency }) });
+      const refused = (error: ServiceError): void => {
+        const { kind, actor } = write;
+        if (kind === "ops") this.#watch.port.refused({ kind: "json", contextId: live.id, actor, ...whyOf(error) });
+        refuse(error);
+      };
+      this.#state.enqueue(live, { write, settle, refuse: refused, ...(idempotency === undefined ? {} : { idempotency }) });
     });
+  }
+
+  #loaded(live: Live): void {
+    this.#lockClock.loaded(live);
+    this.#watch.port.contextLoaded({ contextId: live.id, version: live.state.version });
+  }
+
+  #dropped(live: Live, error: ServiceError): void {
+    this.#lockClock.dropped(live, error);
+    const { code, rule = code } = whyOf(error);
+    this.#watch.port.contextLeft({ contextId: live.id, reason: rule });
+  }
+
+  *#vitals(): Iterable<ContextVitals> {
+    const nowMs = this.#clock.monotonicMs();
+    for (const live of this.#state.live()) yield vitalsOf(live, nowMs);
   }
 
   async #using<Result>(id: ContextId, task: (live: Live) => Promise<Result>): Promise<Result> {

@@ -31,7 +31,7 @@ export interface Requested {
   readonly status: number;
 }
 
-/** What a turn's writes came to: live updates, JSON changes, what conflict policies wrote, what happened to locks; voids. */
+/** What a turn's writes came to: live updates, JSON changes, what conflict policies wrote, what happened to locks and to access lists; voids. */
 export interface TurnCounts {
   readonly updatesChanged: number;
   readonly updatesUnchanged: number;
@@ -39,6 +39,8 @@ export interface TurnCounts {
   readonly jsonUnchanged: number;
   readonly policies: number;
   readonly locks: number;
+  /** Access lists. */
+  readonly metas: number;
   /** Refused live updates whose Yjs clocks were kept. */
   readonly voids: number;
 }

@@ -18,8 +18,15 @@ import type { Caller } from "./context-service.ts";
 import { AccessAudit } from "./context/access-audit.ts";
 import { HistoryManager } from "./history/history-manager.ts";
 import { HistoryThread } from "./history/history-runner.ts";
+import { measured } from "./context/measured-service.ts";
+import { ALERT_RULES } from "./monitor/alerts/alert-rules.ts";
+import { readAlertOverrides, withOverrides } from "./monitor/alerts/alert-overrides.ts";
+import { AlertWebhook } from "./monitor/alerts/alert-webhook.ts";
+import { ContextMonitor } from "./monitor/context-monitor.ts";
+import { DiskProbe } from "./monitor/disk-probe.ts";
 import { createLogger } from "./monitor/logger.ts";
 import type { Logger } from "./monitor/logger.ts";
+import { QuietLogger } from "./monitor/quiet-logger.ts";
 import { AuditLog } from "./security/audit-log.ts";
 import { createVerifier } from "./security/create-verifier.ts";
 import { RateLimiter } from "./security/rate-limiter.ts";
@@ -36,6 +43,7 @@ import { peerAddresses } from "./transport/peer-address.ts";
 import { createRestApp } from "./transport/rest/app.ts";
 import { createHttpServer } from "./transport/rest/http-server.ts";
 import type { ConnectionLimits } from "./transport/rest/http-server.ts";
+import { MonitorUseCases } from "./use-cases/monitoring.ts";
 import { RecreationPool } from "./use-cases/recreation-pool.ts";
 import { WebSocketEndpoint } from "./transport/websocket/websocket-server.ts";
 
@@ -55,36 +63,46 @@ interface Parts {
 
 /** @throws {ServiceError} DATA_DIR_LOCKED, DATA_DAMAGED, DATA_FORMAT_NEWER; Node's error when the port is taken */
 export async function startServer(config: Config, parts: Parts = {}): Promise<RunningServer> {
-  const { clock = systemClock, logger = createLogger({ level: config.logLevel }), limits = LIMITS } = parts;
-  const log = openChangeLog(config, clock);
-  const storage = new StorageManager({ log, clock, logger, retention: policyOf(config) });
+  const { clock = systemClock, limits = LIMITS } = parts;
+  const logger = new QuietLogger(parts.logger ?? createLogger({ level: config.logLevel }), clock);
+  const watch = await monitorOf(config, clock, logger);
+  const monitor = watch.port;
+  const log = openChangeLog(config, clock, monitor);
+  const storage = new StorageManager({ log, clock, logger, monitor, retention: policyOf(config) });
   await storage.start();
   const types = new TypeManager({ storage, clock });
-  const history = new HistoryManager({ log: storage, clock, runner: new HistoryThread() });
-  const recreator = new RecreationPool();
-  const sync = new SyncManager(clock);
+  const history = new HistoryManager({ log: storage, clock, monitor, runner: new HistoryThread(monitor) });
+  const recreator = new RecreationPool(monitor);
+  const sync = new SyncManager(clock, monitor);
   const auditLog = new AuditLog({ records: storage, clock, logger });
   const audit = new AccessAudit(auditLog);
-  const contexts = new ContextManager({ clock, logger, storage, sync, history, types, recreator, audit });
+  const managers = { storage, sync, history, types, recreator, audit };
+  const contexts = new ContextManager({ clock, logger, monitor: watch, ...managers });
   const tokens = new Revocations({ records: storage, clock, onRevoked: (isMeant) => contexts.readers.revoke(isMeant) });
   const security = new SecurityManager({ verifier: verifierOf(config, clock, logger), tokens });
-  const server = { tokens, audit: { list: (_caller: Caller, query: AuditQuery) => auditLog.list(query) } };
-  const service = new AccessGuard(contexts, server, audit);
+  const server = {
+    tokens,
+    audit: { list: (_caller: Caller, query: AuditQuery) => auditLog.list(query) },
+    monitor: new MonitorUseCases(watch),
+  };
+  const service = measured(new AccessGuard(contexts, server, audit), { clock, monitor });
   const { authenticate, verify } = security;
   const gate = gateOf(config, clock, auditLog);
-  const edge = { service, clock, logger, authenticate, gate };
+  const edge = { service, clock, logger, monitor, authenticate, gate };
   const http = createHttpServer(createRestApp(edge), { gate, clock, limits });
   const webSockets = new WebSocketEndpoint({ ...edge, ...(verify === undefined ? {} : { verify }) });
   webSockets.attach(http);
   sync.start();
   contexts.start();
   auditLog.start();
+  watch.start();
 
   const close = async (): Promise<void> => {
     auditLog.record({ action: "server.stop", outcome: "done" });
     const closed = once(http, "close");
     http.close();
     await contexts.close();
+    watch.stop();
     await Promise.all([history.close(), recreator.close()]);
     sync.stop();
     // feeds write their last event, WebSocket clients answer the close frame; those that do not are cut
@@ -93,6 +111,7 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
     http.closeAllConnections();
     await auditLog.close();
     await storage.close();
+    logger.flush();
   };
   try {
     await types.load();
@@ -105,6 +124,22 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
     await close();
     throw error;
   }
+}
+
+/** @throws {ServiceError} INVALID_REQUEST when the file of alert rules is not in order */
+async function monitorOf(config: Config, clock: Clock, logger: Logger): Promise<ContextMonitor> {
+  const { alerts, metricsContexts, dataDir } = config;
+  const rules =
+    alerts.rules === undefined ? ALERT_RULES : withOverrides(ALERT_RULES, await readAlertOverrides(alerts.rules));
+  const disk = new DiskProbe(dataDir, () => clock.monotonicMs());
+  return new ContextMonitor({
+    clock,
+    logger,
+    rules,
+    contextsMax: metricsContexts,
+    ...(config.storage === "memory" ? {} : { disk: () => disk.look() }),
+    ...(alerts.webhook === undefined ? {} : { webhook: new AlertWebhook({ ...alerts.webhook, clock, logger }) }),
+  });
 }
 
 function verifierOf({ auth }: Config, clock: Clock, logger: Logger): TokenVerifier | undefined {

@@ -63,10 +63,11 @@ async function answered(answer: Promise<unknown>, tell: (result: unknown, code?:
 /** Who asked, and what about: use cases take the caller first, and then mostly an id or a name. */
 function aboutOf([caller, subject]: readonly unknown[], result: unknown) {
   if (!isCaller(caller)) return {};
-  const { actor, requestId, sessionId } = caller;
+  const { identity, via } = caller;
+  const { requestId, sessionId } = via ?? {};
   const named = typeof subject === "string" ? subject : idOf(result);
   return {
-    actor,
+    actor: identity.actor,
     ...(named === undefined ? {} : { subject: named }),
     ...(requestId === undefined ? {} : { requestId }),
     ...(sessionId === undefined ? {} : { sessionId }),
@@ -85,7 +86,7 @@ function memberOf(value: unknown, name: string): unknown {
 }
 
 function isCaller(value: unknown): value is Caller {
-  return typeof value === "object" && value !== null && "actor" in value && "origin" in value;
+  return typeof value === "object" && value !== null && "identity" in value && "origin" in value;
 }
 
 /** It has begun; how long it lasts is its reader's business. */

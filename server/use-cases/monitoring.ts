@@ -26,7 +26,10 @@ export class MonitorUseCases implements MonitorService {
     return this.#monitor.alerts();
   }
 
-  followAlerts(_caller: Caller, { signal }: { readonly signal: AbortSignal }): AsyncGenerator<AlertEvent> {
+  async followAlerts(
+    _caller: Caller,
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<AsyncGenerator<AlertEvent>> {
     return this.#monitor.followAlerts(signal);
   }
 

@@ -10,6 +10,7 @@
  * Not here: what is told (alert-manager.ts).
  */
 import { createHmac } from "node:crypto";
+import type { KeyObject } from "node:crypto";
 import { LIMITS } from "../../../shared/limits.ts";
 import type { AlertEvent } from "../../../shared/monitoring.ts";
 import { alertEventView } from "../../../shared/protocol/alert-view.ts";
@@ -28,7 +29,7 @@ export type Deliver = (request: WebhookRequest) => Promise<{ readonly status: nu
 
 export interface AlertWebhookOptions {
   readonly url: string;
-  readonly secret: string;
+  readonly key: KeyObject;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly deliver?: Deliver;
@@ -113,7 +114,7 @@ export class AlertWebhook {
       "content-type": "application/json",
       "webhook-id": id,
       "webhook-timestamp": timestamp,
-      "webhook-signature": signatureOf(this.#options.secret, `${id}.${timestamp}.${body}`),
+      "webhook-signature": signatureOf(this.#options.key, `${id}.${timestamp}.${body}`),
     };
   }
 
@@ -156,9 +157,7 @@ export class AlertWebhook {
   }
 }
 
-/** `whsec_…` holds the key in base64, anything else is the key itself. */
-export function signatureOf(secret: string, content: string): string {
-  const key = secret.startsWith("whsec_") ? Buffer.from(secret.slice(6), "base64") : secret;
+export function signatureOf(key: KeyObject, content: string): string {
   return `v1,${createHmac("sha256", key).update(content).digest("base64")}`;
 }
 

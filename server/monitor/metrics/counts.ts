@@ -124,6 +124,7 @@ export class Counts implements Monitor {
     this.#wrote("json", "unchanged", jsonUnchanged);
     this.#wrote("policy", "changed", policies);
     this.#wrote("lock", "changed", turn.locks);
+    this.#wrote("meta", "changed", turn.metas);
     this.#wrote("update", "void", turn.voids);
   }
 

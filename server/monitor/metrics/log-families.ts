@@ -14,7 +14,7 @@ function describeWrites(families: Families, { counts }: MetricParts): void {
   families.tally(
     {
       name: "mcm_writes_total",
-      what: "Writes that are durable, by kind (update, json, policy of a conflict, lock) and outcome (changed, unchanged, void).",
+      what: "Writes that are durable, by kind (update, json, policy of a conflict, lock, meta) and outcome (changed, unchanged, void).",
       bad: "Voids are live edits that were refused for their place or content; many unchanged ones are clients that repeat themselves.",
     },
     counts.writes,

@@ -22,34 +22,35 @@ export const monitoringHandlers = { metrics, stats, alerts, sessions } satisfies
 
 async function metrics({ service }: RestParts, { request, caller }: Call): Promise<Response> {
   parseQuery(noQuerySchema, request.url);
-  const { contentType, text } = await service.monitor.metrics(caller);
+  const { contentType, text } = await service.server.monitor.metrics(caller);
   return new Response(text, { headers: { "content-type": contentType, "cache-control": "no-store" } });
 }
 
 async function stats({ service }: RestParts, { request, caller }: Call): Promise<Response> {
   parseQuery(noQuerySchema, request.url);
-  return json(statsView(await service.monitor.stats(caller)));
+  return json(statsView(await service.server.monitor.stats(caller)));
 }
 
 async function alerts({ service, clock, onFeedError }: RestParts, call: Call): Promise<Response> {
   const { request, caller, cut } = call;
+  const { monitor } = service.server;
   parseQuery(noQuerySchema, request.url);
-  if (!wantsEvents(request))
-    return json(alertList(await service.monitor.alerts(caller)), { headers: { vary: "accept" } });
+  if (!wantsEvents(request)) return json(alertList(await monitor.alerts(caller)), { headers: { vary: "accept" } });
   // followed before it is listed: what is raised in between is told twice, not never
   const stop = new AbortController();
-  const events = service.monitor.followAlerts(caller, { signal: stop.signal });
+  const events = await monitor.followAlerts(caller, { signal: stop.signal });
   const follow = (signal: AbortSignal): AsyncIterable<AlertEvent> => {
     signal.addEventListener("abort", () => stop.abort());
     return events;
   };
-  const beginsWith = eventText({ event: "alerts", data: alertList(await service.monitor.alerts(caller)) }).trimEnd();
-  return eventStream(eventFeed({ clock, beginsWith, follow, eventOf: alertEvent, onError: onFeedError, cut }));
+  const beginsWith = eventText({ event: "alerts", data: alertList(await monitor.alerts(caller)) }).trimEnd();
+  const onEnd = call.hold();
+  return eventStream(eventFeed({ clock, beginsWith, follow, eventOf: alertEvent, onError: onFeedError, onEnd, cut }));
 }
 
 async function sessions({ service }: RestParts, { request, caller }: Call): Promise<Response> {
   const { context, limit = LIMITS.listLimitDefault, cursor } = parseQuery(sessionsQuerySchema, request.url);
-  const { items, next } = await service.monitor.sessions(caller, {
+  const { items, next } = await service.server.monitor.sessions(caller, {
     limit,
     ...(context === undefined ? {} : { contextId: parseContextId(context) }),
     ...(cursor === undefined ? {} : { after: cursor }),
