@@ -10,6 +10,7 @@ import { parseContextId } from "../../shared/ids.ts";
 import type { Actor, ContextId } from "../../shared/ids.ts";
 import { isJsonObject } from "../../shared/json.ts";
 import type { Json, JsonObject } from "../../shared/json.ts";
+import type { Health } from "../../shared/monitoring.ts";
 import { formatPath, parsePath } from "../../shared/path.ts";
 import type { Clock } from "../../server/clock.ts";
 import type {
@@ -28,6 +29,7 @@ import type {
 } from "../../server/context-service.ts";
 import { FakeConflicts } from "./fake-conflicts.ts";
 import { FakeLocks } from "./fake-locks.ts";
+import { FakeMonitoring } from "./fake-monitoring.ts";
 import { FakePast } from "./fake-past.ts";
 import { AT_MS, assertUnchanged, dataAt, touches } from "./fake-store.ts";
 import type { FakeStore, Stored } from "./fake-store.ts";
@@ -45,6 +47,7 @@ export class FakeContextService implements Service {
   readonly history = new FakePast(this.#store);
   readonly conflicts = new FakeConflicts(this.#store);
   readonly types = new FakeTypes(this.#store);
+  readonly monitor = new FakeMonitoring();
   readonly locks: FakeLocks;
   /** Everybody may everything, whatever the list says. */
   readonly access: AccessService = {
@@ -57,6 +60,7 @@ export class FakeContextService implements Service {
   };
   readonly server: ServerService = { tokens: new FakeTokens(), audit: { list: async () => ({ items: [] }) } };
   failure: Error | undefined;
+  /** Why it is down. */
   reasons: string[] = [];
   /** Live feeds under way. */
   followerCount = 0;
@@ -219,8 +223,8 @@ export class FakeContextService implements Service {
     }
   }
 
-  readiness(): readonly string[] {
-    return this.reasons;
+  health(): Health {
+    return { status: this.reasons.length === 0 ? "ok" : "down", reasons: this.reasons, checks: [] };
   }
 
   /** Makes live feeds look again: at new changes, at `failure`. */

@@ -31,6 +31,7 @@ test("[CONF-1] the defaults", () => {
     historyChanges: 0,
     historyDays: 0,
     historyBytes: 64 * 1024 * 1024,
+    metricsContexts: 10,
     logLevel: "info",
   });
 });
@@ -60,8 +61,25 @@ test.each<[Flags, Environment, RegExp]>([
   [{}, { MCM_HISTORY_DAYS: "1.5" }, /^MCM_HISTORY_DAYS must be a whole number/],
   [{ historyBytes: "1000" }, {}, /^--history-bytes must be 0 or at least 1048576\.$/],
   [{ allowedHosts: "a:80" }, {}, /^--allowed-hosts must be host names/],
+  [{ metricsContexts: "1001" }, {}, /^--metrics-contexts must be at most 1000\.$/],
+  [{ alertWebhook: "ftp://x" }, {}, /^--alert-webhook must be an address that begins with https:\/\/ or http:\/\/\.$/],
+  [{ alertWebhookSecret: "short" }, {}, /^--alert-webhook-secret must have 16 characters\.$/],
 ])("[CONF-2] %j with %j is refused by name", (flags, environment, says) => {
   expect(refusal(flags, environment)[0]).toMatch(says);
+});
+
+test("[ALERT-10] the webhook's address and its secret go together", () => {
+  const [url, secret] = ["https://ops.test/alerts", "0123456789abcdef"];
+  const both = { MCM_ALERT_WEBHOOK: url, MCM_ALERT_WEBHOOK_SECRET: secret };
+  expect(parseConfig({}, both)).toMatchObject({ alertWebhook: url, alertWebhookSecret: secret });
+  expect(refusal({}, { MCM_ALERT_WEBHOOK: url })).toEqual([
+    "MCM_ALERT_WEBHOOK and MCM_ALERT_WEBHOOK_SECRET go together: requests to the address are signed.",
+  ]);
+  expect(refusal({ alertWebhookSecret: secret })).toHaveLength(1);
+  expect(parseConfig({ metricsContexts: "1000", alertRules: "rules.json" }, {})).toMatchObject({
+    metricsContexts: 1000,
+    alertRules: resolve("rules.json"),
+  });
 });
 
 test("[CONF-2] all faults are told at once", () => {

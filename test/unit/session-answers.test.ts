@@ -29,6 +29,8 @@ function join() {
     request: () => Promise.resolve({}),
     flushSoon: () => undefined,
     ended: () => undefined,
+    refused: () => undefined,
+    lagging: () => undefined,
     nowMs: () => 0,
   });
   topic.sessions.add(session);
