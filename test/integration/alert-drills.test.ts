@@ -15,7 +15,7 @@ import { runInNewContext } from "node:vm";
 import { ClassicLevel } from "classic-level";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { parseConfig } from "../../server/config.ts";
-import type { Flags } from "../../server/config.ts";
+import type { Environment, Flags } from "../../server/config.ts";
 import { ContextMonitor } from "../../server/monitor/context-monitor.ts";
 import { ALERT_RULES } from "../../server/monitor/alerts/alert-rules.ts";
 import { withOverrides } from "../../server/monitor/alerts/alert-overrides.ts";
@@ -46,9 +46,9 @@ interface Drill {
   readonly logger: RecordingLogger;
 }
 
-async function start(flags: Flags): Promise<Drill> {
+async function start(flags: Flags, environment: Environment = {}): Promise<Drill> {
   const [clock, logger] = [new ManualClock(), new RecordingLogger()];
-  const server = await startServer(parseConfig({ port: "0", ...flags }, {}), { clock, logger });
+  const server = await startServer(parseConfig({ port: "0", ...flags }, environment), { clock, logger });
   stops.push(() => server.close());
   return { server, clock, logger };
 }
@@ -335,7 +335,8 @@ describe("a webhook's target", () => {
     // memory is always used to some extent
     await writeFile(rules, '{"memory": {"warning": {"at": 0.0002, "clearAt": 0.0001, "forS": 0}, "critical": false}}');
     const url = `http://127.0.0.1:${address.port}/alerts`;
-    const drill = await start({ storage: "memory", alertRules: rules, alertWebhook: url, alertWebhookSecret: secret });
+    const flags = { storage: "memory", alertRules: rules, alertWebhook: url };
+    const drill = await start(flags, { MCM_ALERT_WEBHOOK_SECRET: secret });
     await untilRaised(drill, "memory warning");
     const refused = (): number =>
       drill.logger.at("warn").filter(({ message }) => message === "an alert could not be delivered").length;

@@ -167,7 +167,7 @@ describe("alerts", () => {
     const response = await fetch(`${rest.url}/v1/alerts`, { headers: { accept: "text/event-stream" } });
     const blocks = blocksOf(response);
     await blocks.next();
-    service.monitor.feed.publish({
+    service.monitoring.feed.publish({
       kind: "raised",
       atMs: 0,
       alert: {

@@ -101,7 +101,7 @@ async function scrape(): Promise<ReadonlyMap<string, number>> {
   const found = metricsIn(await response.text());
   // the scrape that is under way is in no scrape
   books.add('mcm_http_requests_total{method="GET",route="/metrics",status="200"}');
-  books.add('mcm_operations_total{operation="monitor.metrics",outcome="ok"}');
+  books.add('mcm_operations_total{operation="server.monitor.metrics",outcome="ok"}');
   return found;
 }
 

@@ -47,7 +47,6 @@ export class FakeContextService implements Service {
   readonly history = new FakePast(this.#store);
   readonly conflicts = new FakeConflicts(this.#store);
   readonly types = new FakeTypes(this.#store);
-  readonly monitor = new FakeMonitoring();
   readonly locks: FakeLocks;
   /** Everybody may everything, whatever the list says. */
   readonly access: AccessService = {
@@ -58,7 +57,12 @@ export class FakeContextService implements Service {
       return acl;
     },
   };
-  readonly server: ServerService = { tokens: new FakeTokens(), audit: { list: async () => ({ items: [] }) } };
+  readonly monitoring = new FakeMonitoring();
+  readonly server: ServerService = {
+    tokens: new FakeTokens(),
+    audit: { list: async () => ({ items: [] }) },
+    monitor: this.monitoring,
+  };
   failure: Error | undefined;
   /** Why it is down. */
   reasons: string[] = [];

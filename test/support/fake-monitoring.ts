@@ -42,7 +42,10 @@ export class FakeMonitoring implements MonitorService {
     return { active: this.active, cleared: [] };
   }
 
-  followAlerts(_caller: Caller, { signal }: { readonly signal: AbortSignal }): AsyncGenerator<AlertEvent> {
+  async followAlerts(
+    _caller: Caller,
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<AsyncGenerator<AlertEvent>> {
     return this.feed.follow(signal);
   }
 

@@ -39,7 +39,6 @@ describe("[VOID-2] a topic", () => {
       request: () => Promise.resolve({}),
       flushSoon: () => undefined,
       ended: () => undefined,
-      refused: () => undefined,
       lagging: () => undefined,
       nowMs: () => 0,
     });
@@ -126,7 +125,6 @@ describe("[VOID-4] how a session learns of a refusal", () => {
       request: () => Promise.resolve({}),
       flushSoon: () => undefined,
       ended: () => undefined,
-      refused: () => undefined,
       lagging: () => undefined,
       nowMs: () => 0,
     });

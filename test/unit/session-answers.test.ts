@@ -29,7 +29,6 @@ function join() {
     request: () => Promise.resolve({}),
     flushSoon: () => undefined,
     ended: () => undefined,
-    refused: () => undefined,
     lagging: () => undefined,
     nowMs: () => 0,
   });

@@ -50,7 +50,6 @@ class Service {
     request: () => this.answer(),
     flushSoon: () => void this.dueFlushes++,
     ended: () => void this.ended++,
-    refused: () => undefined,
     lagging: () => undefined,
     nowMs: () => this.nowMs,
   };

@@ -36,7 +36,7 @@ describe("secrets", () => {
     ["the secret of a webhook", { note: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" }],
     ["in an error's message", { error: new Error(`failed with ?token=${SECRET}`) }],
     ["in an error's cause", { error: new Error("failed", { cause: new Error(`no ${JWT}`) }) }],
-  ])("[LOGGER-2] %s is not written", (_where, fields) => {
+  ])("[LOGGER-2] [LOGGER-6] %s is not written", (_where, fields) => {
     for (const isPretty of [false, true]) {
       const text = written(fields, "m", isPretty);
       expect(text).toContain("[secret]");
@@ -44,11 +44,20 @@ describe("secrets", () => {
     }
   });
 
+  test("[LOGGER-6] what turns itself into JSON is looked through as that", () => {
+    class Config {
+      toJSON() {
+        return { key: { secret: SECRET }, at: "here" };
+      }
+    }
+    expect(JSON.parse(written({ config: new Config() }))).toMatchObject({ config: { key: { secret: "[secret]" }, at: "here" } });
+  });
+
   test("[LOGGER-2] nor in the message itself", () => {
     expect(written({}, `open ?token=${SECRET}`)).toContain("?token=[secret]");
   });
 
-  test("[LOGGER-2] what is no secret stays: fencing tokens, words that begin alike, the rest of an address", () => {
+  test("[LOGGER-6] what is no secret stays: fencing tokens, words that begin alike, the rest of an address", () => {
     const text = written({
       fencingToken: 17,
       tokenizer: "words",
@@ -64,7 +73,7 @@ describe("secrets", () => {
     expect(written({ url: `/x?a=1&token=${SECRET}&b=2` })).toContain("/x?a=1&token=[secret]&b=2");
   });
 
-  test("[LOGGER-2] what goes in circles, or is very deep or wide, is cut", () => {
+  test("[LOGGER-6] what goes in circles, or is very deep or wide, is cut", () => {
     const circle: Record<string, unknown> = { name: "c" };
     circle["self"] = circle;
     const wide = Object.fromEntries(Array.from({ length: 1000 }, (_, n) => [`k${n}`, n]));
