@@ -162,7 +162,15 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       drop,
     });
     const clientIds = new ClientIdPool(storage);
-    this.#sessions = new LiveSessions({ clock, monitor, sync, state: this.#state, clientIds, watch: this.readers, audit });
+    this.#sessions = new LiveSessions({
+      clock,
+      monitor,
+      sync,
+      state: this.#state,
+      clientIds,
+      watch: this.readers,
+      audit,
+    });
     const compaction = new Compaction(new Recreation({ ...options, state: this.#state, drop }), recreator);
     this.history = new HistoryUseCases({
       access: this,
@@ -391,7 +399,12 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
         if (kind === "ops") this.#watch.port.refused({ kind: "json", contextId: live.id, actor, ...whyOf(error) });
         refuse(error);
       };
-      this.#state.enqueue(live, { write, settle, refuse: refused, ...(idempotency === undefined ? {} : { idempotency }) });
+      this.#state.enqueue(live, {
+        write,
+        settle,
+        refuse: refused,
+        ...(idempotency === undefined ? {} : { idempotency }),
+      });
     });
   }
 

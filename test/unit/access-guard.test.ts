@@ -110,7 +110,10 @@ async function audited(...grants: readonly Grant[]): Promise<{ guard: AccessGuar
   await rig.service.create(caller("creator"), { id: PLAN });
   await rig.service.access.setAcl(caller("creator"), PLAN, { grants });
   const audit = new RecordingAudit();
-  return { guard: new AccessGuard(doingNothing(rig.service), { tokens: idle(), audit: idle(), monitor: idle() }, audit), audit };
+  return {
+    guard: new AccessGuard(doingNothing(rig.service), { tokens: idle(), audit: idle(), monitor: idle() }, audit),
+    audit,
+  };
 }
 
 /** A group of use cases that do nothing. */

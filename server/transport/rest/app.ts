@@ -68,7 +68,11 @@ export function createRestApp(options: RestOptions): RestApp {
     context.header("x-request-id", context.get("requestId"));
     const { method } = context.req;
     const { status } = context.res;
-    options.monitor.requested({ method: METHODS.has(method) ? method : "other", route: routePath(context, -1), status });
+    options.monitor.requested({
+      method: METHODS.has(method) ? method : "other",
+      route: routePath(context, -1),
+      status,
+    });
     options.logger.debug("request", {
       requestId: context.get("requestId"),
       method,

@@ -50,7 +50,9 @@ describe("secrets", () => {
         return { key: { secret: SECRET }, at: "here" };
       }
     }
-    expect(JSON.parse(written({ config: new Config() }))).toMatchObject({ config: { key: { secret: "[secret]" }, at: "here" } });
+    expect(JSON.parse(written({ config: new Config() }))).toMatchObject({
+      config: { key: { secret: "[secret]" }, at: "here" },
+    });
   });
 
   test("[LOGGER-2] nor in the message itself", () => {
