@@ -13,6 +13,7 @@
 import { resolve } from "node:path";
 import { z } from "zod";
 import { isLoopback } from "../shared/host.ts";
+import { LIMITS } from "../shared/limits.ts";
 import { alertsOf, alertsSchema } from "./config-alerts.ts";
 import type { AlertConfig } from "./config-alerts.ts";
 import { authOf, authSchema, FILE_SETTINGS } from "./config-auth.ts";
@@ -107,15 +108,18 @@ export function parseConfig(flags: Flags, environment: Environment, files: Confi
   const problems = [server, settings, edges, watch].flatMap(({ error }) => issuesOf(error, flags));
   const auth = settings.success ? authOf(settings.data, files, given, problems) : undefined;
   const alerts = watch.success ? alertsOf(watch.data, given, problems) : {};
-  const { host } = server.data ?? {};
-  if (auth?.mode === "open" && host !== undefined && !isLoopback(host)) {
-    problems.push(
-      `${nameOf("host", flags)} is ${host}, but without authentication (auth mode "open") anyone who reaches the server could ` +
-        `read and change every context, so it listens on loopback only. Use 127.0.0.1, ::1 or localhost, or have callers prove who they are: --auth jwt or oidc.`,
-    );
-  }
+  if (server.success && auth?.mode === "open") problems.push(...exposureOf(server.data, nameOf("host", flags)));
   if (problems.length > 0 || !server.success || !edges.success || auth === undefined) throw new ConfigError(problems);
   return { ...server.data, auth, edges: edgesOf(edges.data, auth.mode === "open"), alerts };
+}
+
+/** What an open server must not be reached from. */
+function exposureOf({ host }: z.output<typeof serverSchema>, setting: string): readonly string[] {
+  if (isLoopback(host)) return [];
+  return [
+    `${setting} is ${host}, but without authentication (auth mode "open") anyone who reaches the server could ` +
+      `read and change every context, so it listens on loopback only. Use 127.0.0.1, ::1 or localhost, or have callers prove who they are: --auth jwt or oidc.`,
+  ];
 }
 
 /** The environment of this process. */

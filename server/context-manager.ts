@@ -47,23 +47,21 @@ import type {
   TypeService,
 } from "./context-service.ts";
 import type { HistoryManager } from "./history/history-manager.ts";
-import { IdempotentCalls } from "./context/idempotency.ts";
+import { ChangeRequests } from "./context/change-requests.ts";
 import { LockClock } from "./context/lock-clock.ts";
 import { LiveSessions } from "./context/live-sessions.ts";
 import type { Logger } from "./monitor/logger.ts";
 import { measured } from "./context/measured-service.ts";
 import type { ContextMonitor } from "./monitor/context-monitor.ts";
-import { olderTouches } from "./context/older-touches.ts";
 import { whyOf } from "./context/refusals.ts";
 import { answerRequest } from "./context/session-requests.ts";
 import { Recreation, wasCompacted } from "./context/recreation.ts";
 import { accessTo } from "./state/access/access-policy.ts";
 import type { Guarded } from "./state/access/access-policy.ts";
 import { contextNotFound } from "./state/context-not-found.ts";
-import type { Precondition } from "./state/precondition.ts";
 import { StateManager } from "./state/state-manager.ts";
 import type { LiveContext, WriteResult } from "./state/state-manager.ts";
-import type { OpsWrite, Write } from "./state/writes.ts";
+import type { Write } from "./state/writes.ts";
 import type { Idempotency } from "./storage/change-log.ts";
 import type { StorageManager } from "./storage/storage-manager.ts";
 import { ClientIdPool } from "./sync/client-id-pool.ts";
@@ -94,12 +92,6 @@ interface ContextManagerOptions {
   readonly audit: AccessAudit;
 }
 
-/** A write without what the context's turn gives it. */
-type Asked = Omit<OpsWrite, "kind" | "actor" | "ifVersion"> & {
-  readonly ifVersion?: Omit<Precondition, "older">;
-  readonly idempotency?: Idempotency;
-};
-
 /** How often a write begins anew when the context was compacted under it. */
 const COMPACTED_MAX = 3;
 
@@ -121,7 +113,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   readonly #schemas: TypeManager;
   readonly #state: StateManager<PendingWrite>;
   readonly #sessions: LiveSessions;
-  readonly #idempotent: IdempotentCalls;
+  readonly #changes: ChangeRequests;
   readonly #writePath: WritePath;
   readonly #lockClock: LockClock;
   #isClosing = false;
@@ -137,21 +129,17 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.#sync = sync;
     this.#past = history;
     this.#schemas = types;
-    this.#idempotent = new IdempotentCalls(storage, clock);
+    this.#changes = new ChangeRequests({
+      clock,
+      storage,
+      surviving: (id, task) => this.#surviving(id, task),
+      queued: (live, write, idempotency) => this.#queued(live, write, idempotency),
+    });
     const drop = (live: Live, error: ServiceError): void => this.#drop(live, error);
     this.locks = new LockUseCases({ access: this, clock, monitor });
     this.access = { acl: (_caller, id) => this.#acl(id), setAcl: (caller, id, acl) => this.#setAcl(caller, id, acl) };
     this.readers = new AccessWatch(clock);
-    this.#state = new StateManager({
-      load: (id) => storage.load(id),
-      turns: clock,
-      limits: LIMITS,
-      nodeClientId: () => storage.nodeClientId,
-      schemaOf: (meta) => types.schemaOf(meta.type),
-      onLoaded: (live) => this.#loaded(live),
-      onDropped: (live, error) => this.#dropped(live, error),
-      onTurn: (live, writes) => this.#writePath.takeTurn(live, writes),
-    });
+    this.#state = this.#stateOf(options);
     this.#lockClock = new LockClock({ clock, sync, state: this.#state, waiters: this.locks });
     this.#writePath = new WritePath({
       ...options,
@@ -185,6 +173,19 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.conflicts = new ConflictUseCases({ access: this, storage, clock });
     this.types = new TypeUseCases({ access: this, types, storage, clock });
     this.#listen(options);
+  }
+
+  #stateOf({ clock, storage, types }: ContextManagerOptions): StateManager<PendingWrite> {
+    return new StateManager({
+      load: (id) => storage.load(id),
+      turns: clock,
+      limits: LIMITS,
+      nodeClientId: () => storage.nodeClientId,
+      schemaOf: (meta) => types.schemaOf(meta.type),
+      onLoaded: (live) => this.#loaded(live),
+      onDropped: (live, error) => this.#dropped(live, error),
+      onTurn: (live, writes) => this.#writePath.takeTurn(live, writes),
+    });
   }
 
   #listen({ monitor, storage, history, types }: ContextManagerOptions): void {
@@ -261,30 +262,10 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     });
   }
 
-  change(caller: Caller, id: ContextId, request: ChangeRequest | PlannedChange): Promise<ChangeOutcome> {
-    return "plan" in request ? this.#planned(caller, id, request) : this.#requested(caller, id, request);
-  }
-
-  async #requested(caller: Caller, id: ContextId, request: ChangeRequest): Promise<ChangeOutcome> {
+  async change(caller: Caller, id: ContextId, request: ChangeRequest | PlannedChange): Promise<ChangeOutcome> {
     this.#assertOpen();
-    const { ops, ifVersion: version, ifVersionScope: scope = "paths", message, lockTokens: tokens = [] } = request;
-    const asked = {
-      ops,
-      origin: caller.origin,
-      tokens,
-      ...(version === undefined ? {} : { ifVersion: { version, scope } }),
-      ...(message === undefined ? {} : { message }),
-    };
-    return this.#idempotent.once(id, caller.identity.actor, request, async (idempotency) =>
-      this.#write(caller, id, { ...asked, ...(idempotency === undefined ? {} : { idempotency }) }),
-    );
-  }
-
-  async #planned(caller: Caller, id: ContextId, planned: PlannedChange): Promise<ChangeOutcome> {
-    this.#assertOpen();
-    const { plan, ifVersion: version, ...rest } = planned;
-    const precondition = version === undefined ? {} : { ifVersion: { version, scope: "paths" as const } };
-    return { ...(await this.#write(caller, id, { ...rest, ops: plan, ...precondition })), replayed: false };
+    const changes = this.#changes;
+    return "plan" in request ? changes.planned(caller, id, request) : changes.requested(caller, id, request);
   }
 
   async delete(_caller: Caller, id: ContextId): Promise<void> {
@@ -367,11 +348,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.readers.changed(live.meta);
   }
 
-  /** A write that meets a compaction goes on in the new epoch: JSON changes do not depend on the document's history. */
-  async #write(caller: Caller, id: ContextId, asked: Asked): Promise<WriteResult> {
-    return this.#surviving(id, async (live) => this.#enqueue(live, caller, asked));
-  }
-
+  /** What meets a compaction goes on in the new epoch. */
   async #surviving<Result>(id: ContextId, task: (live: Live) => Promise<Result>): Promise<Result> {
     for (let tries = 1; ; tries++) {
       try {
@@ -380,16 +357,6 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
         if (!wasCompacted(error) || tries === COMPACTED_MAX) throw error;
       }
     }
-  }
-
-  async #enqueue(live: Live, { identity }: Caller, { idempotency, ifVersion, ...rest }: Asked): Promise<WriteResult> {
-    const { floor } = live.state.touches;
-    const after = ifVersion?.scope === "paths" ? ifVersion.version : floor;
-    const older = after < floor ? await olderTouches(this.#storage, live.id, { after, upTo: floor }) : undefined;
-    const precondition = ifVersion && { ...ifVersion, ...(older === undefined ? {} : { older }) };
-    const { actor } = identity;
-    const conditions = precondition === undefined ? {} : { ifVersion: precondition };
-    return this.#queued(live, { kind: "ops", actor, identity, ...rest, ...conditions }, idempotency);
   }
 
   #queued(live: Live, write: Write, idempotency?: Idempotency): Promise<WriteResult> {

@@ -46,8 +46,9 @@ export interface TurnCounts {
 }
 
 /** The writes of one turn of a context are durable. */
-export interface SettledTurn extends TurnCounts {
+export interface SettledTurn {
   readonly contextId: ContextId;
+  readonly counts: TurnCounts;
   /** The context's version with them. */
   readonly version: number;
   /** From the queueing of the first of them to now. */

@@ -26,6 +26,7 @@ import { ContextMonitor } from "./monitor/context-monitor.ts";
 import { DiskProbe } from "./monitor/disk-probe.ts";
 import { createLogger } from "./monitor/logger.ts";
 import type { Logger } from "./monitor/logger.ts";
+import type { Monitor } from "./monitor-port.ts";
 import { QuietLogger } from "./monitor/quiet-logger.ts";
 import { AuditLog } from "./security/audit-log.ts";
 import { createVerifier } from "./security/create-verifier.ts";
@@ -61,22 +62,21 @@ interface Parts {
   readonly limits?: ConnectionLimits;
 }
 
+/** What every manager is given. */
+interface Tools {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly monitor: Monitor;
+}
+
 /** @throws {ServiceError} DATA_DIR_LOCKED, DATA_DAMAGED, DATA_FORMAT_NEWER; Node's error when the port is taken */
 export async function startServer(config: Config, parts: Parts = {}): Promise<RunningServer> {
   const { clock = systemClock, limits = LIMITS } = parts;
   const logger = new QuietLogger(parts.logger ?? createLogger({ level: config.logLevel }), clock);
   const watch = await monitorOf(config, clock, logger);
   const monitor = watch.port;
-  const log = openChangeLog(config, clock, monitor);
-  const storage = new StorageManager({ log, clock, logger, monitor, retention: policyOf(config) });
-  await storage.start();
-  const types = new TypeManager({ storage, clock });
-  const history = new HistoryManager({ log: storage, clock, monitor, runner: new HistoryThread(monitor) });
-  const recreator = new RecreationPool(monitor);
-  const sync = new SyncManager(clock, monitor);
-  const auditLog = new AuditLog({ records: storage, clock, logger });
-  const audit = new AccessAudit(auditLog);
-  const managers = { storage, sync, history, types, recreator, audit };
+  const { auditLog, ...managers } = await managersOf(config, { clock, logger, monitor });
+  const { storage, types, history, recreator, sync, audit } = managers;
   const contexts = new ContextManager({ clock, logger, monitor: watch, ...managers });
   const tokens = new Revocations({ records: storage, clock, onRevoked: (isMeant) => contexts.readers.revoke(isMeant) });
   const security = new SecurityManager({ verifier: verifierOf(config, clock, logger), tokens });
@@ -124,6 +124,23 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
     await close();
     throw error;
   }
+}
+
+/** @throws {ServiceError} DATA_DIR_LOCKED, DATA_DAMAGED, DATA_FORMAT_NEWER */
+async function managersOf(config: Config, { clock, logger, monitor }: Tools) {
+  const log = openChangeLog(config, clock, monitor);
+  const storage = new StorageManager({ log, clock, logger, monitor, retention: policyOf(config) });
+  await storage.start();
+  const auditLog = new AuditLog({ records: storage, clock, logger });
+  return {
+    storage,
+    types: new TypeManager({ storage, clock }),
+    history: new HistoryManager({ log: storage, clock, monitor, runner: new HistoryThread(monitor) }),
+    recreator: new RecreationPool(monitor),
+    sync: new SyncManager(clock, monitor),
+    auditLog,
+    audit: new AccessAudit(auditLog),
+  };
 }
 
 /** @throws {ServiceError} INVALID_REQUEST when the file of alert rules is not in order */

@@ -17,7 +17,7 @@ import type { ContextId } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
 import { conflictView } from "../../shared/protocol/conflict-view.ts";
 import type { Clock } from "../clock.ts";
-import type { Monitor, TurnCounts } from "../monitor-port.ts";
+import type { Monitor } from "../monitor-port.ts";
 import type { Logger } from "../monitor/logger.ts";
 import { conflictWrite, resolvedBy } from "../state/conflict/conflict-record.ts";
 import { DocumentBroken } from "../state/context-state.ts";
@@ -33,6 +33,7 @@ import type {
   NewEntry,
 } from "../storage/change-log.ts";
 import type { Member, Publication } from "../sync/topic.ts";
+import { TurnTally } from "./turn-tally.ts";
 
 /** A queued write and where it came from. */
 export interface PendingWrite extends QueuedWrite {
@@ -201,15 +202,14 @@ export class WritePath {
     const settled = settledOf(turn, entries);
     this.#tell(live, settled, turn.sinceMs);
     const tally = new TurnTally();
-    for (const one of settled) {
-      const { write, verdict, entry, version } = one;
+    for (const { write, verdict, entry, version } of settled) {
       if (verdict.kind === "refused") write.refuse(verdict.error);
       else write.settle({ version, seq: entry?.seq ?? 0, paths: entry?.paths ?? [] });
-      tally.add(one);
+      tally.add(write.write, verdict);
     }
     const { version } = settled.at(-1) ?? turn;
     const durationMs = this.#clock.monotonicMs() - turn.sinceMs;
-    this.#monitor.settled({ contextId: live.id, version, durationMs, ...tally });
+    this.#monitor.settled({ contextId: live.id, version, durationMs, counts: tally });
   }
 
   /** Those who look on. */
@@ -282,43 +282,6 @@ function settledOf({ version: before, writes, verdicts }: Turn, entries: readonl
     version = entry?.version ?? version;
     return [{ write, verdict, admitted, entry, version }];
   });
-}
-
-/** Fields and no table: one increment for each write is all it may cost. */
-class TurnTally implements TurnCounts {
-  updatesChanged = 0;
-  updatesUnchanged = 0;
-  jsonChanged = 0;
-  jsonUnchanged = 0;
-  policies = 0;
-  locks = 0;
-  metas = 0;
-  voids = 0;
-
-  add({ write: { write }, verdict }: Settled): void {
-    if (verdict.kind === "refused") this.voids += verdict.instead === undefined ? 0 : 1;
-    else this.#taken(write, verdict.kind === "admitted" ? 1 : 0);
-  }
-
-  /** @param changed 1, or 0 for a write that changes nothing */
-  #taken(write: PendingWrite["write"], changed: 0 | 1): void {
-    switch (write.kind) {
-      case "update":
-        this.updatesChanged += changed;
-        this.updatesUnchanged += 1 - changed;
-        return;
-      case "ops":
-        if (write.origin === "resolver") this.policies += changed;
-        else this.jsonChanged += changed;
-        if (write.origin !== "resolver") this.jsonUnchanged += 1 - changed;
-        return;
-      case "lock":
-        this.locks += changed;
-        return;
-      case "meta":
-        this.metas += changed;
-    }
-  }
 }
 
 /** What others are shown of it. */

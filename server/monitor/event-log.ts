@@ -54,8 +54,8 @@ export class EventLog {
     else this.#logger.debug("operation", fields);
   }
 
-  settled(turn: SettledTurn): void {
-    this.#logger.debug("changes", timed(turn));
+  settled({ counts, ...turn }: SettledTurn): void {
+    this.#logger.debug("changes", timed({ ...turn, ...counts }));
   }
 
   refused(write: RefusedWrite): void {

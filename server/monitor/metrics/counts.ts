@@ -113,19 +113,19 @@ export class Counts implements Monitor {
     this.requests.add([method, route, String(status)]);
   }
 
-  settled(turn: SettledTurn): void {
-    const { updatesChanged, updatesUnchanged, jsonChanged, jsonUnchanged, policies } = turn;
+  settled({ counts, durationMs }: SettledTurn): void {
+    const { updatesChanged, updatesUnchanged, jsonChanged, jsonUnchanged, policies } = counts;
     const answered = updatesChanged + updatesUnchanged + jsonChanged + jsonUnchanged;
-    if (answered > 0) this.acks.observe(turn.durationMs, answered);
+    if (answered > 0) this.acks.observe(durationMs, answered);
     this.changes += updatesChanged + jsonChanged + policies;
     this.#wrote("update", "changed", updatesChanged);
     this.#wrote("update", "unchanged", updatesUnchanged);
     this.#wrote("json", "changed", jsonChanged);
     this.#wrote("json", "unchanged", jsonUnchanged);
     this.#wrote("policy", "changed", policies);
-    this.#wrote("lock", "changed", turn.locks);
-    this.#wrote("meta", "changed", turn.metas);
-    this.#wrote("update", "void", turn.voids);
+    this.#wrote("lock", "changed", counts.locks);
+    this.#wrote("meta", "changed", counts.metas);
+    this.#wrote("update", "void", counts.voids);
   }
 
   refused({ kind, code, rule = "" }: RefusedWrite): void {

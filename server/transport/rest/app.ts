@@ -58,6 +58,15 @@ const ASKABLE_HEADERS = [
   "mcm-client",
 ];
 
+const forPages = cors({
+  // those that may not are refused already
+  origin: (origin) => origin,
+  allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+  allowHeaders: ASKABLE_HEADERS,
+  exposeHeaders: ["etag", "location", "retry-after", "x-request-id"],
+  maxAge: 600,
+});
+
 export function createRestApp(options: RestOptions): RestApp {
   const { gate } = options;
   const app: RestApp = new Hono<RestEnv>();
@@ -92,14 +101,6 @@ export function createRestApp(options: RestOptions): RestApp {
     const readBytes = incoming === undefined ? 0 : gate.bytesReadFrom(incoming);
     // a refused one is not held against who comes again when it was told to
     if (context.res.status !== 429) gate.countBytes(peer, context.get("actor"), readBytes + answerBytes);
-  });
-  const forPages = cors({
-    // those that may not are refused already
-    origin: (origin) => origin,
-    allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-    allowHeaders: ASKABLE_HEADERS,
-    exposeHeaders: ["etag", "location", "retry-after", "x-request-id"],
-    maxAge: 600,
   });
   app.use((context, next) => (context.req.header("origin") === undefined ? next() : forPages(context, next)));
   for (const route of Object.entries(openRoutes(options.service))) addRoute(app, route, (handler) => handler);

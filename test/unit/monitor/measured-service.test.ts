@@ -39,7 +39,7 @@ function watched() {
   return { clock, told, service };
 }
 
-const ada = { ...caller("ada"), requestId: "r1" };
+const ada = { ...caller("ada"), via: { requestId: "r1" } };
 
 describe("a measured service", () => {
   test("[MON-6] answers and refusals are told with name, time, who and what about", async () => {
