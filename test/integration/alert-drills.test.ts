@@ -63,6 +63,12 @@ async function readiness({ server }: Drill) {
   return { http: response.status, status, reasons };
 }
 
+/** A busy machine holds the event loop by itself. */
+async function expectWell(drill: Drill): Promise<void> {
+  const { http, reasons } = await readiness(drill);
+  expect([http, reasons.filter((reason) => !reason.startsWith("The event loop"))]).toEqual([200, []]);
+}
+
 /** A round of the monitor, after what waits for the disk has had a turn; the alerts that there are. A busy machine may add its own. */
 async function round(drill: Drill): Promise<readonly string[]> {
   drill.clock.advance(LIMITS.monitorSampleMs);
@@ -99,7 +105,7 @@ afterAll(() => {
 async function mountSmall(): Promise<boolean> {
   await mkdir(mountPoint);
   try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=8m", "tmpfs", mountPoint], { stdio: "ignore" });
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=16m", "tmpfs", mountPoint], { stdio: "ignore" });
     return true;
   } catch {
     return false;
@@ -109,12 +115,13 @@ async function mountSmall(): Promise<boolean> {
 test("[ALERT-9] a full disk: space and the log are critical, writes are told, readiness is 503 with the disk's own words", async (context) => {
   if (!isMounted) context.skip("a small file system cannot be mounted here: run as root on Linux");
   const [ballast, filler] = [join(mountPoint, "ballast"), join(mountPoint, "filler")];
-  await writeFile(ballast, Buffer.alloc(4_000_000));
+  // to open again LevelDB writes once more what its log holds: as much as was free
+  await writeFile(ballast, Buffer.alloc(12_000_000));
   const drill = await start({ dataDir: join(mountPoint, "data") });
   const { server, clock } = drill;
   await create(drill, "plan");
   await round(drill);
-  expect(await readiness(drill)).toMatchObject({ http: 200, status: "ok" });
+  await expectWell(drill);
 
   let status = 200;
   for (let n = 0; n < 200 && status === 200; n++) {
@@ -142,7 +149,7 @@ test("[ALERT-9] a full disk: space and the log are critical, writes are told, re
   ).toBe(200);
   clock.advance(5 * MINUTE_MS);
   await untilCleared(drill, "failed-writes");
-  expect(await readiness(drill)).toMatchObject({ http: 200, status: "ok" });
+  await expectWell(drill);
   const cleared = (await alertsOf(drill)).cleared.map(({ name }) => name);
   expect(cleared).toEqual(expect.arrayContaining(["disk-space", "failed-writes", "log-unavailable"]));
 });
