@@ -35,14 +35,6 @@ test("[ALERT-5] the file has the table's alerts: names, measures, thresholds, ti
   await expect(prometheusRules(ALERT_RULES)).toMatchFileSnapshot(FILE);
 });
 
-test("[ALERT-5] it asks only for series that there are", async () => {
-  const text = await scraped();
-  const families = new Set(Array.from(text.matchAll(/^# TYPE (\S+)/gm), ([, name]) => name));
-  const asked = ALERT_RULES.flatMap(({ series }) => series.match(/\bmcm_\w+/g) ?? []);
-  expect(asked.length).toBeGreaterThanOrEqual(ALERT_RULES.length);
-  expect(asked.filter((name) => !families.has(name))).toEqual([]);
-});
-
 test("[ALERT-5] promtool takes the rules", (context) => {
   if (!hasPromtool) context.skip(MISSING);
   const count = ALERT_RULES.reduce((sum, { thresholds }) => sum + thresholds.length, 0);
