@@ -38,6 +38,7 @@ import type {
   ConflictService,
   ContextService,
   ContextSummary,
+  DataService,
   FindRequest,
   NewContext,
   Page,
@@ -70,6 +71,9 @@ import type { SyncManager } from "./sync/sync-manager.ts";
 import type { TypeManager } from "./types/type-manager.ts";
 import { Compaction } from "./use-cases/compaction.ts";
 import type { Recreator } from "./use-cases/compaction.ts";
+import { DataUseCases } from "./use-cases/data.ts";
+import { InlineDocumentMaker } from "./use-cases/document-maker.ts";
+import type { DocumentMaker } from "./use-cases/document-maker.ts";
 import { ConflictUseCases } from "./use-cases/conflicts.ts";
 import { HistoryUseCases } from "./use-cases/history.ts";
 import { LockUseCases } from "./use-cases/locks.ts";
@@ -90,6 +94,8 @@ interface ContextManagerOptions {
   readonly types: TypeManager;
   readonly recreator: Recreator;
   readonly audit: AccessAudit;
+  /** On the caller's thread unless given. */
+  readonly documents?: DocumentMaker;
 }
 
 /** How often a write begins anew when the context was compacted under it. */
@@ -103,6 +109,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   readonly access: AccessService;
   /** What is open because somebody may read. */
   readonly readers: AccessWatch;
+  readonly data: DataService;
   readonly #clock: Clock;
   readonly #watch: ContextMonitor;
   /** For requests of sessions, which do not come through the transports' door. */
@@ -129,12 +136,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.#sync = sync;
     this.#past = history;
     this.#schemas = types;
-    this.#changes = new ChangeRequests({
-      clock,
-      storage,
-      surviving: (id, task) => this.#surviving(id, task),
-      queued: (live, write, idempotency) => this.#queued(live, write, idempotency),
-    });
+    this.#changes = this.#changesOf(options);
     const drop = (live: Live, error: ServiceError): void => this.#drop(live, error);
     this.locks = new LockUseCases({ access: this, clock, monitor });
     this.access = { acl: (_caller, id) => this.#acl(id), setAcl: (caller, id, acl) => this.#setAcl(caller, id, acl) };
@@ -172,6 +174,13 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     });
     this.conflicts = new ConflictUseCases({ access: this, storage, clock });
     this.types = new TypeUseCases({ access: this, types, storage, clock });
+    this.data = new DataUseCases({
+      ...options,
+      access: this,
+      remove: (caller, id) => this.delete(caller, id),
+      assertOpen: () => this.#assertOpen(),
+      documents: options.documents ?? new InlineDocumentMaker(),
+    });
     this.#listen(options);
   }
 
@@ -185,6 +194,15 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       onLoaded: (live) => this.#loaded(live),
       onDropped: (live, error) => this.#dropped(live, error),
       onTurn: (live, writes) => this.#writePath.takeTurn(live, writes),
+    });
+  }
+
+  #changesOf({ clock, storage }: ContextManagerOptions): ChangeRequests {
+    return new ChangeRequests({
+      clock,
+      storage,
+      surviving: (id, task) => this.#surviving(id, task),
+      queued: (live, write, idempotency) => this.#queued(live, write, idempotency),
     });
   }
 

@@ -35,6 +35,7 @@ import { Revocations } from "./security/revocations.ts";
 import { SecurityManager } from "./security/security-manager.ts";
 import type { TokenVerifier } from "./security/token-verifier.ts";
 import { policyOf } from "./state/retention.ts";
+import { refuseIncomplete } from "./storage/backup/backup-folder.ts";
 import { openChangeLog } from "./storage/log/open-change-log.ts";
 import { StorageManager } from "./storage/storage-manager.ts";
 import { SyncManager } from "./sync/sync-manager.ts";
@@ -44,6 +45,7 @@ import { peerAddresses } from "./transport/peer-address.ts";
 import { createRestApp } from "./transport/rest/app.ts";
 import { createHttpServer } from "./transport/rest/http-server.ts";
 import type { ConnectionLimits } from "./transport/rest/http-server.ts";
+import { DocumentPool } from "./use-cases/document-pool.ts";
 import { MonitorUseCases } from "./use-cases/monitoring.ts";
 import { RecreationPool } from "./use-cases/recreation-pool.ts";
 import { WebSocketEndpoint } from "./transport/websocket/websocket-server.ts";
@@ -51,7 +53,10 @@ import { WebSocketEndpoint } from "./transport/websocket/websocket-server.ts";
 export interface RunningServer {
   /** Base address, such as http://127.0.0.1:4400. */
   readonly url: string;
-  /** Stops in order; resolves when everything admitted is durable and the data folder is released. */
+  /**
+   * Stops in order; resolves when everything admitted is durable and the data folder is released. Rejects when that was
+   * not to be had, with the reason; all is released then too.
+   */
   close(): Promise<void>;
 }
 
@@ -76,7 +81,7 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
   const watch = await monitorOf(config, clock, logger);
   const monitor = watch.port;
   const { auditLog, ...managers } = await managersOf(config, { clock, logger, monitor });
-  const { storage, types, history, recreator, sync, audit } = managers;
+  const { storage, types, history, recreator, documents, sync, audit } = managers;
   const contexts = new ContextManager({ clock, logger, monitor: watch, ...managers });
   const tokens = new Revocations({ records: storage, clock, onRevoked: (isMeant) => contexts.readers.revoke(isMeant) });
   const security = new SecurityManager({ verifier: verifierOf(config, clock, logger), tokens });
@@ -99,11 +104,13 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
 
   const close = async (): Promise<void> => {
     auditLog.record({ action: "server.stop", outcome: "done" });
+    const { available } = storage.status();
+    const { count: before } = storage.failures;
     const closed = once(http, "close");
     http.close();
     await contexts.close();
     watch.stop();
-    await Promise.all([history.close(), recreator.close()]);
+    await Promise.all([history.close(), recreator.close(), documents.close()]);
     sync.stop();
     // feeds write their last event, WebSocket clients answer the close frame; those that do not are cut
     await Promise.race([closed, new Promise<void>((resolve) => clock.setTimer(LIMITS.closeGraceMs, resolve))]);
@@ -112,6 +119,8 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
     await auditLog.close();
     await storage.close();
     logger.flush();
+    const { count, reason } = storage.failures;
+    if (!available || count > before) throw undurable(reason);
   };
   try {
     await types.load();
@@ -121,13 +130,15 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
     auditLog.record({ action: "server.start", outcome: "done", detail: { version: PRODUCT_VERSION } });
     return { url, close: onlyOnce(close) };
   } catch (error) {
-    await close();
+    // that is what to tell; what closing may say besides follows from it
+    await close().catch(() => undefined);
     throw error;
   }
 }
 
 /** @throws {ServiceError} DATA_DIR_LOCKED, DATA_DAMAGED, DATA_FORMAT_NEWER */
 async function managersOf(config: Config, { clock, logger, monitor }: Tools) {
+  if (config.storage === "level") await refuseIncomplete(config.dataDir);
   const log = openChangeLog(config, clock, monitor);
   const storage = new StorageManager({ log, clock, logger, monitor, retention: policyOf(config) });
   await storage.start();
@@ -137,6 +148,7 @@ async function managersOf(config: Config, { clock, logger, monitor }: Tools) {
     types: new TypeManager({ storage, clock }),
     history: new HistoryManager({ log: storage, clock, monitor, runner: new HistoryThread(monitor) }),
     recreator: new RecreationPool(monitor),
+    documents: new DocumentPool(monitor),
     sync: new SyncManager(clock, monitor),
     auditLog,
     audit: new AccessAudit(auditLog),
@@ -177,6 +189,13 @@ async function listen(http: Server, { host, port }: Config): Promise<string> {
   if (address === null || typeof address === "string") throw new Error("the server listens on no TCP port");
   const name = address.family === "IPv6" ? `[${address.address}]` : address.address;
   return `http://${name}:${address.port}`;
+}
+
+/** Whoever waited for an answer was told the same. */
+function undurable(reason: string): Error {
+  return new Error(
+    `The server has stopped, but not all that it had admitted is on the disk: ${reason}. What was acknowledged is.`,
+  );
 }
 
 function onlyOnce(task: () => Promise<void>): () => Promise<void> {

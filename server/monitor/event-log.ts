@@ -31,13 +31,14 @@ const LIFE = new Set([
   "history.forgetCheckpoint",
   "history.compact",
   "conflicts.resolve",
+  "data.import",
   "types.put",
   "types.delete",
 ]);
 
 const SLOW_MS = 1000;
-/** They wait because they are asked to. */
-const MAY_WAIT = new Set(["locks.acquire"]);
+/** They wait because they are asked to, or last as long as there is much to tell. */
+const MAY_WAIT = new Set(["locks.acquire", "data.backup"]);
 
 export class EventLog {
   readonly #logger: Logger;

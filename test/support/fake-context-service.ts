@@ -27,6 +27,7 @@ import type {
   ServerService,
   Service,
 } from "../../server/context-service.ts";
+import { fakeData } from "./fake-data.ts";
 import { FakeConflicts } from "./fake-conflicts.ts";
 import { FakeLocks } from "./fake-locks.ts";
 import { FakeMonitoring } from "./fake-monitoring.ts";
@@ -63,6 +64,7 @@ export class FakeContextService implements Service {
     audit: { list: async () => ({ items: [] }) },
     monitor: this.monitoring,
   };
+  readonly data = fakeData;
   failure: Error | undefined;
   /** Why it is down. */
   reasons: string[] = [];
