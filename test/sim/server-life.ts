@@ -16,6 +16,7 @@ import type { Limits } from "../../shared/limits.ts";
 import { ContextManager } from "../../server/context-manager.ts";
 import { HistoryManager } from "../../server/history/history-manager.ts";
 import { InlineHistory } from "../../server/history/history-runner.ts";
+import { ContextMonitor } from "../../server/monitor/context-monitor.ts";
 import type { Logger } from "../../server/monitor/logger.ts";
 import type { ChangeLog, Checkpoint } from "../../server/storage/change-log.ts";
 import { foldCheckpoint, InlineCheckpointBuilder } from "../../server/storage/checkpoint/checkpoint.ts";
@@ -28,7 +29,12 @@ import { TypeManager } from "../../server/types/type-manager.ts";
 import { recreateState } from "../../server/state/compaction.ts";
 import type { RetentionPolicy } from "../../server/state/retention.ts";
 import type { ContextId } from "../../shared/ids.ts";
+import { FakeProcess } from "../support/vitals.ts";
 import type { SimClock } from "./sim-clock.ts";
+
+const nothing = (): void => undefined;
+/** What the monitor has to tell is in the trace already. */
+const SILENT: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing };
 
 /** Parts that a test of the simulator replaces by broken ones. */
 export interface Sabotage {
@@ -114,6 +120,7 @@ export class ServerLife {
     const contexts = new ContextManager({
       clock,
       logger,
+      monitor: new ContextMonitor({ clock, logger: SILENT, process: new FakeProcess() }),
       storage: this.#storage,
       sync: this.#sync,
       types: this.#types,

@@ -90,7 +90,7 @@ export class World implements Surroundings {
   }
 
   readiness(): readonly string[] {
-    return this.#life?.service.readiness() ?? ["there is no server"];
+    return this.#life?.service.health().reasons ?? ["there is no server"];
   }
 
   nowMs(): number {
