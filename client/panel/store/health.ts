@@ -4,7 +4,7 @@
  * Invariant (PANEL): what was seen is kept for a bounded time; figures are the server's, nothing is worked out here.
  */
 import { signal } from "@preact/signals-core";
-import type { AlertList, StatsView } from "./figures.ts";
+import type { AlertList, StatsView } from "../../../shared/protocol/rest-monitoring.ts";
 import type { Machine, Stop } from "./machine.ts";
 import { Poll } from "./poll.ts";
 import type { Link } from "./sign-in.ts";

@@ -1,5 +1,5 @@
 /** The live sessions of the server, or of one context: who, how, and how far behind. */
-import type { SessionPage, SessionView } from "./figures.ts";
+import type { SessionList as SessionPage, SessionView } from "../../../shared/protocol/rest-monitoring.ts";
 import type { Machine } from "./machine.ts";
 import { Poll } from "./poll.ts";
 import type { Link } from "./sign-in.ts";

@@ -1,6 +1,6 @@
 /** How the server is: its alerts, and its figures over the last minutes. */
 import { useEffect, useMemo } from "preact/hooks";
-import type { AlertList, AlertView, StatsView } from "../store/figures.ts";
+import type { AlertList, AlertView, StatsView } from "../../../shared/protocol/rest-monitoring.ts";
 import { Health } from "../store/health.ts";
 import type { Machine } from "../store/machine.ts";
 import { hrefOf } from "../store/route.ts";

@@ -1,6 +1,6 @@
 /** The live sessions: who, with which protocol, how much came and went, and who is behind. */
 import { useEffect, useMemo } from "preact/hooks";
-import type { SessionView } from "../store/figures.ts";
+import type { SessionView } from "../../../shared/protocol/rest-monitoring.ts";
 import type { Machine } from "../store/machine.ts";
 import { hrefOf } from "../store/route.ts";
 import { sessionPoll } from "../store/session-list.ts";

@@ -11,9 +11,11 @@ import type { HttpBindings } from "@hono/node-server";
 import { Hono } from "hono";
 import type { Context } from "hono";
 import { cors } from "hono/cors";
+import { routePath } from "hono/route";
 import { ServiceError, toServiceError } from "../../../shared/errors.ts";
 import type { Clock } from "../../clock.ts";
 import type { ContextService, Service } from "../../context-service.ts";
+import type { Monitor } from "../../monitor-port.ts";
 import type { Logger } from "../../monitor/logger.ts";
 import type { Actor } from "../../../shared/ids.ts";
 import type { Authenticate } from "../../security/authenticate.ts";
@@ -30,6 +32,7 @@ interface RestOptions {
   readonly service: Service;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly monitor: Pick<Monitor, "requested">;
   readonly authenticate: Authenticate;
   readonly gate: Gate;
   /** None unless given. */
@@ -42,6 +45,9 @@ type RestContext = Context<RestEnv>;
 type Handler = (context: RestContext) => Response | Promise<Response>;
 
 export type RestApp = Hono<RestEnv>;
+
+/** Those that are counted by name: a client may invent any. */
+const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
 
 /** What a page of an allowed origin may send beside the headers that any page may. */
 const ASKABLE_HEADERS = [
@@ -56,8 +62,8 @@ const ASKABLE_HEADERS = [
   "mcm-client",
 ];
 
-/** What pages may read and send: those that may not at all are refused already. */
 const forPages = cors({
+  // those that may not are refused already
   origin: (origin) => origin,
   allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
   allowHeaders: ASKABLE_HEADERS,
@@ -73,11 +79,18 @@ export function createRestApp(options: RestOptions): RestApp {
     const startedAtMs = options.clock.monotonicMs();
     await next();
     context.header("x-request-id", context.get("requestId"));
+    const { method } = context.req;
+    const { status } = context.res;
+    options.monitor.requested({
+      method: METHODS.has(method) ? method : "other",
+      route: routePath(context, -1),
+      status,
+    });
     options.logger.debug("request", {
       requestId: context.get("requestId"),
-      method: context.req.method,
+      method,
       path: context.req.path,
-      status: context.res.status,
+      status,
       durationMs: options.clock.monotonicMs() - startedAtMs,
     });
   });
@@ -99,8 +112,7 @@ export function createRestApp(options: RestOptions): RestApp {
     gate.checkRequest(context.get("peer"), { requestId: context.get("requestId") });
     await next();
   });
-  const { panel = new Map() } = options;
-  app.on("GET", ["/panel", "/panel/*"], (context) => panelAnswer(panel, context.req.raw) ?? context.notFound());
+  addPanel(app, options);
   const asCaller = identified(options);
   for (const route of Object.entries(ROUTES)) addRoute(app, route, asCaller);
   app.notFound((context) => {
@@ -122,16 +134,19 @@ export function createRestApp(options: RestOptions): RestApp {
   return app;
 }
 
+/** The page needs no identity: what it asks for does. */
+function addPanel(app: RestApp, { panel = new Map() }: RestOptions): void {
+  app.on("GET", ["/panel", "/panel/*"], (context) => panelAnswer(panel, context.req.raw) ?? context.notFound());
+}
+
 /** What needs no identity. */
 function openRoutes(service: ContextService): Readonly<Record<string, Methods<Handler>>> {
   return {
     "/healthz": { GET: (context) => context.json({ status: "ok", reasons: [] }) },
     "/readyz": {
       GET: (context) => {
-        const reasons = service.readiness();
-        return reasons.length === 0
-          ? context.json({ status: "ok", reasons })
-          : context.json({ status: "degraded", reasons }, 503);
+        const health = service.health();
+        return context.json(health, health.status === "down" ? 503 : 200, { "cache-control": "no-store" });
       },
     },
     "/openapi.json": {
