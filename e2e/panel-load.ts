@@ -95,7 +95,7 @@ const client = await connect(server.url, { actor: "writer", timeoutMs: 60_000 })
 const big = await fill(client);
 const stop = write(big);
 const browser = await chromium.launch({ ...chromiumLaunch(), headless: true });
-const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, locale: "en-US" });
 await watchLongTasks(page);
 for (const hash of VIEWS) await measure(page, server.url, hash);
 stop();

@@ -18,7 +18,7 @@ const PLAN = {
   budget: 12500,
   tasks: {
     notes: { title: "Write the release notes", state: "doing", by: "writer" },
-    build: { title: "Make the build green", state: "done", by: "reviewer" },
+    build: { title: "Make the build green", state: "doing", by: "reviewer" },
     survey: { title: "Ask ten users", state: "open", by: null },
   },
   risks: ["the build", "holidays"],
@@ -112,7 +112,7 @@ const SIGHTS: readonly Sight[] = [
 async function takePictures(url: string): Promise<void> {
   const browser = await chromium.launch({ ...chromiumLaunch(), headless: true });
   for (const { name, hash, scheme = "light", width = 1080, ready } of SIGHTS) {
-    const page = await browser.newPage({ viewport: { width, height: 620 }, colorScheme: scheme });
+    const page = await browser.newPage({ viewport: { width, height: 620 }, colorScheme: scheme, locale: "en-US" });
     await page.addInitScript(() => sessionStorage.setItem("mcm.name", "ada"));
     await page.goto(`${url}/panel/${hash}`);
     await ready(page);

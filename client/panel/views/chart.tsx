@@ -1,6 +1,7 @@
 /** A chart of the last minutes: lines on a canvas, and the latest values in words beside their colours. */
 import { useEffect, useRef } from "preact/hooks";
-import UPlot from "uplot";
+import type UPlot from "uplot";
+import { clockText } from "../store/when.ts";
 import { lookChanges } from "./theme.tsx";
 
 export interface Series {
@@ -18,6 +19,8 @@ interface ChartProps {
 }
 
 const HEIGHT_PX = 130;
+/** Two minutes, however little was seen. */
+const SPAN_S_MIN = 120;
 
 export function Chart({ title, atS, series, text }: ChartProps) {
   const box = useRef<HTMLDivElement>(null);
@@ -27,13 +30,19 @@ export function Chart({ title, atS, series, text }: ChartProps) {
   useEffect(() => {
     const { current } = box;
     if (current === null) return undefined;
-    const made = new UPlot(optionsOf(current, series, text), data(), current);
-    plot.current = made;
-    const observer = new ResizeObserver(() => made.setSize({ width: current.clientWidth, height: HEIGHT_PX }));
-    observer.observe(current);
+    const end = new AbortController();
+    const observer = new ResizeObserver(() => plot.current?.setSize({ width: current.clientWidth, height: HEIGHT_PX }));
+    // only who looks at charts loads what draws them
+    void import("uplot").then(({ default: Plot }) => {
+      if (end.signal.aborted) return;
+      plot.current = new Plot(optionsOf(current, series, text), data(), current);
+      observer.observe(current);
+    });
     return () => {
+      end.abort();
       observer.disconnect();
-      made.destroy();
+      plot.current?.destroy();
+      plot.current = undefined;
     };
   }, [changes]);
   useEffect(() => plot.current?.setData(data()), [atS]);
@@ -65,8 +74,14 @@ function optionsOf(box: HTMLElement, series: readonly Series[], text: (value: nu
     height: HEIGHT_PX,
     legend: { show: false },
     cursor: { show: false },
-    scales: { y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.15 : 1] } },
-    axes: [axis, { ...axis, size: 58, values: (_plot, ticks) => ticks.map(text) }],
+    scales: {
+      x: { range: (_plot, min, max) => [Math.min(min, max - SPAN_S_MIN), max] },
+      y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.15 : 1] },
+    },
+    axes: [
+      { ...axis, values: (_plot, ticks) => ticks.map((atS) => clockText(atS * 1000).slice(0, 8)) },
+      { ...axis, size: 58, values: (_plot, ticks) => ticks.map(text) },
+    ],
     series: [
       {},
       ...series.map(({ label, hue }) => ({
