@@ -26,6 +26,7 @@ import { StorageManager } from "../../server/storage/storage-manager.ts";
 import type { KeyValueStore } from "../../server/storage/store/store.ts";
 import { SyncManager } from "../../server/sync/sync-manager.ts";
 import { TypeManager } from "../../server/types/type-manager.ts";
+import { MonitorUseCases } from "../../server/use-cases/monitoring.ts";
 import { recreateState } from "../../server/state/compaction.ts";
 import type { RetentionPolicy } from "../../server/state/retention.ts";
 import type { ContextId } from "../../shared/ids.ts";
@@ -117,10 +118,11 @@ export class ServerLife {
     this.#sync = new SyncManager(clock);
     this.#types = new TypeManager({ storage: this.#storage, clock });
     const audit = new RecordingAudit();
+    const monitor = new ContextMonitor({ clock, logger: SILENT, process: new FakeProcess() });
     const contexts = new ContextManager({
       clock,
       logger,
-      monitor: new ContextMonitor({ clock, logger: SILENT, process: new FakeProcess() }),
+      monitor,
       storage: this.#storage,
       sync: this.#sync,
       types: this.#types,
@@ -139,7 +141,8 @@ export class ServerLife {
       clock,
       onRevoked: (isMeant) => contexts.readers.revoke(isMeant),
     });
-    const server = { tokens: revocations, audit: { list: () => Promise.resolve({ items: [] }) } };
+    const audits = { list: () => Promise.resolve({ items: [] }) };
+    const server = { tokens: revocations, audit: audits, monitor: new MonitorUseCases(monitor) };
     const guard = new AccessGuard(contexts, server, audit);
     this.#contexts = contexts;
     this.#revocations = revocations;
