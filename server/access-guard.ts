@@ -33,6 +33,7 @@ import type {
   SessionOptions,
   TokenService,
   TypeService,
+  WebhookService,
 } from "./context-service.ts";
 import type { AccessAudit } from "./context/access-audit.ts";
 import type { AccessWatch } from "./context/access-watch.ts";
@@ -63,7 +64,11 @@ export class AccessGuard implements Service, SessionOpener {
     this.#inner = inner;
     this.#audit = audit;
     this.#door = new Doorkeeper({ guarded: (id) => inner.guarded(id), audit });
-    this.server = { tokens: this.#guardTokens(server.tokens), audit: this.#guardAudit(server.audit) };
+    this.server = {
+      tokens: this.#guardTokens(server.tokens),
+      audit: this.#guardAudit(server.audit),
+      webhooks: this.#guardWebhooks(server.webhooks),
+    };
     this.history = this.#guardHistory(inner.history);
     this.conflicts = this.#guardConflicts(inner.conflicts);
     this.types = this.#guardTypes(inner.types);
@@ -186,5 +191,20 @@ export class AccessGuard implements Service, SessionOpener {
 
   #guardAudit(inner: AuditService): AuditService {
     return { list: (caller, query) => this.#door.asServerAdmin(caller, () => inner.list(caller, query)) };
+  }
+
+  #guardWebhooks(inner: WebhookService): WebhookService {
+    return {
+      list: (caller) => this.#door.asServerAdmin(caller, () => inner.list(caller)),
+      get: (caller, id) => this.#door.asServerAdmin(caller, () => inner.get(caller, id)),
+      add: (caller, webhook) => this.#door.asServerAdmin(caller, () => inner.add(caller, webhook), "webhook.add"),
+      change: (caller, id, change) =>
+        this.#door.asServerAdmin(caller, () => inner.change(caller, id, change), "webhook.change"),
+      remove: (caller, id) => this.#door.asServerAdmin(caller, () => inner.remove(caller, id), "webhook.remove"),
+      pause: (caller, id) => this.#door.asServerAdmin(caller, () => inner.pause(caller, id), "webhook.change"),
+      resume: (caller, id) => this.#door.asServerAdmin(caller, () => inner.resume(caller, id), "webhook.change"),
+      redeliver: (caller, id, request) => this.#door.asServerAdmin(caller, () => inner.redeliver(caller, id, request)),
+      test: (caller, id) => this.#door.asServerAdmin(caller, () => inner.test(caller, id)),
+    };
   }
 }

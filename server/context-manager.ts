@@ -71,6 +71,7 @@ import { HistoryUseCases } from "./use-cases/history.ts";
 import { LockUseCases } from "./use-cases/locks.ts";
 import type { LockAccess, LockContext } from "./use-cases/locks.ts";
 import { TypeUseCases } from "./use-cases/context-types.ts";
+import type { WebhookManager } from "./webhooks/webhook-manager.ts";
 import { WritePath } from "./context/write-path.ts";
 import type { PendingWrite } from "./context/write-path.ts";
 
@@ -85,6 +86,7 @@ interface ContextManagerOptions {
   readonly types: TypeManager;
   readonly recreator: Recreator;
   readonly audit: AccessAudit;
+  readonly webhooks: Pick<WebhookManager, "wake" | "deleting" | "recovered">;
 }
 
 /** A write without what the context's turn gives it. */
@@ -114,16 +116,18 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   readonly #idempotent: IdempotentCalls;
   readonly #writePath: WritePath;
   readonly #lockClock: LockClock;
+  readonly #webhooks: ContextManagerOptions["webhooks"];
   #isClosing = false;
   #cancelUnload: (() => void) | undefined;
 
   constructor(options: ContextManagerOptions) {
-    const { clock, storage, sync, history, types, recreator, audit } = options;
+    const { clock, storage, sync, history, types, recreator, audit, webhooks } = options;
     this.#clock = clock;
     this.#storage = storage;
     this.#sync = sync;
     this.#past = history;
     this.#schemas = types;
+    this.#webhooks = webhooks;
     this.#idempotent = new IdempotentCalls(storage, clock);
     const drop = (live: Live, error: ServiceError): void => this.#drop(live, error);
     this.locks = new LockUseCases({ access: this, clock });
@@ -162,6 +166,8 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     });
     this.conflicts = new ConflictUseCases({ access: this, storage, clock });
     this.types = new TypeUseCases({ access: this, types, storage, clock });
+    sync.watchAll((id) => webhooks.wake(id));
+    storage.onRecovered(() => webhooks.recovered());
     storage.onShrunk((id, bytes) => this.#state.get(id)?.state.size.takes(bytes));
     types.onChange((name) => {
       for (const live of this.#state.live()) {
@@ -200,7 +206,9 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     const { nodeClientId } = this.#storage;
     const schema = this.#schemas.schemaOf(context.type);
     const { meta, checkpoint, data } = firstState(caller, context, { clock: this.#clock, nodeClientId, schema });
-    return { ...(await this.#storage.create(meta, checkpoint)), data };
+    const created = await this.#storage.create(meta, checkpoint);
+    this.#webhooks.wake(meta.id);
+    return { ...created, data };
   }
 
   async find({ identity }: Caller, request: FindRequest): Promise<Page<ContextSummary>> {
@@ -260,6 +268,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
 
   async delete(_caller: Caller, id: ContextId): Promise<void> {
     this.#assertOpen();
+    await this.#webhooks.deleting(id);
     const live = this.#state.get(id);
     // what is under way ends first, so that nothing is appended after the end
     if (live !== undefined) await live.durable.catch(() => undefined);
@@ -267,6 +276,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.#state.forget(id, contextNotFound());
     this.#sync.endAll(id, new ServiceError("CONTEXT_NOT_FOUND", "The context was deleted."));
     if (!(await this.#storage.remove(id))) throw contextNotFound();
+    this.#webhooks.wake(id);
   }
 
   async changes(_caller: Caller, id: ContextId, request: ChangesRequest): Promise<ChangesPage> {

@@ -20,6 +20,8 @@ import { HistoryManager } from "./history/history-manager.ts";
 import { HistoryThread } from "./history/history-runner.ts";
 import { createLogger } from "./monitor/logger.ts";
 import type { Logger } from "./monitor/logger.ts";
+import { HttpPost } from "./outbound/http-post.ts";
+import { TargetPolicy } from "./outbound/target-policy.ts";
 import { AuditLog } from "./security/audit-log.ts";
 import { createVerifier } from "./security/create-verifier.ts";
 import { RateLimiter } from "./security/rate-limiter.ts";
@@ -37,6 +39,7 @@ import { createRestApp } from "./transport/rest/app.ts";
 import { createHttpServer } from "./transport/rest/http-server.ts";
 import type { ConnectionLimits } from "./transport/rest/http-server.ts";
 import { RecreationPool } from "./use-cases/recreation-pool.ts";
+import { WebhookManager } from "./webhooks/webhook-manager.ts";
 import { WebSocketEndpoint } from "./transport/websocket/websocket-server.ts";
 
 export interface RunningServer {
@@ -65,10 +68,13 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
   const sync = new SyncManager(clock);
   const auditLog = new AuditLog({ records: storage, clock, logger });
   const audit = new AccessAudit(auditLog);
-  const contexts = new ContextManager({ clock, logger, storage, sync, history, types, recreator, audit });
+  const policy = new TargetPolicy(config.edges.webhookAllow);
+  const outbound = new HttpPost(policy);
+  const webhooks = new WebhookManager({ storage, clock, logger, policy, post: outbound.post });
+  const contexts = new ContextManager({ clock, logger, storage, sync, history, types, recreator, audit, webhooks });
   const tokens = new Revocations({ records: storage, clock, onRevoked: (isMeant) => contexts.readers.revoke(isMeant) });
   const security = new SecurityManager({ verifier: verifierOf(config, clock, logger), tokens });
-  const server = { tokens, audit: { list: (_caller: Caller, query: AuditQuery) => auditLog.list(query) } };
+  const server = { tokens, audit: { list: (_caller: Caller, query: AuditQuery) => auditLog.list(query) }, webhooks };
   const service = new AccessGuard(contexts, server, audit);
   const { authenticate, verify } = security;
   const gate = gateOf(config, clock, auditLog);
@@ -85,7 +91,8 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
     const closed = once(http, "close");
     http.close();
     await contexts.close();
-    await Promise.all([history.close(), recreator.close()]);
+    await Promise.all([history.close(), recreator.close(), webhooks.close()]);
+    outbound.close();
     sync.stop();
     // feeds write their last event, WebSocket clients answer the close frame; those that do not are cut
     await Promise.race([closed, new Promise<void>((resolve) => clock.setTimer(LIMITS.closeGraceMs, resolve))]);
@@ -98,6 +105,7 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
     await types.load();
     await tokens.load();
     if (config.types !== undefined) await types.loadFolder(config.types);
+    await webhooks.start();
     const url = await listen(http, config);
     auditLog.record({ action: "server.start", outcome: "done", detail: { version: PRODUCT_VERSION } });
     return { url, close: onlyOnce(close) };

@@ -29,6 +29,7 @@ import type { Start } from "./commands/serve.ts";
 import { addToken } from "./commands/token.ts";
 import { addUpdate } from "./commands/update.ts";
 import { addWatch } from "./commands/watch.ts";
+import { addWebhook } from "./commands/webhook.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
 import type { CliIo } from "./io.ts";
 import { safe } from "./output.ts";
@@ -57,6 +58,7 @@ const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
   addAcl,
   addType,
   addCompact,
+  addWebhook,
   addToken,
   addAudit,
 ];

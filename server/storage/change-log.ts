@@ -119,7 +119,18 @@ export interface IdempotencyRecord extends Idempotency {
 }
 
 /** What small JSON documents are kept beside the log. Names are for ever: they are in stored keys. */
-export const COLLECTIONS = ["audit", "checkpoints", "client-ids", "conflicts", "revocations", "types"] as const;
+export const COLLECTIONS = [
+  "audit",
+  "checkpoints",
+  "client-ids",
+  "conflicts",
+  "revocations",
+  "types",
+  "webhook-cursors",
+  "webhook-dead-letters",
+  "webhook-endings",
+  "webhooks",
+] as const;
 export type Collection = (typeof COLLECTIONS)[number];
 
 /** A record to write, or with `null` to delete. Keys are 1 to 256 bytes of UTF-8 and order by them. */

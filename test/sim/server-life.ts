@@ -12,6 +12,7 @@ import { ContextManager } from "../../server/context-manager.ts";
 import { HistoryManager } from "../../server/history/history-manager.ts";
 import { InlineHistory } from "../../server/history/history-runner.ts";
 import type { Logger } from "../../server/monitor/logger.ts";
+import { TargetPolicy } from "../../server/outbound/target-policy.ts";
 import type { ChangeLog, Checkpoint } from "../../server/storage/change-log.ts";
 import { foldCheckpoint } from "../../server/storage/checkpoint/checkpoint.ts";
 import type { FoldInput } from "../../server/storage/checkpoint/checkpoint.ts";
@@ -20,6 +21,7 @@ import { StorageManager } from "../../server/storage/storage-manager.ts";
 import type { KeyValueStore } from "../../server/storage/store/store.ts";
 import { SyncManager } from "../../server/sync/sync-manager.ts";
 import { TypeManager } from "../../server/types/type-manager.ts";
+import { WebhookManager } from "../../server/webhooks/webhook-manager.ts";
 import { recreateState } from "../../server/state/compaction.ts";
 import type { RetentionPolicy } from "../../server/state/retention.ts";
 import type { ContextId } from "../../shared/ids.ts";
@@ -100,6 +102,14 @@ export class ServerLife {
       storage: this.#storage,
       sync: this.#sync,
       types: this.#types,
+      // nobody adds one: test/property/webhooks.test.ts has them fail and crash
+      webhooks: new WebhookManager({
+        storage: this.#storage,
+        clock,
+        logger,
+        policy: new TargetPolicy([]),
+        post: () => Promise.reject(new Error("there is no network")),
+      }),
       history: new HistoryManager({ log: this.#storage, clock, runner: new InlineHistory(), limits: all }),
       recreator: {
         recreate: async (old) => {

@@ -33,6 +33,7 @@ import { AT_MS, assertUnchanged, dataAt, touches } from "./fake-store.ts";
 import type { FakeStore, Stored } from "./fake-store.ts";
 import { FakeTokens } from "./fake-tokens.ts";
 import { FakeTypes, violationsIn } from "./fake-types.ts";
+import { FakeWebhooks } from "./fake-webhooks.ts";
 
 export class FakeContextService implements Service {
   readonly #types = new Map<string, ContextType>();
@@ -55,7 +56,12 @@ export class FakeContextService implements Service {
       return acl;
     },
   };
-  readonly server: ServerService = { tokens: new FakeTokens(), audit: { list: async () => ({ items: [] }) } };
+  readonly webhooks = new FakeWebhooks();
+  readonly server: ServerService = {
+    tokens: new FakeTokens(),
+    audit: { list: async () => ({ items: [] }) },
+    webhooks: this.webhooks,
+  };
   failure: Error | undefined;
   reasons: string[] = [];
   /** Live feeds under way. */

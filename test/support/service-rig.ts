@@ -15,6 +15,7 @@ import type { Caller, SessionOptions } from "../../server/context-service.ts";
 import { HistoryManager } from "../../server/history/history-manager.ts";
 import { InlineHistory } from "../../server/history/history-runner.ts";
 import type { HistoryRunner } from "../../server/history/history-runner.ts";
+import { TargetPolicy } from "../../server/outbound/target-policy.ts";
 import { Revocations } from "../../server/security/revocations.ts";
 import type { Identity } from "../../server/state/access/identity.ts";
 import { InlineCheckpointBuilder } from "../../server/storage/checkpoint/checkpoint.ts";
@@ -24,7 +25,9 @@ import { SyncManager } from "../../server/sync/sync-manager.ts";
 import { TypeManager } from "../../server/types/type-manager.ts";
 import { InlineRecreator } from "../../server/use-cases/compaction.ts";
 import type { Recreator } from "../../server/use-cases/compaction.ts";
+import { WebhookManager } from "../../server/webhooks/webhook-manager.ts";
 import { callerOf } from "./callers.ts";
+import { FakeTarget } from "./fake-target.ts";
 import { GatedLog } from "./gated-log.ts";
 import { RecordingConnection } from "./recording-connection.ts";
 import { RecordingLogger } from "./recording-logger.ts";
@@ -41,6 +44,9 @@ export interface ServiceRig {
   readonly logger: RecordingLogger;
   readonly storage: StorageManager;
   readonly audit: AuditLog;
+  readonly webhooks: WebhookManager;
+  /** Of all webhooks. */
+  readonly target: FakeTarget;
 }
 
 export async function startService(
@@ -55,6 +61,9 @@ export async function startService(
   const types = new TypeManager({ storage, clock });
   const audit = new AuditLog({ records: storage, clock });
   const told = new AccessAudit(audit);
+  const target = new FakeTarget();
+  const policy = new TargetPolicy([]);
+  const webhooks = new WebhookManager({ storage, clock, logger, policy, post: target.post });
   const service = new ContextManager({
     clock,
     logger,
@@ -64,11 +73,12 @@ export async function startService(
     history: new HistoryManager({ log: storage, clock, runner }),
     recreator,
     audit: told,
+    webhooks,
   });
   const tokens = new Revocations({ records: storage, clock, onRevoked: (isMeant) => service.readers.revoke(isMeant) });
-  const server = { tokens, audit: { list: (_caller: Caller, query: AuditQuery) => audit.list(query) } };
+  const server = { tokens, audit: { list: (_caller: Caller, query: AuditQuery) => audit.list(query) }, webhooks };
   const guard = new AccessGuard(service, server, told);
-  return { service, guard, audit, log, logger, storage };
+  return { service, guard, audit, log, logger, storage, webhooks, target };
 }
 
 export async function startPlan(data: JsonObject = {}): Promise<ServiceRig> {

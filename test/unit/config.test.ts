@@ -31,6 +31,7 @@ test("[CONF-1] the defaults", () => {
     historyChanges: 0,
     historyDays: 0,
     historyBytes: 64 * 1024 * 1024,
+    webhookAllow: [],
     logLevel: "info",
   });
 });
@@ -62,6 +63,24 @@ test.each<[Flags, Environment, RegExp]>([
   [{ allowedHosts: "a:80" }, {}, /^--allowed-hosts must be host names/],
 ])("[CONF-2] %j with %j is refused by name", (flags, environment, says) => {
   expect(refusal(flags, environment)[0]).toMatch(says);
+});
+
+test("[HOOK-14] hosts, addresses and ranges may be allowed for webhooks", () => {
+  const entries = ["hooks.internal", "*.svc.local", "10.1.2.3", "10.0.0.0/8", "::1", "fd00::/8"];
+  expect(parseConfig({ webhookAllow: entries.join(",") }, {}).webhookAllow).toEqual(entries);
+  for (const wrong of [
+    "*",
+    "a b",
+    "http://x",
+    "x:80",
+    "10.0.0.0/33",
+    "fd00::/129",
+    "10.0.0.0/",
+    "a.example/8",
+    "[::1]",
+    "*.*.a",
+  ])
+    expect(refusal({ webhookAllow: wrong })[0]).toMatch(/^--webhook-allow must be host names/);
 });
 
 test("[CONF-2] all faults are told at once", () => {

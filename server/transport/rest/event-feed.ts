@@ -17,9 +17,9 @@
  */
 import type { ChangeRecord } from "../../../shared/change.ts";
 import { LIMITS } from "../../../shared/limits.ts";
+import { changeView } from "../../../shared/protocol/change-view.ts";
 import type { Clock } from "../../clock.ts";
 import { problemOf } from "./problem.ts";
-import { changeView } from "./views.ts";
 
 interface EventFeedOptions {
   readonly clock: Clock;

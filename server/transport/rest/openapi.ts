@@ -38,6 +38,7 @@ import {
   operation,
 } from "./openapi-parts.ts";
 import { typePaths } from "./openapi-types.ts";
+import { webhookPaths, webhookRequests } from "./openapi-webhooks.ts";
 
 let text: string | undefined;
 
@@ -121,6 +122,7 @@ const paths: ZodOpenApiPathsObject = {
   ...accessPaths,
   ...auditPaths,
   ...typePaths,
+  ...webhookPaths,
   "/healthz": { get: { summary: "Is the process alive", responses: { "200": answer("Alive", healthSchema) } } },
   "/readyz": { get: { summary: "Can it do its work", responses: readiness } },
   "/openapi.json": { get: { summary: "This document", responses: { "200": { description: "OpenAPI 3.1" } } } },
@@ -136,5 +138,6 @@ function openApiDocument(): ReturnType<typeof createDocument> {
       license: { name: "MIT", identifier: "MIT" },
     },
     paths,
+    webhooks: webhookRequests,
   });
 }

@@ -13,6 +13,7 @@ import { typeHandlers } from "./context-types.ts";
 import { contextHandlers } from "./contexts.ts";
 import { historyHandlers } from "./history.ts";
 import { lockHandlers } from "./locks.ts";
+import { webhookHandlers } from "./webhooks.ts";
 
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 export type Methods<Handler> = Readonly<Partial<Record<Method, Handler>>>;
@@ -41,6 +42,16 @@ export const ROUTES: Readonly<Record<string, Methods<RestHandler>>> = {
   "/v1/audit": { GET: auditHandlers.list },
   "/v1/types": { GET: typeHandlers.list },
   "/v1/types/:name": { GET: typeHandlers.read, PUT: typeHandlers.register, DELETE: typeHandlers.remove },
+  "/v1/webhooks": { POST: webhookHandlers.add, GET: webhookHandlers.list },
+  "/v1/webhooks/:webhookId": {
+    GET: webhookHandlers.read,
+    PATCH: webhookHandlers.change,
+    DELETE: webhookHandlers.remove,
+  },
+  "/v1/webhooks/:webhookId/pause": { POST: webhookHandlers.pause },
+  "/v1/webhooks/:webhookId/resume": { POST: webhookHandlers.resume },
+  "/v1/webhooks/:webhookId/redeliver": { POST: webhookHandlers.redeliver },
+  "/v1/webhooks/:webhookId/test": { POST: webhookHandlers.test },
 };
 
 /** These make the server work out the past, recreate a document, compile a schema, or read through thousands of records. */
