@@ -1,6 +1,7 @@
 /** Webhooks under the service: every way of writing wakes them, and deleting waits for them. Rules HOOK-1, HOOK-3, HOOK-5. */
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { ServiceError } from "../../shared/errors.ts";
+import { entryOf } from "../support/log-fixtures.ts";
 import { caller, openEditor, PLAN, startService, turns } from "../support/service-rig.ts";
 import type { ServiceRig } from "../support/service-rig.ts";
 
@@ -76,4 +77,17 @@ test("[HOOK-5] a context is not deleted when it cannot be kept that its end is t
   rig.log.writeRecords = () => Promise.reject(new ServiceError("STORE_UNAVAILABLE", "The log is being reopened."));
   await expect(rig.service.delete(caller("ada"), PLAN)).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
   expect(await rig.service.read(caller("ada"), PLAN, { path: "" })).toMatchObject({ data: {} });
+});
+
+test("[HOOK-20] when the log is open again, what it has of before is told", async () => {
+  await rig.service.create(caller("ada"), { id: PLAN });
+  await told(1);
+  // durable, and announced to nobody, as after a write whose outcome was not known
+  await rig.log.append(PLAN, { seq: 0 }, [entryOf(1)]);
+  Object.defineProperty(rig.log, "hasFailed", { value: true, configurable: true });
+  rig.log.readRecord = () => Promise.reject(new Error("the disk is gone"));
+  await expect(rig.storage.readRecord(undefined, "types", "x")).rejects.toThrow("the disk is gone");
+  Reflect.deleteProperty(rig.log, "hasFailed");
+  Reflect.deleteProperty(rig.log, "readRecord");
+  expect(await told(2)).toMatchObject([{}, { changes: [{ version: 1 }] }]);
 });

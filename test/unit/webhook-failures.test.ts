@@ -119,12 +119,15 @@ describe("a target that takes nothing", () => {
     await rig.add();
     let isDown = true;
     rig.target.answer = () => (isDown ? Promise.reject(Object.assign(new Error(), { code: "ECONNREFUSED" })) : 204);
+    for (const id of ids) await rig.change(id, 2);
+    await rig.settle();
+    rig.target.peak = 0;
     for (let minute = 0; minute < 5; minute++) {
-      for (const id of ids) await rig.change(id, 2);
       await rig.pass(MINUTE);
+      if (minute < 4) for (const id of ids) await rig.change(id, 2);
     }
-    expect(rig.target.peak).toBeLessThanOrEqual(LIMITS.webhookRequestsMax);
     // one attempt at a time for all of them: 1, 2, 4, … seconds
+    expect(rig.target.peak).toBe(1);
     expect(rig.target.requests.length).toBeLessThan(LIMITS.webhookRequestsMax + 12);
     isDown = false;
     const { nextAttemptAtMs = 0 } = await status();
@@ -133,6 +136,21 @@ describe("a target that takes nothing", () => {
     expect(await status()).toMatchObject({ state: "active", deadLetters: 0 });
     expect(rig.logger.at("warn")).toHaveLength(1);
     expect(rig.logger.at("info")).toHaveLength(1);
+  });
+
+  test("[HOOK-9] when it takes one, those that were to wait for longer follow at once", async () => {
+    await rig.create("a", "b");
+    await rig.add();
+    let draws = 0;
+    // the pause of the delivery is as long as it may be, that of the target as short
+    rig.clock.randomUint32 = () => (++draws % 2 === 1 ? 2 ** 32 - 1 : 0);
+    rig.target.answer = () => 500;
+    await rig.change("a");
+    await rig.settle();
+    rig.target.answer = () => 204;
+    await rig.change("b");
+    await rig.pass(900, 9);
+    expect([rig.target.versionsOf("b"), rig.target.versionsOf("a")]).toEqual([[1], [1]]);
   });
 
   test("[HOOK-9] after so many attempts the webhook stops, and loses nothing; resumed, it goes on where it was", async () => {
@@ -327,6 +345,23 @@ describe("a delivery that is refused", () => {
     rig.target.answer = () => 204;
     await rig.pass(20 * MINUTE, 50);
     expect(rig.target.versionsOf("bad")).toEqual([1]);
+  });
+
+  test("[HOOK-10] when the target itself goes down after that, the delivery waits for it like others", async () => {
+    await poison(500);
+    await rig.change("good");
+    await rig.pass(MINUTE);
+    expect(await report()).toMatchObject({ state: "active", positions: [{ contextId: "bad" }] });
+    rig.target.answer = () => 503;
+    await rig.change("good");
+    await rig.pass(10 * HOUR, 200);
+    expect(await status()).toMatchObject({ state: "retrying", deadLetters: 0 });
+    rig.target.answer = () => 204;
+    await rig.pass(20 * MINUTE);
+    expect([rig.target.versionsOf("bad"), rig.target.versionsOf("good")]).toEqual([
+      [1, 2, 3],
+      [1, 2],
+    ]);
   });
 
   test("[HOOK-10] that the target asks for a pause (429) is never the delivery's fault", async () => {

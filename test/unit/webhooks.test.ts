@@ -1,5 +1,6 @@
 /** What targets are told, without failures: rules HOOK-1 to HOOK-7, HOOK-12 and HOOK-18. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { excerptOf, wantedAt } from "../../server/webhooks/log-excerpt.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { epochOf, entryOf, idOf, SALT } from "../support/log-fixtures.ts";
 import { silence } from "../support/fake-target.ts";
@@ -359,6 +360,39 @@ describe("what cannot be told", () => {
     await rig.remove("plan");
     await rig.settle();
     expect(rig.target.taken.at(-1)).toMatchObject({ version: 2, deleted: true });
+  });
+
+  test("[HOOK-5] a context that went while nobody looked is told of after the next start", async () => {
+    await rig.create("plan", "other");
+    await rig.add();
+    await rig.change("plan");
+    await rig.settle();
+    await rig.log.remove(idOf("plan"));
+    await rig.restart();
+    await rig.settle();
+    expect(rig.target.taken.slice(1)).toEqual([
+      expect.objectContaining({ contextId: "plan", version: 1, deleted: true }),
+    ]);
+  });
+
+  test("[HOOK-6] a log that is thinned while it is read gives what was read; the rest is for the next time", async () => {
+    const entries = versions(1, 60).map((n) => ({ ...entryOf(n), seq: n, version: n }));
+    let reads = 0;
+    const read = async (_: unknown, after: number, limit: number) => {
+      const from = ++reads === 1 ? after : Math.max(after, 40);
+      return entries.slice(from, from + limit);
+    };
+    const head = { seq: 60, version: 60 };
+    const wanted = { after: { seq: 0, version: 0 }, head, isWanted: wantedAt(undefined) };
+    const first = await excerptOf({ read }, idOf("plan"), wanted);
+    expect(first).toMatchObject({ end: { seq: 16, version: 16 }, hasMore: true });
+    expect(first).not.toHaveProperty("missing");
+    const second = await excerptOf({ read }, idOf("plan"), { ...wanted, after: first.end });
+    expect(second).toMatchObject({ missing: { from: 17, to: 40 }, end: head, hasMore: false });
+    expect([...first.changes, ...second.changes].map(({ version }) => version)).toEqual([
+      ...versions(1, 16),
+      ...versions(41, 60),
+    ]);
   });
 
   test("[HOOK-6] what the history does not keep any more is named", async () => {
