@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 import { ServiceError } from "../../shared/errors.ts";
 import { deliverySchema } from "../../shared/protocol/rest-webhooks.ts";
 import type { DeliveryBody } from "../../shared/protocol/rest-webhooks.ts";
-import type { DeliveryGap } from "../../shared/webhook.ts";
+import { ContextMirror } from "../support/context-mirror.ts";
 import { silence } from "../support/fake-target.ts";
 import { entryOf } from "../support/log-fixtures.ts";
 import { turns } from "../support/service-rig.ts";
@@ -89,7 +89,6 @@ class History {
   }
 
   async take(it: Step): Promise<void> {
-    const rig = this.#rig;
     switch (it.do) {
       case "change":
         return this.#append(it.context, it.count, "change");
@@ -103,22 +102,29 @@ class History {
         return this.#thin(it.context, it.share);
       case "target":
         return this.#become(it.way);
+      default:
+        return this.#live(it);
+    }
+  }
+
+  async #live(it: Exclude<Step, { readonly context: string } | { readonly do: "target" }>): Promise<void> {
+    const rig = this.#rig;
+    const { manager } = rig;
+    switch (it.do) {
       case "turns":
         return turns(it.count);
       case "pass":
         return rig.pass(it.ms, it.ms < HOUR ? 6 : 20);
       case "crash":
-        rig.beforeCall = () => {};
-        return rig.crash();
       case "restart":
         rig.beforeCall = () => {};
-        return rig.restart();
+        return it.do === "crash" ? rig.crash() : rig.restart();
       case "fault":
         return this.#fault(it.after);
       case "pause":
-        return void (await this.#rig.manager.pause(admin, this.#webhookId).catch(noStore));
+        return void (await manager.pause(admin, this.#webhookId).catch(noStore));
       case "resume":
-        return void (await this.#rig.manager.resume(admin, this.#webhookId).catch(noStore));
+        return void (await manager.resume(admin, this.#webhookId).catch(noStore));
     }
   }
 
@@ -214,41 +220,17 @@ function triedOf({ target }: WebhookRig, id: string): DeliveryBody[] {
   return [...tried.values()];
 }
 
-/**
- * They fit together: each life of the context from its creation to its end, every version once, or why not. Of what the
- * target took when the server died, the server does not know it: when it is thinned or deleted then, that is told of it too.
- */
+/** Each life of the context from its creation to its end, every version once, or why not. */
 function checkLives(tried: readonly DeliveryBody[], lives: readonly Life[]): void {
-  let number = -1;
-  let [before, told] = [0, 0];
-  let [isNew, isOver] = [false, true];
-  for (const { created = false, deleted = false, version, gaps = [], changes } of tried) {
-    const isInstead = !isOver && (deleted || gaps.some(({ reason }) => reason === "thinned"));
-    expect(created).toBe(isOver || (isInstead && isNew && created));
-    if (isOver) [number, before, told] = [number + 1, 0, 0];
-    if (isInstead && (gaps.findLast(isLoss)?.from ?? Infinity) <= told) told = before;
-    before = told;
-    const life = lives[number];
-    if (life === undefined) throw new Error(`there was no life ${number}`);
-    for (const gap of gaps) {
-      // what is in a dead letter was told when it was tried first
-      if (!isLoss(gap)) expect(gap.to).toBeLessThanOrEqual(told);
-      else expect(gap.from).toBe(told + 1);
-      if (gap.reason === "thinned") expect(gap.to).toBeLessThanOrEqual(life.thinnedTo);
-      if (gap.reason === "deleted") expect(deleted).toBe(true);
-      told = Math.max(told, gap.to);
-    }
-    for (const change of changes) expect(change.version).toBe(++told);
-    expect(version).toBe(told);
-    [isNew, isOver] = [created, deleted];
-    if (isOver) expect(told).toBe(life.version);
+  const mirror = new ContextMirror();
+  for (const delivery of tried) mirror.take(delivery);
+  expect(mirror.faults).toEqual([]);
+  expect(mirror.lives.map(({ told }) => told)).toEqual(lives.map(({ version }) => version));
+  expect(mirror.isOver).toBe(lives.at(-1)?.isOver);
+  for (const [index, { gaps }] of mirror.lives.entries()) {
+    const thinned = gaps.filter(({ reason }) => reason === "thinned").map(({ to }) => to);
+    expect(Math.max(0, ...thinned)).toBeLessThanOrEqual(lives[index]?.thinnedTo ?? 0);
   }
-  const last = lives.at(-1);
-  expect([number + 1, told, isOver]).toEqual([lives.length, last?.version, last?.isOver]);
-}
-
-function isLoss({ reason }: DeliveryGap): boolean {
-  return reason !== "dead-letter";
 }
 
 /** What is sent again of a dead letter is what it told, or says that it is lost. */

@@ -19,8 +19,8 @@ import { RecordingLogger } from "./recording-logger.ts";
 import { turns } from "./service-rig.ts";
 
 export const admin: Caller = { actor: parseActor("root"), origin: "rest" };
-export const SECRET = "a secret of many characters";
-export const URL_A = "https://a.example/hook";
+const SECRET = "a secret of many characters";
+const URL_A = "https://a.example/hook";
 
 export type StoreCall = "list" | "summary" | "read" | "readRecord" | "listRecords" | "writeRecords";
 

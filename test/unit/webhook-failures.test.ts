@@ -8,6 +8,7 @@ import { LIMITS } from "../../shared/limits.ts";
 import type { DeliveryBody } from "../../shared/protocol/rest-webhooks.ts";
 import { entryOf, idOf } from "../support/log-fixtures.ts";
 import { silence } from "../support/fake-target.ts";
+import { turns } from "../support/service-rig.ts";
 import { admin, WebhookRig } from "../support/webhook-rig.ts";
 
 const MINUTE = 60_000;
@@ -118,7 +119,11 @@ describe("a target that takes nothing", () => {
     await rig.create(...ids);
     await rig.add();
     let isDown = true;
-    rig.target.answer = () => (isDown ? Promise.reject(Object.assign(new Error(), { code: "ECONNREFUSED" })) : 204);
+    rig.target.answer = async () => {
+      await turns(3);
+      if (isDown) throw Object.assign(new Error("down"), { code: "ECONNREFUSED" });
+      return 204;
+    };
     for (const id of ids) await rig.change(id, 2);
     await rig.settle();
     rig.target.peak = 0;
