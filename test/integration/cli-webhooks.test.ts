@@ -1,11 +1,12 @@
 /** `mcm webhook`, against a real HTTP server over the real manager of webhooks and a target that answers as it is told. */
 import { describe, expect, test } from "vitest";
-import { parseActor, parseContextId } from "../../shared/ids.ts";
+import { parseContextId } from "../../shared/ids.ts";
 import {
   webhookReportSchema,
   webhookListSchema,
   webhookTestResultSchema,
 } from "../../shared/protocol/rest-webhooks.ts";
+import { callerOf } from "../support/callers.ts";
 import { CliHarness } from "./cli-harness.ts";
 
 const cli = new CliHarness();
@@ -101,7 +102,7 @@ describe("webhooks", () => {
   test("[HOOK-23] dead letters and contexts behind are shown, and what did not go again is said", async () => {
     const id = await add();
     const { webhooks } = cli.service;
-    const [status] = await webhooks.list({ actor: parseActor("zoë"), origin: "cli" });
+    const [status] = await webhooks.list(callerOf("zoë"));
     if (status === undefined) throw new Error("there is no webhook");
     const plan = parseContextId("plan");
     const at = Date.parse("2026-11-22T12:00:00.000Z");

@@ -3,7 +3,6 @@
  *
  * Not here: the service above them (service-rig.ts).
  */
-import { parseActor } from "../../shared/ids.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import { LIMITS, type Limits } from "../../shared/limits.ts";
 import type { Caller } from "../../server/context-service.ts";
@@ -12,13 +11,14 @@ import type { NewEntry } from "../../server/storage/change-log.ts";
 import { MemoryChangeLog } from "../../server/storage/log/memory-change-log.ts";
 import type { OutboxStore } from "../../server/webhooks/outbox.ts";
 import { WebhookManager } from "../../server/webhooks/webhook-manager.ts";
+import { callerOf } from "./callers.ts";
 import { FakeTarget } from "./fake-target.ts";
 import { emptyCheckpoint, entryOf, idOf, metaOf } from "./log-fixtures.ts";
 import { ManualClock } from "./manual-clock.ts";
 import { RecordingLogger } from "./recording-logger.ts";
 import { turns } from "./service-rig.ts";
 
-export const admin: Caller = { actor: parseActor("root"), origin: "rest" };
+export const admin: Caller = callerOf("root");
 const SECRET = "a secret of many characters";
 const URL_A = "https://a.example/hook";
 

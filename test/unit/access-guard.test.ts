@@ -44,6 +44,15 @@ const NEEDS: Readonly<Record<string, "nothing" | "scope" | "read" | "write" | "a
   "server.tokens.revoke": "server",
   "server.tokens.revocations": "server",
   "server.audit.list": "server",
+  "server.webhooks.list": "server",
+  "server.webhooks.get": "server",
+  "server.webhooks.add": "server",
+  "server.webhooks.change": "server",
+  "server.webhooks.remove": "server",
+  "server.webhooks.pause": "server",
+  "server.webhooks.resume": "server",
+  "server.webhooks.redeliver": "server",
+  "server.webhooks.test": "server",
 };
 
 const GROUPS = ["history", "conflicts", "types", "locks", "access"] as const;
@@ -105,7 +114,10 @@ async function audited(...grants: readonly Grant[]): Promise<{ guard: AccessGuar
   await rig.service.create(caller("creator"), { id: PLAN });
   await rig.service.access.setAcl(caller("creator"), PLAN, { grants });
   const audit = new RecordingAudit();
-  return { guard: new AccessGuard(doingNothing(rig.service), { tokens: idle(), audit: idle() }, audit), audit };
+  return {
+    guard: new AccessGuard(doingNothing(rig.service), { tokens: idle(), audit: idle(), webhooks: idle() }, audit),
+    audit,
+  };
 }
 
 /** A group of use cases that do nothing. */
@@ -185,12 +197,24 @@ describe("[AUDIT-20] the audit log is told", () => {
     await guard.delete(ada, PLAN);
     const ops = verifiedCaller("ops", { grants: [{ id: "*", role: "admin" }] });
     await guard.server.tokens.revoke(ops, { subject: "eve" });
+    await guard.server.webhooks.add(ops, {
+      url: "https://x.example/",
+      contexts: ["*"],
+      secret: "of nobody's business",
+    });
+    await guard.server.webhooks.change(ops, "w", { secret: "of nobody's business" });
+    await guard.server.webhooks.resume(ops, "w");
+    await guard.server.webhooks.remove(ops, "w");
     expect(told(audit)).toEqual([
       "context.acl done ada plan",
       "lock.force done ada plan",
       "context.compact done ada plan",
       "context.delete done ada plan",
       "token.revoke done ops",
+      "webhook.add done ops",
+      "webhook.change done ops",
+      "webhook.change done ops",
+      "webhook.remove done ops",
     ]);
     expect(audit.events[0]).toMatchObject({ origin: "rest", address: "192.0.2.7", requestId: "r1" });
   });

@@ -26,12 +26,11 @@ test("[CONF-1] the defaults", () => {
     dataDir: resolve("data"),
     storage: "level",
     auth: { mode: "open" },
-    edges: { allowedOrigins: [], trustedProxies: [], rates: UNLIMITED },
+    edges: { allowedOrigins: [], trustedProxies: [], webhookAllow: [], rates: UNLIMITED },
     allowedHosts: [],
     historyChanges: 0,
     historyDays: 0,
     historyBytes: 64 * 1024 * 1024,
-    webhookAllow: [],
     logLevel: "info",
   });
 });
@@ -67,7 +66,7 @@ test.each<[Flags, Environment, RegExp]>([
 
 test("[HOOK-14] hosts, addresses and ranges may be allowed for webhooks", () => {
   const entries = ["hooks.internal", "*.svc.local", "10.1.2.3", "10.0.0.0/8", "::1", "fd00::/8"];
-  expect(parseConfig({ webhookAllow: entries.join(",") }, {}).webhookAllow).toEqual(entries);
+  expect(parseConfig({ webhookAllow: entries.join(",") }, {}).edges.webhookAllow).toEqual(entries);
   for (const wrong of [
     "*",
     "a b",

@@ -9,13 +9,13 @@ let rig: ServiceRig;
 
 beforeEach(async () => {
   rig = await startService();
-  await rig.service.webhooks.start();
+  await rig.webhooks.start();
   const webhook = { url: "https://a.example/", secret: "a secret of sixteen", contexts: ["*"] };
-  await rig.service.webhooks.add(caller("root"), webhook);
+  await rig.webhooks.add(caller("root"), webhook);
 });
 afterEach(async () => {
   await rig.service.close();
-  await rig.service.webhooks.close();
+  await rig.webhooks.close();
   await rig.storage.close();
 });
 
@@ -64,8 +64,8 @@ test("[HOOK-5] a context that is deleted at once is told of nevertheless", async
   await rig.service.change(caller("bob"), PLAN, { ops: [{ op: "replace", path: "/a", value: 2 }] });
   await rig.service.delete(caller("ada"), PLAN);
   rig.target.answer = () => 204;
-  const [webhook] = await rig.service.webhooks.list(caller("root"));
-  await rig.service.webhooks.resume(caller("root"), webhook?.id ?? "");
+  const [webhook] = await rig.webhooks.list(caller("root"));
+  await rig.webhooks.resume(caller("root"), webhook?.id ?? "");
   expect(await told(1)).toMatchObject([
     { created: true, deleted: true, version: 1, gaps: [{ from: 1, to: 1, reason: "deleted" }] },
   ]);
