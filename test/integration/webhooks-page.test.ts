@@ -9,6 +9,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { LIMITS } from "../../shared/limits.ts";
 import { webhookReportSchema, webhookSchema } from "../../shared/protocol/rest-webhooks.ts";
 import { read } from "../arch/source.ts";
+import { freePort } from "../support/programs.ts";
 import { createContext, startTestServer } from "../support/running-server.ts";
 import type { TestServer } from "../support/running-server.ts";
 
@@ -49,18 +50,6 @@ async function startReceiver(keyId: string, port: number): Promise<void> {
   ({ receiver } = (await import(pathToFileURL(file).href)) as { receiver: Server });
   receiver.listen({ port, host: "127.0.0.1" });
   await once(receiver, "listening");
-}
-
-/** One that is free now. */
-async function freePort(): Promise<number> {
-  const { createServer } = await import("node:net");
-  const probe = createServer().listen({ port: 0, host: "127.0.0.1" });
-  await once(probe, "listening");
-  const address = probe.address();
-  probe.close();
-  await once(probe, "close");
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }
 
 test("[HOOK-13] the page's receiver takes what is signed with its secret, and nothing else", async () => {
