@@ -116,8 +116,9 @@ describe.each([
   const it = (title: string, check: () => Promise<void>): void =>
     test.skipIf(isMissing)(`${title}${needing(program)}${needing("openssl")}`, check);
 
-  it("passes requests on under its path, with tags, refusals and large bodies", async () => {
-    await create("plan", { title: "One" });
+  it("passes requests on under its path, with addresses, tags, refusals and large bodies", async () => {
+    const created = await ask("POST", "/v1/contexts", { id: "plan", data: { title: "One" } });
+    expect(new URL(created.headers.get("location") ?? "", url).href).toBe(`${url}/v1/contexts/plan`);
     const read = await ask("GET", "/v1/contexts/plan");
     expect(contextSchema.parse(await read.json()).data).toEqual({ title: "One" });
     const etag = read.headers.get("etag") ?? "";
