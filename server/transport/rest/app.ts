@@ -81,6 +81,7 @@ export function createRestApp(options: RestOptions): RestApp {
     if (context.res.status !== 429) gate.countBytes(peer, context.get("actor"), readBytes + answerBytes);
   });
   const forPages = cors({
+    // those that may not are refused already
     origin: (origin) => origin,
     allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
     allowHeaders: ASKABLE_HEADERS,
@@ -105,6 +106,7 @@ export function createRestApp(options: RestOptions): RestApp {
   app.onError((error, context) => {
     const requestId = context.get("requestId");
     const { status, code } = toServiceError(error);
+    if (code === "TOO_LARGE") gate.denied("request.size", context.get("peer"), toServiceError(error), knownOf(context));
     // CLOSED: the caller went away
     if (status >= 500 && code !== "CLOSED")
       options.logger[status === 500 ? "error" : "warn"]("request failed", { requestId, code, error });
@@ -158,12 +160,11 @@ function addRoute<Given>(
   });
 }
 
-/** `Mcm-Client: cli` is how our own CLI says that it is the door; anything else is "rest". */
 async function callOf(context: RestContext, operation: string, { authenticate, gate }: RestOptions): Promise<Call> {
   const headers = context.req.header();
-  const origin = headers["mcm-client"] === "cli" ? "cli" : "rest";
   const peer = context.get("peer");
-  const known = { origin, requestId: context.get("requestId") } as const;
+  const known = knownOf(context);
+  const { origin, requestId } = known;
   const identity = await authenticate({ headers, query: new URLSearchParams() }).catch((error: unknown) => {
     throw gate.denied("request.authenticate", peer, toServiceError(error), known);
   });
@@ -173,8 +174,15 @@ async function callOf(context: RestContext, operation: string, { authenticate, g
   const cut = (): void => void bindingsOf(context).outgoing?.destroy();
   const param = (name: string): string => context.req.param(name) ?? "";
   const hold = (): (() => void) => gate.holdBoth(peer, actor);
-  const via = { address: peer.address, requestId: known.requestId };
+  const via = { address: peer.address, requestId };
   return { request: context.req.raw, caller: { identity, origin, via }, param, cut, hold };
+}
+
+/** What the audit log is told of a request. `Mcm-Client: cli` is how our own CLI says that it is the door; else that is "rest". */
+function knownOf(context: RestContext) {
+  const actor = context.get("actor");
+  const origin: "cli" | "rest" = context.req.header("mcm-client") === "cli" ? "cli" : "rest";
+  return { origin, requestId: context.get("requestId"), ...(actor === undefined ? {} : { actor }) };
 }
 
 /** Without a socket the address has the host. */
