@@ -176,6 +176,6 @@ describe.each([
     });
     const listed = await ask("GET", "/v1/audit?action=context.delete");
     const { entries } = auditListSchema.parse(await listed.json());
-    expect(entries).toMatchObject([{ contextId: "doomed", address: CLIENT }]);
+    expect(entries).toMatchObject([{ context: "doomed", address: CLIENT }]);
   });
 });
