@@ -11,6 +11,8 @@
  */
 import type { ChangeRecord } from "../shared/change.ts";
 import type { ContextId } from "../shared/ids.ts";
+import type { JsonObject } from "../shared/json.ts";
+import type { WebhookStatus } from "../shared/webhook.ts";
 import type {
   AccessService,
   AuditService,
@@ -197,14 +199,28 @@ export class AccessGuard implements Service, SessionOpener {
     return {
       list: (caller) => this.#door.asServerAdmin(caller, () => inner.list(caller)),
       get: (caller, id) => this.#door.asServerAdmin(caller, () => inner.get(caller, id)),
-      add: (caller, webhook) => this.#door.asServerAdmin(caller, () => inner.add(caller, webhook), "webhook.add"),
+      add: (caller, webhook) =>
+        this.#door.asServerAdmin(caller, () => inner.add(caller, webhook), "webhook.add", webhookFacts),
       change: (caller, id, change) =>
-        this.#door.asServerAdmin(caller, () => inner.change(caller, id, change), "webhook.change"),
-      remove: (caller, id) => this.#door.asServerAdmin(caller, () => inner.remove(caller, id), "webhook.remove"),
-      pause: (caller, id) => this.#door.asServerAdmin(caller, () => inner.pause(caller, id), "webhook.change"),
-      resume: (caller, id) => this.#door.asServerAdmin(caller, () => inner.resume(caller, id), "webhook.change"),
+        this.#door.asServerAdmin(caller, () => inner.change(caller, id, change), "webhook.change", webhookFacts),
+      remove: (caller, id) =>
+        this.#door.asServerAdmin(
+          caller,
+          () => inner.remove(caller, id),
+          "webhook.remove",
+          () => ({ webhook: id }),
+        ),
+      pause: (caller, id) =>
+        this.#door.asServerAdmin(caller, () => inner.pause(caller, id), "webhook.change", webhookFacts),
+      resume: (caller, id) =>
+        this.#door.asServerAdmin(caller, () => inner.resume(caller, id), "webhook.change", webhookFacts),
       redeliver: (caller, id, request) => this.#door.asServerAdmin(caller, () => inner.redeliver(caller, id, request)),
       test: (caller, id) => this.#door.asServerAdmin(caller, () => inner.test(caller, id)),
     };
   }
+}
+
+/** Of its address only the host: paths and queries of targets may be secrets. */
+function webhookFacts({ id, url, keyId, state }: WebhookStatus): JsonObject {
+  return { webhook: id, host: new URL(url).host, keyId, state };
 }

@@ -6,14 +6,10 @@ import { counted, pathsText, safe, table } from "./output.ts";
 import type { Colors } from "./output.ts";
 
 export function webhookTable(webhooks: readonly WebhookView[], color: Colors): string {
-  const rows = webhooks.map(({ id, state, behind, deadLetters, contexts, url }) => [
-    id,
-    state,
-    String(behind),
-    String(deadLetters),
-    contexts.join(","),
-    safe(url),
-  ]);
+  const rows = webhooks.map((webhook) => {
+    const { id, state, behind, deadLetters, contexts, url } = webhook;
+    return [id, state, isHalted(webhook) ? "-" : String(behind), String(deadLetters), contexts.join(","), safe(url)];
+  });
   return table([["ID", "STATE", "BEHIND", "DEAD", "CONTEXTS", "URL"], ...rows], color);
 }
 
@@ -29,8 +25,16 @@ export function webhookText(report: WebhookReportView, color: Colors): string {
     lines.push(`  last error: ${lastError.at} ${lastError.contextId}: ${safe(lastError.message)}`);
   }
   if (failures > 0) lines.push(`  ${counted(failures, "attempt")} failed${next(nextAttemptAt)}`);
-  lines.push(`  ${counted(report.behind, "context")} behind, ${counted(report.deadLetters, "dead letter")}`);
+  const behind = isHalted(report)
+    ? "what changes is told when it is resumed"
+    : `${counted(report.behind, "context")} behind`;
+  lines.push(`  ${behind}, ${counted(report.deadLetters, "dead letter")}`);
   return [lines.join("\n"), ...positionLines(report, color), ...letterLines(report, color)].join("\n");
+}
+
+/** Then nobody counts what waits. */
+function isHalted({ state }: Pick<WebhookView, "state">): boolean {
+  return state === "paused" || state === "stopped";
 }
 
 function positionLines({ positions: all }: WebhookReportView, color: Colors): string[] {

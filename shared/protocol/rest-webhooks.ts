@@ -57,7 +57,12 @@ export const webhookSchema = z.object({
   nextAttemptAt: isoTime.exactOptional(),
   lastDeliveryAt: isoTime.exactOptional(),
   lastError: fault.exactOptional(),
-  behind: z.int().min(0).describe("Contexts of which something is to be told, as far as is known"),
+  behind: z
+    .int()
+    .min(0)
+    .describe(
+      "Contexts of which something is to be told, as far as is known; not counted while it is paused or stopped",
+    ),
   deadLetters: z.int().min(0),
 });
 

@@ -83,7 +83,10 @@ describe("webhooks", () => {
   test("[HOOK-23] it is paused, resumed, and given another address or secret", async () => {
     const id = await add();
     expect((await mcm(["webhook", "pause", id])).out).toBe(`${id} is paused`);
-    expect((await mcm(["webhook", "list"])).out).toMatch(/ paused /);
+    expect((await mcm(["webhook", "list"])).out).toMatch(/ paused +- +0 /);
+    expect((await mcm(["webhook", "show", id])).out).toMatch(
+      /\n  what changes is told when it is resumed, 0 dead letters$/,
+    );
     expect((await mcm(["webhook", "resume", id])).out).toBe(`${id} is active`);
     const moved = await mcm(["webhook", "update", id, "--to", "https://b.example.org/"]);
     expect(moved.out).toMatch(/ sends to https:\/\/b\.example\.org\/, key [0-9a-f]{8}$/);
@@ -153,11 +156,11 @@ describe("webhooks", () => {
   });
 
   test.each<[string[], RegExp]>([
-    [["add", "https://x.org/", "--context", "*"], /say --secret-file or set MCM_WEBHOOK_SECRET/],
+    [["add", "https://x.org/", "--context", "*"], /there is no secret: .*--secret-file, or set MCM_WEBHOOK_SECRET/],
     [["add", "https://x.org/"], /say which contexts/],
     [["add"], /missing required argument/],
     [["update", "x"], /say --to, --secret-file or --new-secret/],
-    [["update", "x", "--new-secret"], /MCM_WEBHOOK_SECRET is not set/],
+    [["update", "x", "--new-secret"], /there is no secret: .*MCM_WEBHOOK_SECRET/],
     [["show"], /missing required argument/],
   ])("[HOOK-23] 'webhook %j' is wrong usage", async (args, says) => {
     expect(await mcm(["webhook", ...args])).toMatchObject({ code: 2, err: expect.stringMatching(says) });

@@ -55,6 +55,8 @@ const NEEDS: Readonly<Record<string, "nothing" | "scope" | "read" | "write" | "a
   "server.webhooks.test": "server",
 };
 
+const WEBHOOK = { id: "w", url: "https://x.example:8443/secret", keyId: "5be0c2f1", state: "active" };
+
 const GROUPS = ["history", "conflicts", "types", "locks", "access"] as const;
 /** Use cases whose first argument after the caller is no context. */
 const OF_THE_SERVER = new Set(["scope", "server", "nothing"]);
@@ -115,14 +117,18 @@ async function audited(...grants: readonly Grant[]): Promise<{ guard: AccessGuar
   await rig.service.access.setAcl(caller("creator"), PLAN, { grants });
   const audit = new RecordingAudit();
   return {
-    guard: new AccessGuard(doingNothing(rig.service), { tokens: idle(), audit: idle(), webhooks: idle() }, audit),
+    guard: new AccessGuard(
+      doingNothing(rig.service),
+      { tokens: idle(), audit: idle(), webhooks: idle(WEBHOOK) },
+      audit,
+    ),
     audit,
   };
 }
 
 /** A group of use cases that do nothing. */
-function idle() {
-  return new Proxy(Object.create(null), { get: (): unknown => async () => undefined });
+function idle(answer?: unknown) {
+  return new Proxy(Object.create(null), { get: (): unknown => async () => answer });
 }
 
 function doingNothing(service: ContextManager): ContextManager {
@@ -217,6 +223,8 @@ describe("[AUDIT-20] the audit log is told", () => {
       "webhook.remove done ops",
     ]);
     expect(audit.events[0]).toMatchObject({ origin: "rest", address: "192.0.2.7", requestId: "r1" });
+    const facts = { webhook: "w", host: "x.example:8443", keyId: "5be0c2f1", state: "active" };
+    expect(audit.events.slice(-4).map(({ detail }) => detail)).toEqual([facts, facts, facts, { webhook: "w" }]);
   });
 
   test("of what was written where one may not, by request and live, with the path and nothing of the content", async () => {

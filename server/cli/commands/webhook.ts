@@ -33,6 +33,9 @@ Examples:
 
 The secret is the file's first line ('-' for stdin), or MCM_WEBHOOK_SECRET. With it the target verifies who sent what it gets.`;
 
+const NO_SECRET =
+  "error: there is no secret: name a file that begins with it as --secret-file, or set MCM_WEBHOOK_SECRET";
+
 export function addWebhook(program: Command, cli: Cli): void {
   const group = program
     .command("webhook")
@@ -61,7 +64,7 @@ function addAdd(group: Command, cli: Cli): void {
   addClientOptions(command).action(async (url: string, flags: AddFlags, self: Command) => {
     const { path: paths } = flags;
     const contexts = flags.context ?? self.error("error: say which contexts with --context; '*' is all of them");
-    const secret = (await secretOf(cli, flags)) ?? self.error("error: say --secret-file or set MCM_WEBHOOK_SECRET");
+    const secret = (await secretOf(cli, flags)) ?? self.error(NO_SECRET);
     const made = await clientOf(cli, flags).addWebhook({ url, contexts, paths, secret });
     cli.io.out(flags.json === true ? jsonText(made) : made.id);
   });
@@ -95,7 +98,7 @@ function addUpdate(group: Command, cli: Cli): void {
   addClientOptions(command).action(async (id: string, flags: UpdateFlags, self: Command) => {
     const isNew = flags.newSecret === true || flags.secretFile !== undefined;
     const secret = isNew ? await secretOf(cli, flags) : undefined;
-    if (isNew && secret === undefined) self.error("error: MCM_WEBHOOK_SECRET is not set");
+    if (isNew && secret === undefined) self.error(NO_SECRET);
     if (flags.to === undefined && !isNew) self.error("error: say --to, --secret-file or --new-secret");
     const webhook = await clientOf(cli, flags).changeWebhook(id, { url: flags.to, secret });
     cli.io.out(flags.json === true ? jsonText(webhook) : `${id} sends to ${safe(webhook.url)}, key ${webhook.keyId}`);
