@@ -35,6 +35,7 @@ import type {
   ConflictService,
   ContextService,
   ContextSummary,
+  DataService,
   FindRequest,
   NewContext,
   Page,
@@ -66,6 +67,9 @@ import type { SyncManager } from "./sync/sync-manager.ts";
 import type { TypeManager } from "./types/type-manager.ts";
 import { Compaction } from "./use-cases/compaction.ts";
 import type { Recreator } from "./use-cases/compaction.ts";
+import { DataUseCases } from "./use-cases/data.ts";
+import { InlineDocumentMaker } from "./use-cases/document-maker.ts";
+import type { DocumentMaker } from "./use-cases/document-maker.ts";
 import { ConflictUseCases } from "./use-cases/conflicts.ts";
 import { HistoryUseCases } from "./use-cases/history.ts";
 import { LockUseCases } from "./use-cases/locks.ts";
@@ -87,6 +91,8 @@ interface ContextManagerOptions {
   readonly recreator: Recreator;
   readonly audit: AccessAudit;
   readonly webhooks: Pick<WebhookManager, "wake" | "deleting" | "recovered">;
+  /** On the caller's thread unless given. */
+  readonly documents?: DocumentMaker;
 }
 
 /** A write without what the context's turn gives it. */
@@ -106,6 +112,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   readonly access: AccessService;
   /** What is open because somebody may read. */
   readonly readers: AccessWatch;
+  readonly data: DataService;
   readonly #clock: Clock;
   readonly #storage: StorageManager;
   readonly #sync: SyncManager;
@@ -166,14 +173,15 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     });
     this.conflicts = new ConflictUseCases({ access: this, storage, clock });
     this.types = new TypeUseCases({ access: this, types, storage, clock });
-    sync.watchAll((id) => webhooks.wake(id));
-    storage.onRecovered(() => webhooks.recovered());
-    storage.onShrunk((id, bytes) => this.#state.get(id)?.state.size.takes(bytes));
-    types.onChange((name) => {
-      for (const live of this.#state.live()) {
-        if (live.meta.type === name) live.state.useSchema(types.schemaOf(name));
-      }
+    this.data = new DataUseCases({
+      ...options,
+      access: this,
+      remove: (caller, id) => this.delete(caller, id),
+      onCreated: (id) => webhooks.wake(id),
+      assertOpen: () => this.#assertOpen(),
+      documents: options.documents ?? new InlineDocumentMaker(),
     });
+    this.#listen(options);
   }
 
   start(): void {
@@ -268,10 +276,10 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
 
   async delete(_caller: Caller, id: ContextId): Promise<void> {
     this.#assertOpen();
+    // what is under way ends first, so that it is told of too, and nothing is appended after the end
+    await this.#durable(id);
     await this.#webhooks.deleting(id);
-    const live = this.#state.get(id);
-    // what is under way ends first, so that nothing is appended after the end
-    if (live !== undefined) await live.durable.catch(() => undefined);
+    await this.#durable(id);
     // forgotten before it is removed: what still writes must not reach a new context of the same id
     this.#state.forget(id, contextNotFound());
     this.#sync.endAll(id, new ServiceError("CONTEXT_NOT_FOUND", "The context was deleted."));
@@ -410,6 +418,22 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   #drop(live: Live, error: ServiceError): void {
     this.#state.drop(live, error);
     this.#sync.endAll(live.id, error);
+  }
+
+  async #durable(id: ContextId): Promise<void> {
+    await this.#state.get(id)?.durable.catch(() => undefined);
+  }
+
+  /** What others of the composition have to say to each other. */
+  #listen({ storage, sync, types, webhooks }: ContextManagerOptions): void {
+    sync.watchAll((id) => webhooks.wake(id));
+    storage.onRecovered(() => webhooks.recovered());
+    storage.onShrunk((id, bytes) => this.#state.get(id)?.state.size.takes(bytes));
+    types.onChange((name) => {
+      for (const live of this.#state.live()) {
+        if (live.meta.type === name) live.state.useSchema(types.schemaOf(name));
+      }
+    });
   }
 
   #assertOpen(): void {

@@ -29,6 +29,7 @@ import { Revocations } from "./security/revocations.ts";
 import { SecurityManager } from "./security/security-manager.ts";
 import type { TokenVerifier } from "./security/token-verifier.ts";
 import { policyOf } from "./state/retention.ts";
+import { refuseIncomplete } from "./storage/backup/backup-folder.ts";
 import { openChangeLog } from "./storage/log/open-change-log.ts";
 import { StorageManager } from "./storage/storage-manager.ts";
 import { SyncManager } from "./sync/sync-manager.ts";
@@ -38,6 +39,7 @@ import { peerAddresses } from "./transport/peer-address.ts";
 import { createRestApp } from "./transport/rest/app.ts";
 import { createHttpServer } from "./transport/rest/http-server.ts";
 import type { ConnectionLimits } from "./transport/rest/http-server.ts";
+import { DocumentPool } from "./use-cases/document-pool.ts";
 import { RecreationPool } from "./use-cases/recreation-pool.ts";
 import { WebhookManager } from "./webhooks/webhook-manager.ts";
 import { WebSocketEndpoint } from "./transport/websocket/websocket-server.ts";
@@ -45,7 +47,10 @@ import { WebSocketEndpoint } from "./transport/websocket/websocket-server.ts";
 export interface RunningServer {
   /** Base address, such as http://127.0.0.1:4400. */
   readonly url: string;
-  /** Stops in order; resolves when everything admitted is durable and the data folder is released. */
+  /**
+   * Stops in order; resolves when everything admitted is durable and the data folder is released. Rejects when that was
+   * not to be had, with the reason; all is released then too.
+   */
   close(): Promise<void>;
 }
 
@@ -59,19 +64,20 @@ interface Parts {
 /** @throws {ServiceError} DATA_DIR_LOCKED, DATA_DAMAGED, DATA_FORMAT_NEWER; Node's error when the port is taken */
 export async function startServer(config: Config, parts: Parts = {}): Promise<RunningServer> {
   const { clock = systemClock, logger = createLogger({ level: config.logLevel }), limits = LIMITS } = parts;
+  if (config.storage === "level") await refuseIncomplete(config.dataDir);
   const log = openChangeLog(config, clock);
   const storage = new StorageManager({ log, clock, logger, retention: policyOf(config) });
   await storage.start();
   const types = new TypeManager({ storage, clock });
   const history = new HistoryManager({ log: storage, clock, runner: new HistoryThread() });
   const recreator = new RecreationPool();
+  const documents = new DocumentPool();
   const sync = new SyncManager(clock);
   const auditLog = new AuditLog({ records: storage, clock, logger });
   const audit = new AccessAudit(auditLog);
-  const policy = new TargetPolicy(config.edges.webhookAllow);
-  const outbound = new HttpPost(policy);
-  const webhooks = new WebhookManager({ storage, clock, logger, policy, post: outbound.post });
-  const contexts = new ContextManager({ clock, logger, storage, sync, history, types, recreator, audit, webhooks });
+  const { webhooks, outbound } = webhooksOf(config, { storage, clock, logger });
+  const managers = { storage, sync, history, types, webhooks };
+  const contexts = new ContextManager({ clock, logger, ...managers, recreator, audit, documents });
   const tokens = new Revocations({ records: storage, clock, onRevoked: (isMeant) => contexts.readers.revoke(isMeant) });
   const security = new SecurityManager({ verifier: verifierOf(config, clock, logger), tokens });
   const server = { tokens, audit: { list: (_caller: Caller, query: AuditQuery) => auditLog.list(query) }, webhooks };
@@ -88,10 +94,12 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
 
   const close = async (): Promise<void> => {
     auditLog.record({ action: "server.stop", outcome: "done" });
+    const { available } = storage.status();
+    const { count: before } = storage.failures;
     const closed = once(http, "close");
     http.close();
     await contexts.close();
-    await Promise.all([history.close(), recreator.close(), webhooks.close()]);
+    await Promise.all([history.close(), recreator.close(), documents.close(), webhooks.close()]);
     outbound.close();
     sync.stop();
     // feeds write their last event, WebSocket clients answer the close frame; those that do not are cut
@@ -100,6 +108,8 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
     http.closeAllConnections();
     await auditLog.close();
     await storage.close();
+    const { count, reason } = storage.failures;
+    if (!available || count > before) throw undurable(reason);
   };
   try {
     await types.load();
@@ -110,9 +120,16 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
     auditLog.record({ action: "server.start", outcome: "done", detail: { version: PRODUCT_VERSION } });
     return { url, close: onlyOnce(close) };
   } catch (error) {
-    await close();
+    // that is what to tell; what closing may say besides follows from it
+    await close().catch(() => undefined);
     throw error;
   }
+}
+
+function webhooksOf({ edges }: Config, parts: { storage: StorageManager; clock: Clock; logger: Logger }) {
+  const policy = new TargetPolicy(edges.webhookAllow);
+  const outbound = new HttpPost(policy);
+  return { outbound, webhooks: new WebhookManager({ ...parts, policy, post: outbound.post }) };
 }
 
 function verifierOf({ auth }: Config, clock: Clock, logger: Logger): TokenVerifier | undefined {
@@ -133,6 +150,13 @@ async function listen(http: Server, { host, port }: Config): Promise<string> {
   if (address === null || typeof address === "string") throw new Error("the server listens on no TCP port");
   const name = address.family === "IPv6" ? `[${address.address}]` : address.address;
   return `http://${name}:${address.port}`;
+}
+
+/** Whoever waited for an answer was told the same. */
+function undurable(reason: string): Error {
+  return new Error(
+    `The server has stopped, but not all that it had admitted is on the disk: ${reason}. What was acknowledged is.`,
+  );
 }
 
 function onlyOnce(task: () => Promise<void>): () => Promise<void> {

@@ -37,6 +37,8 @@ import type {
   RevertResult,
   UndoBody,
 } from "../../shared/protocol/rest-history.ts";
+import { importResultSchema } from "../../shared/protocol/rest-data.ts";
+import type { ImportResult } from "../../shared/protocol/rest-data.ts";
 import { lockListSchema, lockSchema } from "../../shared/protocol/rest-locks.ts";
 import type { LockBody, LockList, LockView } from "../../shared/protocol/rest-locks.ts";
 import { typeListSchema, typeResultSchema, typeSchema } from "../../shared/protocol/rest-types.ts";
@@ -73,6 +75,7 @@ import type {
   CreateRequest,
 } from "../../shared/protocol/rest.ts";
 import type { TokenSource } from "./bearer-token.ts";
+import { UPDATE_LIST_TYPE } from "../../shared/protocol/update-list.ts";
 import type { CliIo } from "./io.ts";
 
 export interface RestTarget {
@@ -95,9 +98,17 @@ export interface WriteOptions {
   readonly lockTokens?: string | undefined;
 }
 
+interface Content {
+  readonly type: string;
+  readonly body: string | Buffer<ArrayBuffer>;
+}
+
 interface RequestOptions {
   readonly query?: Query;
+  /** JSON. */
   readonly body?: unknown;
+  /** A body that is no JSON. */
+  readonly content?: Content;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
 }
@@ -264,6 +275,32 @@ export class RestClient {
     return this.#json(webhookTestResultSchema, "POST", `${webhookPath(id)}/test`, { body: {} });
   }
 
+  async exportJson(id: string): Promise<string> {
+    return (await this.#request("GET", contextPath(id, "export"), { query: { format: "json" } })).text();
+  }
+
+  /** The document as one Yjs update, V2, which is the smaller one. */
+  async exportYjs(id: string): Promise<Uint8Array> {
+    const response = await this.#request("GET", contextPath(id, "export"), { query: { format: "yjs-v2" } });
+    return new Uint8Array(await response.arrayBuffer());
+  }
+
+  importJson(id: string, body: JsonObject, query: Query): Promise<ImportResult> {
+    return this.#json(importResultSchema, "POST", contextPath(id, "import"), { query, body });
+  }
+
+  /** @param list Yjs updates, V1 (shared/protocol/update-list.ts) */
+  importUpdates(id: string, list: Uint8Array, query: Query): Promise<ImportResult> {
+    const content = { type: UPDATE_LIST_TYPE, body: Buffer.from(list) };
+    return this.#json(importResultSchema, "POST", contextPath(id, "import"), { query, content });
+  }
+
+  async backup(signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+    const response = await this.#request("POST", "/v1/backup", { body: {}, signal });
+    if (response.body === null) throw this.#stranger(response);
+    return response.body;
+  }
+
   /** The live feed's body; an empty `lastEventId` begins at `query.since`, or now. */
   async follow(
     id: string,
@@ -292,7 +329,7 @@ export class RestClient {
   async #request(
     method: string,
     path: string,
-    { query = {}, body, headers, signal }: RequestOptions,
+    { query = {}, body, content = jsonContent(body), headers, signal }: RequestOptions,
   ): Promise<Response> {
     const given = new URLSearchParams();
     for (const [name, value] of Object.entries(query)) if (value !== undefined) given.set(name, String(value));
@@ -304,10 +341,10 @@ export class RestClient {
         "mcm-client": "cli",
         ...(this.#target.actor === undefined ? {} : { "mcm-actor": encodeURIComponent(this.#target.actor) }),
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...(content === undefined ? {} : { "content-type": content.type }),
         ...headers,
       },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(content === undefined ? {} : { body: content.body }),
       ...(signal === undefined ? {} : { signal }),
     }).catch((error: unknown) => {
       throw new ServiceError(
@@ -332,6 +369,10 @@ export class RestClient {
       `${this.#target.url} answered (status ${response.status}), but not like an mcp-context-manager server. Check --url.`,
     );
   }
+}
+
+function jsonContent(body: unknown): Content | undefined {
+  return body === undefined ? undefined : { type: "application/json", body: JSON.stringify(body) };
 }
 
 function headersOf({ idempotencyKey, lockTokens }: WriteOptions): Record<string, string> {

@@ -124,6 +124,7 @@ export const COLLECTIONS = [
   "checkpoints",
   "client-ids",
   "conflicts",
+  "restored",
   "revocations",
   "types",
   "webhook-cursors",
@@ -185,6 +186,16 @@ export type AppendResult =
       readonly size: LogSize;
     }
   | { readonly kind: "conflict"; readonly head: ContextHead };
+
+/** A record as it is stored (log/log-keys.ts): what a dump is made of. */
+export type DumpedRecord = readonly [key: Uint8Array, value: Uint8Array];
+
+export interface LogDump {
+  /** Called once, first; the bytes are approximate. */
+  begin(expected: { readonly contexts: number; readonly bytes: number }): Promise<void>;
+  /** Called again only after it settled. */
+  page(records: readonly DumpedRecord[]): Promise<void>;
+}
 
 export interface ChangeLog {
   /**
@@ -268,4 +279,9 @@ export interface ChangeLog {
   remove(contextId: ContextId): Promise<boolean>;
   /** Bytes the context takes on disk, approximately. */
   bytesOnDisk(contextId: ContextId): Promise<number>;
+  /**
+   * Hands out every record as it is at one moment, in order of key: with all that was acknowledged before the call, and
+   * nothing by halves. What `dump` throws ends it.
+   */
+  dump(dump: LogDump): Promise<void>;
 }

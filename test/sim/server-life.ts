@@ -14,7 +14,7 @@ import { InlineHistory } from "../../server/history/history-runner.ts";
 import type { Logger } from "../../server/monitor/logger.ts";
 import { TargetPolicy } from "../../server/outbound/target-policy.ts";
 import type { ChangeLog, Checkpoint } from "../../server/storage/change-log.ts";
-import { foldCheckpoint } from "../../server/storage/checkpoint/checkpoint.ts";
+import { foldCheckpoint, InlineCheckpointBuilder } from "../../server/storage/checkpoint/checkpoint.ts";
 import type { FoldInput } from "../../server/storage/checkpoint/checkpoint.ts";
 import { KeyValueChangeLog } from "../../server/storage/log/key-value-change-log.ts";
 import { StorageManager } from "../../server/storage/storage-manager.ts";
@@ -91,6 +91,7 @@ export class ServerLife {
           await wait(options.checkpointMs);
           return fold(input);
         },
+        renew: (input, salts) => new InlineCheckpointBuilder().renew(input, salts),
         close: () => Promise.resolve(),
       },
     });

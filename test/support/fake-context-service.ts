@@ -26,6 +26,7 @@ import type {
   ServerService,
   Service,
 } from "../../server/context-service.ts";
+import { fakeData } from "./fake-data.ts";
 import { FakeConflicts } from "./fake-conflicts.ts";
 import { FakeLocks } from "./fake-locks.ts";
 import { FakePast } from "./fake-past.ts";
@@ -62,6 +63,7 @@ export class FakeContextService implements Service {
     audit: { list: async () => ({ items: [] }) },
     webhooks: this.webhooks,
   };
+  readonly data = fakeData;
   failure: Error | undefined;
   reasons: string[] = [];
   /** Live feeds under way. */

@@ -29,6 +29,14 @@ test("[HOOK-3] that a context is created is told, with nothing else happening", 
   expect(await told(1)).toMatchObject([{ contextId: "plan", created: true, version: 0, changes: [] }]);
 });
 
+test("[HOOK-3] [HOOK-5] an import is told as a new context, one that replaces after the end of the old one", async () => {
+  const content = async () => ({ kind: "json", data: { a: 1 }, roots: {} }) as const;
+  await rig.service.data.import(caller("ada"), { id: PLAN, content });
+  await told(1);
+  await rig.service.data.import(caller("ada"), { id: PLAN, content, replace: true });
+  expect(await told(3)).toMatchObject([{ created: true }, { deleted: true }, { created: true }]);
+});
+
 test("[HOOK-1] JSON changes, live edits and restored versions are told alike", async () => {
   await rig.service.create(caller("ada"), { id: PLAN, data: { a: 1 } });
   await told(1);

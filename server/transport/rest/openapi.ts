@@ -25,6 +25,7 @@ import {
 import { PRODUCT_VERSION } from "../../../shared/protocol/version.ts";
 import { accessPaths } from "./openapi-access.ts";
 import { auditPaths } from "./openapi-audit.ts";
+import { dataPaths } from "./openapi-data.ts";
 import { historyPaths } from "./openapi-history.ts";
 import { lockPaths } from "./openapi-locks.ts";
 import {
@@ -117,6 +118,7 @@ const paths: ZodOpenApiPathsObject = {
   "/v1/contexts": { post: create, get: find },
   "/v1/contexts/{id}": { get: read, patch: change, delete: remove },
   "/v1/contexts/{id}/changes": { get: changes },
+  ...dataPaths,
   ...historyPaths,
   ...lockPaths,
   ...accessPaths,

@@ -11,6 +11,7 @@ import { changeHandlers } from "./changes.ts";
 import { conflictHandlers } from "./conflicts.ts";
 import { typeHandlers } from "./context-types.ts";
 import { contextHandlers } from "./contexts.ts";
+import { dataHandlers } from "./data.ts";
 import { historyHandlers } from "./history.ts";
 import { lockHandlers } from "./locks.ts";
 import { webhookHandlers } from "./webhooks.ts";
@@ -33,6 +34,8 @@ export const ROUTES: Readonly<Record<string, Methods<RestHandler>>> = {
   "/v1/contexts/:id/checkpoints": { GET: historyHandlers.listCheckpoints, POST: historyHandlers.nameCheckpoint },
   "/v1/contexts/:id/checkpoints/:name": { DELETE: historyHandlers.forgetCheckpoint },
   "/v1/contexts/:id/compact": { POST: historyHandlers.compact },
+  "/v1/contexts/:id/export": { GET: dataHandlers.exportOne },
+  "/v1/contexts/:id/import": { POST: dataHandlers.importOne },
   "/v1/contexts/:id/conflicts": { GET: conflictHandlers.list },
   "/v1/contexts/:id/conflicts/:conflictId/resolve": { POST: conflictHandlers.resolve },
   "/v1/contexts/:id/locks": { GET: lockHandlers.list, POST: lockHandlers.acquire },
@@ -40,6 +43,7 @@ export const ROUTES: Readonly<Record<string, Methods<RestHandler>>> = {
   "/v1/contexts/:id/acl": { GET: accessHandlers.read, PUT: accessHandlers.replace },
   "/v1/revocations": { GET: accessHandlers.revocations, POST: accessHandlers.revoke },
   "/v1/audit": { GET: auditHandlers.list },
+  "/v1/backup": { POST: dataHandlers.backup },
   "/v1/types": { GET: typeHandlers.list },
   "/v1/types/:name": { GET: typeHandlers.read, PUT: typeHandlers.register, DELETE: typeHandlers.remove },
   "/v1/webhooks": { POST: webhookHandlers.add, GET: webhookHandlers.list },
