@@ -12,6 +12,7 @@
 import type { ChangeRecord } from "../shared/change.ts";
 import type { ContextId } from "../shared/ids.ts";
 import type { JsonObject } from "../shared/json.ts";
+import type { Health } from "../shared/monitoring.ts";
 import type { WebhookStatus } from "../shared/webhook.ts";
 import type {
   AccessService,
@@ -29,6 +30,7 @@ import type {
   ImportOutcome,
   ImportRequest,
   LockService,
+  MonitorService,
   NewContext,
   Page,
   ReadContext,
@@ -44,7 +46,7 @@ import type { AccessAudit } from "./context/access-audit.ts";
 import type { AccessWatch } from "./context/access-watch.ts";
 import type { FeedRequest } from "./context/change-feed.ts";
 import { Doorkeeper } from "./context/doorkeeper.ts";
-import { guardedFeed } from "./context/guarded-feed.ts";
+import { guardedAlerts, guardedFeed } from "./context/guarded-feed.ts";
 import type { Guarded } from "./state/access/access-policy.ts";
 import type { Session } from "./sync/session.ts";
 
@@ -74,6 +76,7 @@ export class AccessGuard implements Service, SessionOpener {
       tokens: this.#guardTokens(server.tokens),
       audit: this.#guardAudit(server.audit),
       webhooks: this.#guardWebhooks(server.webhooks),
+      monitor: this.#guardMonitor(server.monitor),
     };
     this.history = this.#guardHistory(inner.history);
     this.conflicts = this.#guardConflicts(inner.conflicts);
@@ -111,8 +114,8 @@ export class AccessGuard implements Service, SessionOpener {
     return guardedFeed({ source: this.#inner, audit: this.#audit }, caller, id, request);
   }
 
-  readiness(): readonly string[] {
-    return this.#inner.readiness();
+  health(): Health {
+    return this.#inner.health();
   }
 
   /** Who may not create makes nothing by opening; who may enter is asked when the session begins, and as long as it lasts. */
@@ -241,6 +244,20 @@ export class AccessGuard implements Service, SessionOpener {
         this.#door.asServerAdmin(caller, () => inner.resume(caller, id), "webhook.change", webhookFacts),
       redeliver: (caller, id, request) => this.#door.asServerAdmin(caller, () => inner.redeliver(caller, id, request)),
       test: (caller, id) => this.#door.asServerAdmin(caller, () => inner.test(caller, id)),
+    };
+  }
+
+  #guardMonitor(inner: MonitorService): MonitorService {
+    return {
+      metrics: (caller) => this.#door.asServerAdmin(caller, () => inner.metrics(caller)),
+      stats: (caller) => this.#door.asServerAdmin(caller, () => inner.stats(caller)),
+      alerts: (caller) => this.#door.asServerAdmin(caller, () => inner.alerts(caller)),
+      followAlerts: (caller, { signal }) =>
+        this.#door.asServerAdmin(caller, async () => {
+          const follow = (ended: AbortSignal) => inner.followAlerts(caller, { signal: ended });
+          return guardedAlerts({ follow, readers: this.#inner.readers, audit: this.#audit }, caller, signal);
+        }),
+      sessions: (caller, request) => this.#door.asServerAdmin(caller, () => inner.sessions(caller, request)),
     };
   }
 }

@@ -19,7 +19,7 @@ const NEEDS: Readonly<Record<string, "nothing" | "scope" | "read" | "write" | "a
   delete: "admin",
   changes: "read",
   follow: "read",
-  readiness: "nothing",
+  health: "nothing",
   openSession: "read",
   "history.diff": "read",
   "history.blame": "read",
@@ -57,6 +57,11 @@ const NEEDS: Readonly<Record<string, "nothing" | "scope" | "read" | "write" | "a
   "server.webhooks.resume": "server",
   "server.webhooks.redeliver": "server",
   "server.webhooks.test": "server",
+  "server.monitor.metrics": "server",
+  "server.monitor.stats": "server",
+  "server.monitor.alerts": "server",
+  "server.monitor.followAlerts": "server",
+  "server.monitor.sessions": "server",
 };
 
 const WEBHOOK = { id: "w", url: "https://x.example:8443/secret", keyId: "5be0c2f1", state: "active" };
@@ -123,7 +128,7 @@ async function audited(...grants: readonly Grant[]): Promise<{ guard: AccessGuar
   return {
     guard: new AccessGuard(
       doingNothing(rig.service),
-      { tokens: idle(), audit: idle(), webhooks: idle(WEBHOOK) },
+      { tokens: idle(), audit: idle(), webhooks: idle(WEBHOOK), monitor: idle() },
       audit,
     ),
     audit,
