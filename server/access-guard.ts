@@ -68,7 +68,7 @@ export class AccessGuard implements Service, SessionOpener {
   readonly #door: Doorkeeper;
   readonly #audit: AccessAudit;
 
-  constructor(inner: Inner, server: ServerService, audit: AccessAudit) {
+  constructor(inner: Inner, server: Omit<ServerService, "refusals">, audit: AccessAudit) {
     this.#inner = inner;
     this.#audit = audit;
     this.#door = new Doorkeeper({ guarded: (id) => inner.guarded(id), audit });
@@ -76,6 +76,9 @@ export class AccessGuard implements Service, SessionOpener {
       tokens: this.#guardTokens(server.tokens),
       audit: this.#guardAudit(server.audit),
       webhooks: this.#guardWebhooks(server.webhooks),
+      refusals: {
+        list: (caller, id) => this.#door.may(caller, { id, need: "read" }, async () => audit.refusals(id)),
+      },
       monitor: this.#guardMonitor(server.monitor),
     };
     this.history = this.#guardHistory(inner.history);

@@ -8,6 +8,7 @@
  */
 import type { AuditEntry, AuditEvent, AuditQuery } from "../shared/audit.ts";
 import type { ChangeOrigin, ChangeRecord, JsonOp, VersionScope } from "../shared/change.ts";
+import type { Refusal } from "../shared/refusal.ts";
 import type { Conflict, ConflictStatus } from "../shared/conflict.ts";
 import type { ContextType, TypeReport } from "../shared/context-type.ts";
 import type { ErrorCode } from "../shared/errors.ts";
@@ -294,6 +295,12 @@ export interface AuditService {
   list(caller: Caller, query: AuditQuery): Promise<Page<AuditEntry>>;
 }
 
+/** Which writes were refused lately. */
+export interface RefusalService {
+  /** Newest first; a bounded number. @throws {ServiceError} CONTEXT_NOT_FOUND, FORBIDDEN */
+  list(caller: Caller, id: ContextId): Promise<readonly Refusal[]>;
+}
+
 export interface TypeService {
   list(caller: Caller): Promise<readonly ContextType[]>;
   /** @throws {ServiceError} TYPE_NOT_FOUND */
@@ -481,6 +488,7 @@ export interface ServerService {
   readonly tokens: TokenService;
   readonly audit: AuditService;
   readonly webhooks: WebhookService;
+  readonly refusals: RefusalService;
   readonly monitor: MonitorService;
 }
 

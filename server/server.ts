@@ -16,6 +16,7 @@ import type { Config } from "./config.ts";
 import { ContextManager } from "./context-manager.ts";
 import type { Caller } from "./context-service.ts";
 import { AccessAudit } from "./context/access-audit.ts";
+import { RefusalRing } from "./context/refusal-ring.ts";
 import { HistoryManager } from "./history/history-manager.ts";
 import { HistoryThread } from "./history/history-runner.ts";
 import { measured } from "./context/measured-service.ts";
@@ -43,6 +44,7 @@ import { StorageManager } from "./storage/storage-manager.ts";
 import { SyncManager } from "./sync/sync-manager.ts";
 import { TypeManager } from "./types/type-manager.ts";
 import { Gate } from "./transport/gate.ts";
+import { builtPanel } from "./transport/panel.ts";
 import { peerAddresses } from "./transport/peer-address.ts";
 import { createRestApp } from "./transport/rest/app.ts";
 import { createHttpServer } from "./transport/rest/http-server.ts";
@@ -98,7 +100,7 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
   const { authenticate, verify } = security;
   const gate = gateOf(config, clock, auditLog);
   const edge = { service, clock, logger, monitor, authenticate, gate };
-  const http = createHttpServer(createRestApp(edge), { gate, clock, limits });
+  const http = createHttpServer(createRestApp({ ...edge, panel: await builtPanel() }), { gate, clock, limits });
   const webSockets = new WebSocketEndpoint({ ...edge, ...(verify === undefined ? {} : { verify }) });
   webSockets.attach(http);
   sync.start();
@@ -157,7 +159,7 @@ async function managersOf(config: Config, { clock, logger, monitor }: Tools) {
     documents: new DocumentPool(monitor),
     sync: new SyncManager(clock, monitor),
     auditLog,
-    audit: new AccessAudit(auditLog),
+    audit: new AccessAudit(auditLog, new RefusalRing(clock)),
     ...webhooksOf(config, { storage, clock, logger }),
   };
 }

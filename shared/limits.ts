@@ -83,6 +83,9 @@ export const LIMITS = {
   auditRetryMs: 2000,
   /** Records that one query looks at; it says where to go on. */
   auditScanMax: 5000,
+  /** Refused writes that are remembered of a context, in memory, and of how many contexts: some 300 bytes each. */
+  refusalsMax: 200,
+  refusalContextsMax: 200,
   /** Paths named by one entry, and characters of its details. */
   auditPathsMax: 16,
   auditDetailCharsMax: 1000,

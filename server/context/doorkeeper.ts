@@ -48,7 +48,8 @@ export class Doorkeeper {
     // no wait for what is in memory (invariant 1)
     this.#admit(caller, id, need, found instanceof Promise ? await found : found);
     const result = await task().catch((error: unknown) => {
-      if (toldAsDenied(error)) this.#audit.denied(caller, { action: "context.write", contextId: id }, error);
+      if (isForbidden(error) || (need !== "read" && !isGone(error)))
+        this.#audit.denied(caller, { action: "context.write", contextId: id }, error);
       throw error;
     });
     if (deed !== undefined) this.#audit.done(caller, { action: deed, contextId: id });
@@ -86,6 +87,7 @@ export class Doorkeeper {
       assertMay(accessTo(context, caller.identity), need);
     } catch (error) {
       this.#audit.denied(caller, { action: "context.enter", contextId: id }, error);
+      if (need === "write") this.#audit.refused(caller, id, error);
       throw error;
     }
   }
@@ -100,9 +102,13 @@ export class Doorkeeper {
   }
 }
 
-/** A context that went away meanwhile is no denial. */
-function toldAsDenied(error: unknown): boolean {
+function isForbidden(error: unknown): boolean {
   return error instanceof ServiceError && error.code === "FORBIDDEN";
+}
+
+/** A context that went away meanwhile is no denial. */
+function isGone(error: unknown): boolean {
+  return error instanceof ServiceError && error.code === "CONTEXT_NOT_FOUND";
 }
 
 /** @throws {ServiceError} CONTEXT_NOT_FOUND, FORBIDDEN */

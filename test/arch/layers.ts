@@ -203,10 +203,27 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     npm: [],
     node: ["process"],
   },
+  // What the panel knows, without a page to show it on: it runs in tests as it does in a browser.
+  "panel-store": {
+    files: /^client\/panel\/store\//,
+    imports: { client: "all", shared: "all" },
+    npm: ["@preact/signals-core", "yjs"],
+    node: [],
+  },
   panel: {
     files: /^client\/panel\//,
-    imports: { client: "all", shared: "all" },
-    npm: ["yjs", "@codemirror/state", "@codemirror/view", "y-codemirror.next", "vite"],
+    imports: { "panel-store": "all", client: "types", shared: "all" },
+    npm: [
+      "preact",
+      "@preact/signals",
+      "uplot",
+      "yjs",
+      "@codemirror/state",
+      "@codemirror/view",
+      "@codemirror/commands",
+      "y-codemirror.next",
+      "vite",
+    ],
     node: [],
   },
   // What only Node has, behind an entry of its own: no browser bundle ever sees it.

@@ -66,6 +66,7 @@ export class FakeContextService implements Service {
     audit: { list: async () => ({ items: [] }) },
     webhooks: this.webhooks,
     monitor: this.monitoring,
+    refusals: { list: async () => [] },
   };
   readonly data = fakeData;
   failure: Error | undefined;

@@ -11,6 +11,7 @@ import { systemClock } from "../../server/clock.ts";
 import type { Clock } from "../../server/clock.ts";
 import { ContextManager } from "../../server/context-manager.ts";
 import { AccessAudit } from "../../server/context/access-audit.ts";
+import { RefusalRing } from "../../server/context/refusal-ring.ts";
 import type { Caller, SessionOptions } from "../../server/context-service.ts";
 import { ContextMonitor } from "../../server/monitor/context-monitor.ts";
 import { HistoryManager } from "../../server/history/history-manager.ts";
@@ -75,7 +76,7 @@ export async function startService(
   await storage.start();
   const types = new TypeManager({ storage, clock });
   const audit = new AuditLog({ records: storage, clock });
-  const told = new AccessAudit(audit);
+  const told = new AccessAudit(audit, new RefusalRing(clock));
   const target = new FakeTarget();
   const policy = new TargetPolicy([]);
   const webhooks = new WebhookManager({ storage, clock, logger, policy, post: target.post });

@@ -57,6 +57,7 @@ const NEEDS: Readonly<Record<string, "nothing" | "scope" | "read" | "write" | "a
   "server.webhooks.resume": "server",
   "server.webhooks.redeliver": "server",
   "server.webhooks.test": "server",
+  "server.refusals.list": "read",
   "server.monitor.metrics": "server",
   "server.monitor.stats": "server",
   "server.monitor.alerts": "server",

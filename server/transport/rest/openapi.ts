@@ -27,6 +27,7 @@ import { auditPaths } from "./openapi-audit.ts";
 import { dataPaths } from "./openapi-data.ts";
 import { historyPaths } from "./openapi-history.ts";
 import { lockPaths } from "./openapi-locks.ts";
+import { refusalPaths } from "./openapi-refusals.ts";
 import {
   answer,
   answerAt,
@@ -121,6 +122,7 @@ const paths: ZodOpenApiPathsObject = {
   ...lockPaths,
   ...accessPaths,
   ...auditPaths,
+  ...refusalPaths,
   ...typePaths,
   ...webhookPaths,
   ...monitoringPaths,

@@ -14,6 +14,7 @@ import { contextHandlers } from "./contexts.ts";
 import { dataHandlers } from "./data.ts";
 import { historyHandlers } from "./history.ts";
 import { lockHandlers } from "./locks.ts";
+import { refusalHandlers } from "./refusals.ts";
 import { monitoringHandlers } from "./monitoring.ts";
 import { webhookHandlers } from "./webhooks.ts";
 
@@ -41,6 +42,7 @@ export const ROUTES: Readonly<Record<string, Methods<RestHandler>>> = {
   "/v1/contexts/:id/conflicts/:conflictId/resolve": { POST: conflictHandlers.resolve },
   "/v1/contexts/:id/locks": { GET: lockHandlers.list, POST: lockHandlers.acquire },
   "/v1/contexts/:id/locks/:lockId": { PUT: lockHandlers.renew, DELETE: lockHandlers.release },
+  "/v1/contexts/:id/refusals": { GET: refusalHandlers.list },
   "/v1/contexts/:id/acl": { GET: accessHandlers.read, PUT: accessHandlers.replace },
   "/v1/revocations": { GET: accessHandlers.revocations, POST: accessHandlers.revoke },
   "/v1/audit": { GET: auditHandlers.list },
