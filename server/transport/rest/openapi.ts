@@ -40,6 +40,7 @@ import {
 } from "./openapi-parts.ts";
 import { monitoringPaths } from "./openapi-monitoring.ts";
 import { typePaths } from "./openapi-types.ts";
+import { webhookPaths, webhookRequests } from "./openapi-webhooks.ts";
 
 let text: string | undefined;
 
@@ -123,6 +124,7 @@ const paths: ZodOpenApiPathsObject = {
   ...auditPaths,
   ...refusalPaths,
   ...typePaths,
+  ...webhookPaths,
   ...monitoringPaths,
   "/openapi.json": { get: { summary: "This document", responses: { "200": { description: "OpenAPI 3.1" } } } },
 };
@@ -137,5 +139,6 @@ function openApiDocument(): ReturnType<typeof createDocument> {
       license: { name: "MIT", identifier: "MIT" },
     },
     paths,
+    webhooks: webhookRequests,
   });
 }
