@@ -1,5 +1,6 @@
 /**
- * What is open because somebody may read a context: live sessions, feeds, subscriptions. Each is told when that ends.
+ * What is open because somebody may read a context, or ask the server itself: live sessions, feeds, subscriptions. Each is
+ * told when that ends.
  *
  * Invariants (ACL):
  *  1. Whoever loses the right to read, by a new access list, a revocation or the end of a token, is told in the turn in which
@@ -43,13 +44,15 @@ interface Entry {
 }
 
 interface Room {
-  context: Guarded;
+  /** None where only the token counts. */
+  context: Guarded | undefined;
   readonly entries: Set<Entry>;
 }
 
 export class AccessWatch {
   readonly #clock: Clock;
   readonly #rooms = new Map<ContextId, Room>();
+  readonly #server: Room = { context: undefined, entries: new Set() };
   #isRevoked: (identity: Identity) => boolean = () => false;
 
   constructor(clock: Clock) {
@@ -59,6 +62,15 @@ export class AccessWatch {
   watch(context: Guarded, identity: Identity, watcher: Watcher): Watched {
     const room = this.#rooms.get(context.id) ?? { context, entries: new Set() };
     this.#rooms.set(context.id, room);
+    return this.#enter(room, identity, watcher);
+  }
+
+  /** For what is open as long as the token lasts, whatever contexts say. */
+  watchToken(identity: Identity, watcher: Pick<Watcher, "lost">): Watched {
+    return this.#enter(this.#server, identity, watcher);
+  }
+
+  #enter(room: Room, identity: Identity, watcher: Watcher): Watched {
     const entry: Entry = { identity, watcher, cancelTimer: () => undefined };
     room.entries.add(entry);
     this.#look(room, entry);
@@ -82,7 +94,7 @@ export class AccessWatch {
   /** From now on this tells what identities rest on nothing that is valid. */
   revoke(isRevoked: (identity: Identity) => boolean): void {
     this.#isRevoked = isRevoked;
-    for (const room of [...this.#rooms.values()])
+    for (const room of [this.#server, ...this.#rooms.values()])
       for (const entry of [...room.entries]) if (isRevoked(entry.identity)) this.#lose(room, entry, revoked());
   }
 
@@ -92,11 +104,11 @@ export class AccessWatch {
     const leftMs = expiresAtMs === undefined ? undefined : expiresAtMs - this.#clock.nowMs();
     if (leftMs !== undefined && leftMs <= 0) return this.#lose(room, entry, expired());
     if (this.#isRevoked(entry.identity)) return this.#lose(room, entry, revoked());
-    const access = accessTo(room.context, entry.identity);
-    if (!access.mayRead) return this.#lose(room, entry, contextNotFound());
+    const access = room.context && accessTo(room.context, entry.identity);
+    if (access?.mayRead === false) return this.#lose(room, entry, contextNotFound());
     if (leftMs !== undefined)
       entry.cancelTimer = this.#clock.setTimer(Math.min(leftMs, TIMER_MS_MAX), () => this.#look(room, entry));
-    entry.watcher.may?.(access);
+    if (access !== undefined) entry.watcher.may?.(access);
   }
 
   #lose(room: Room, entry: Entry, error: ServiceError): void {
@@ -107,7 +119,8 @@ export class AccessWatch {
   #remove(room: Room, entry: Entry): void {
     entry.cancelTimer();
     room.entries.delete(entry);
-    if (room.entries.size === 0 && this.#rooms.get(room.context.id) === room) this.#rooms.delete(room.context.id);
+    const id = room.context?.id;
+    if (id !== undefined && room.entries.size === 0 && this.#rooms.get(id) === room) this.#rooms.delete(id);
   }
 }
 

@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { systemClock } from "../../server/clock.ts";
 import type { Clock } from "../../server/clock.ts";
 import type { Service, SessionOpener } from "../../server/context-service.ts";
+import { NO_MONITOR } from "../../server/monitor-port.ts";
 import { authenticateOpen } from "../../server/security/authenticate.ts";
 import { createRestApp } from "../../server/transport/rest/app.ts";
 import { createHttpServer } from "../../server/transport/rest/http-server.ts";
@@ -35,7 +36,7 @@ export async function startRestServer(
 ): Promise<RestServer> {
   const logger = new RecordingLogger();
   const { gate, recorded } = openGate({ clock, ...options.gate });
-  const edge = { clock, logger, authenticate: authenticateOpen, gate };
+  const edge = { clock, logger, monitor: NO_MONITOR, authenticate: authenticateOpen, gate };
   const server = createHttpServer(createRestApp({ service, ...edge }), { gate, clock });
   const webSockets = options.opener && new WebSocketEndpoint({ service: options.opener, ...edge });
   webSockets?.attach(server);

@@ -3,6 +3,7 @@
  *
  * Not here: how a feed is sent (event-feed.ts).
  */
+import type { ChangeRecord } from "../../../shared/change.ts";
 import { ServiceError } from "../../../shared/errors.ts";
 import { parseActor } from "../../../shared/ids.ts";
 import type { ContextId } from "../../../shared/ids.ts";
@@ -12,9 +13,10 @@ import { changesQuerySchema } from "../../../shared/protocol/rest.ts";
 import type { ContextService } from "../../context-service.ts";
 import { contextIdOf, json } from "./call.ts";
 import type { Call, RestHandler, RestParts } from "./call.ts";
-import { eventFeed } from "./event-feed.ts";
+import { eventFeed, eventStream, wantsEvents } from "./event-feed.ts";
+import type { FeedEvent } from "./event-feed.ts";
 import { parseQuery } from "./request.ts";
-import { changeList } from "./views.ts";
+import { changeList, changeView } from "./views.ts";
 
 export const changeHandlers = { list } satisfies Record<string, RestHandler>;
 
@@ -25,16 +27,15 @@ async function list({ service, ...parts }: RestParts, call: Call): Promise<Respo
   const actor = name === undefined ? undefined : parseActor(name);
   if (path !== undefined) parsePath(path);
   const filter = { ...(path === undefined ? {} : { path }), ...(actor === undefined ? {} : { actor }) };
-  if (request.method === "GET" && wantsEvents(request.headers)) {
+  if (wantsEvents(request)) {
     if (limit !== undefined || order !== undefined) {
       throw new ServiceError("INVALID_REQUEST", "A live feed has no end and one order: leave out limit and order.");
     }
     const since = await feedStart(service, call, { id, since: from.since });
     const follow = (signal: AbortSignal) => service.follow(caller, id, { since, signal, ...filter });
     const onEnd = call.hold();
-    return eventStream(
-      eventFeed({ clock: parts.clock, since, follow, onError: parts.onFeedError, onEnd, cut: call.cut }),
-    );
+    const feed = { clock: parts.clock, beginsWith: `id: ${since}`, follow, eventOf: changeEvent };
+    return eventStream(eventFeed({ ...feed, onError: parts.onFeedError, onEnd, cut: call.cut }));
   }
   const page = await service.changes(caller, id, {
     ...from,
@@ -45,9 +46,9 @@ async function list({ service, ...parts }: RestParts, call: Call): Promise<Respo
   return json(changeList(page), { headers: { vary: "accept" } });
 }
 
-function wantsEvents(headers: Headers): boolean {
-  const types = (headers.get("accept") ?? "").split(",").map((range) => range.split(";")[0]?.trim().toLowerCase());
-  return types.includes("text/event-stream");
+function changeEvent(change: ChangeRecord): FeedEvent {
+  const data = changeView(change);
+  return { event: "change", id: data.version, data };
 }
 
 /**
@@ -76,16 +77,4 @@ async function feedStart(
     `The context is at version ${head.version} and has no version ${start}: it was deleted and made again. Read it and follow from its version.`,
     { details: { currentVersion: head.version } },
   );
-}
-
-/** Proxies must pass events on at once: no buffering (X-Accel-Buffering, nginx), no transformation. */
-function eventStream(body: ReadableStream<Uint8Array>): Response {
-  return new Response(body, {
-    headers: {
-      "content-type": "text/event-stream",
-      "cache-control": "no-cache, no-transform",
-      "x-accel-buffering": "no",
-      vary: "accept",
-    },
-  });
 }
