@@ -72,7 +72,8 @@ class Writers {
 /** A server that starts on the folder has it all. */
 async function expectAllThere(acked: ReadonlySet<string>, dataDir = join(base, "data")): Promise<void> {
   const next = await startTestServer(dataDir);
-  const { data } = await new RestCaller(next.url, "judge").read("plan").finally(() => next.close());
+  const { data } = await new RestCaller(next.url, "judge").read("plan");
+  await next.close();
   expect([...acked].filter((key) => !Object.hasOwn(data as object, key))).toEqual([]);
 }
 
@@ -128,7 +129,7 @@ test("[STOP-1] a disk that is full when it is told to stop: the same, on a real 
     const writers = new Writers(server.url);
     await writers.reached(40);
     // writers end at the first refusal, which is the disk's
-    await writeFile(join(small, "ballast"), Buffer.alloc(8_000_000)).catch(() => undefined);
+    await writeFile(join(small, "ballast"), Buffer.alloc(8 * 1024 * 1024)).catch(() => undefined);
     await writers.gone;
     expect([...writers.codes]).toEqual(["STORE_UNAVAILABLE"]);
     expect(await server.stop()).toBe(1);
