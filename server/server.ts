@@ -28,6 +28,8 @@ import { createLogger } from "./monitor/logger.ts";
 import type { Logger } from "./monitor/logger.ts";
 import type { Monitor } from "./monitor-port.ts";
 import { QuietLogger } from "./monitor/quiet-logger.ts";
+import { HttpPost } from "./outbound/http-post.ts";
+import { TargetPolicy } from "./outbound/target-policy.ts";
 import { AuditLog } from "./security/audit-log.ts";
 import { createVerifier } from "./security/create-verifier.ts";
 import { RateLimiter } from "./security/rate-limiter.ts";
@@ -48,6 +50,7 @@ import type { ConnectionLimits } from "./transport/rest/http-server.ts";
 import { DocumentPool } from "./use-cases/document-pool.ts";
 import { MonitorUseCases } from "./use-cases/monitoring.ts";
 import { RecreationPool } from "./use-cases/recreation-pool.ts";
+import { WebhookManager } from "./webhooks/webhook-manager.ts";
 import { WebSocketEndpoint } from "./transport/websocket/websocket-server.ts";
 
 export interface RunningServer {
@@ -80,14 +83,15 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
   const logger = new QuietLogger(parts.logger ?? createLogger({ level: config.logLevel }), clock);
   const watch = await monitorOf(config, clock, logger);
   const monitor = watch.port;
-  const { auditLog, ...managers } = await managersOf(config, { clock, logger, monitor });
-  const { storage, types, history, recreator, documents, sync, audit } = managers;
+  const { auditLog, outbound, ...managers } = await managersOf(config, { clock, logger, monitor });
+  const { storage, types, history, recreator, documents, sync, audit, webhooks } = managers;
   const contexts = new ContextManager({ clock, logger, monitor: watch, ...managers });
   const tokens = new Revocations({ records: storage, clock, onRevoked: (isMeant) => contexts.readers.revoke(isMeant) });
   const security = new SecurityManager({ verifier: verifierOf(config, clock, logger), tokens });
   const server = {
     tokens,
     audit: { list: (_caller: Caller, query: AuditQuery) => auditLog.list(query) },
+    webhooks,
     monitor: new MonitorUseCases(watch),
   };
   const service = measured(new AccessGuard(contexts, server, audit), { clock, monitor });
@@ -110,7 +114,8 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
     http.close();
     await contexts.close();
     watch.stop();
-    await Promise.all([history.close(), recreator.close(), documents.close()]);
+    await Promise.all([history.close(), recreator.close(), documents.close(), webhooks.close()]);
+    outbound.close();
     sync.stop();
     // feeds write their last event, WebSocket clients answer the close frame; those that do not are cut
     await Promise.race([closed, new Promise<void>((resolve) => clock.setTimer(LIMITS.closeGraceMs, resolve))]);
@@ -126,6 +131,7 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
     await types.load();
     await tokens.load();
     if (config.types !== undefined) await types.loadFolder(config.types);
+    await webhooks.start();
     const url = await listen(http, config);
     auditLog.record({ action: "server.start", outcome: "done", detail: { version: PRODUCT_VERSION } });
     return { url, close: onlyOnce(close) };
@@ -152,7 +158,14 @@ async function managersOf(config: Config, { clock, logger, monitor }: Tools) {
     sync: new SyncManager(clock, monitor),
     auditLog,
     audit: new AccessAudit(auditLog),
+    ...webhooksOf(config, { storage, clock, logger }),
   };
+}
+
+function webhooksOf({ edges }: Config, parts: { storage: StorageManager; clock: Clock; logger: Logger }) {
+  const policy = new TargetPolicy(edges.webhookAllow);
+  const outbound = new HttpPost(policy);
+  return { outbound, webhooks: new WebhookManager({ ...parts, policy, post: outbound.post }) };
 }
 
 /** @throws {ServiceError} INVALID_REQUEST when the file of alert rules is not in order */

@@ -10,6 +10,7 @@
 import type { AuditAction } from "../../shared/audit.ts";
 import { ServiceError } from "../../shared/errors.ts";
 import type { ContextId } from "../../shared/ids.ts";
+import type { JsonObject } from "../../shared/json.ts";
 import type { Scope } from "../../shared/permission.ts";
 import type { Caller } from "../context-service.ts";
 import { accessTo, checkScope, isServerAdmin } from "../state/access/access-policy.ts";
@@ -61,12 +62,19 @@ export class Doorkeeper {
   }
 
   /** @throws {ServiceError} FORBIDDEN; those of `task` */
-  async asServerAdmin<Result>(caller: Caller, task: () => Promise<Result>, deed?: AuditAction): Promise<Result> {
+  async asServerAdmin<Result>(
+    caller: Caller,
+    task: () => Promise<Result>,
+    deed?: AuditAction,
+    detailOf?: (result: Result) => JsonObject,
+  ): Promise<Result> {
     this.#atDoor(caller, () => {
       if (!isServerAdmin(caller.identity)) throw serverAdminOnly();
     });
     const result = await task();
-    if (deed !== undefined) this.#audit.done(caller, { action: deed });
+    if (deed !== undefined) {
+      this.#audit.done(caller, { action: deed, ...(detailOf === undefined ? {} : { detail: detailOf(result) }) });
+    }
     return result;
   }
 

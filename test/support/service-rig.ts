@@ -16,6 +16,7 @@ import { ContextMonitor } from "../../server/monitor/context-monitor.ts";
 import { HistoryManager } from "../../server/history/history-manager.ts";
 import { InlineHistory } from "../../server/history/history-runner.ts";
 import type { HistoryRunner } from "../../server/history/history-runner.ts";
+import { TargetPolicy } from "../../server/outbound/target-policy.ts";
 import { Revocations } from "../../server/security/revocations.ts";
 import type { Identity } from "../../server/state/access/identity.ts";
 import { InlineCheckpointBuilder } from "../../server/storage/checkpoint/checkpoint.ts";
@@ -26,7 +27,9 @@ import { TypeManager } from "../../server/types/type-manager.ts";
 import { InlineRecreator } from "../../server/use-cases/compaction.ts";
 import type { Recreator } from "../../server/use-cases/compaction.ts";
 import { MonitorUseCases } from "../../server/use-cases/monitoring.ts";
+import { WebhookManager } from "../../server/webhooks/webhook-manager.ts";
 import { callerOf } from "./callers.ts";
+import { FakeTarget } from "./fake-target.ts";
 import { GatedLog } from "./gated-log.ts";
 import { RecordingConnection } from "./recording-connection.ts";
 import { RecordingLogger } from "./recording-logger.ts";
@@ -44,6 +47,9 @@ export interface ServiceRig {
   readonly logger: RecordingLogger;
   readonly storage: StorageManager;
   readonly audit: AuditLog;
+  readonly webhooks: WebhookManager;
+  /** Of all webhooks. */
+  readonly target: FakeTarget;
   readonly monitor: ContextMonitor;
   /** What the monitor logs. */
   readonly events: RecordingLogger;
@@ -70,6 +76,9 @@ export async function startService(
   const types = new TypeManager({ storage, clock });
   const audit = new AuditLog({ records: storage, clock });
   const told = new AccessAudit(audit);
+  const target = new FakeTarget();
+  const policy = new TargetPolicy([]);
+  const webhooks = new WebhookManager({ storage, clock, logger, policy, post: target.post });
   const service = new ContextManager({
     clock,
     logger,
@@ -80,15 +89,17 @@ export async function startService(
     history: new HistoryManager({ log: storage, clock, runner, monitor: port }),
     recreator,
     audit: told,
+    webhooks,
   });
   const tokens = new Revocations({ records: storage, clock, onRevoked: (isMeant) => service.readers.revoke(isMeant) });
   const server = {
     tokens,
     audit: { list: (_caller: Caller, query: AuditQuery) => audit.list(query) },
+    webhooks,
     monitor: new MonitorUseCases(monitor),
   };
   const guard = new AccessGuard(service, server, told);
-  return { service, guard, audit, log, logger, storage, monitor, events };
+  return { service, guard, audit, log, logger, storage, webhooks, target, monitor, events };
 }
 
 export async function startPlan(data: JsonObject = {}, clock: Clock = systemClock): Promise<ServiceRig> {

@@ -39,6 +39,7 @@ import {
 } from "./openapi-parts.ts";
 import { monitoringPaths } from "./openapi-monitoring.ts";
 import { typePaths } from "./openapi-types.ts";
+import { webhookPaths, webhookRequests } from "./openapi-webhooks.ts";
 
 let text: string | undefined;
 
@@ -121,6 +122,7 @@ const paths: ZodOpenApiPathsObject = {
   ...accessPaths,
   ...auditPaths,
   ...typePaths,
+  ...webhookPaths,
   ...monitoringPaths,
   "/openapi.json": { get: { summary: "This document", responses: { "200": { description: "OpenAPI 3.1" } } } },
 };
@@ -135,5 +137,6 @@ function openApiDocument(): ReturnType<typeof createDocument> {
       license: { name: "MIT", identifier: "MIT" },
     },
     paths,
+    webhooks: webhookRequests,
   });
 }

@@ -15,6 +15,7 @@ import { dataHandlers } from "./data.ts";
 import { historyHandlers } from "./history.ts";
 import { lockHandlers } from "./locks.ts";
 import { monitoringHandlers } from "./monitoring.ts";
+import { webhookHandlers } from "./webhooks.ts";
 
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 export type Methods<Handler> = Readonly<Partial<Record<Method, Handler>>>;
@@ -50,6 +51,16 @@ export const ROUTES: Readonly<Record<string, Methods<RestHandler>>> = {
   "/metrics": { GET: monitoringHandlers.metrics },
   "/v1/types": { GET: typeHandlers.list },
   "/v1/types/:name": { GET: typeHandlers.read, PUT: typeHandlers.register, DELETE: typeHandlers.remove },
+  "/v1/webhooks": { POST: webhookHandlers.add, GET: webhookHandlers.list },
+  "/v1/webhooks/:webhookId": {
+    GET: webhookHandlers.read,
+    PATCH: webhookHandlers.change,
+    DELETE: webhookHandlers.remove,
+  },
+  "/v1/webhooks/:webhookId/pause": { POST: webhookHandlers.pause },
+  "/v1/webhooks/:webhookId/resume": { POST: webhookHandlers.resume },
+  "/v1/webhooks/:webhookId/redeliver": { POST: webhookHandlers.redeliver },
+  "/v1/webhooks/:webhookId/test": { POST: webhookHandlers.test },
 };
 
 /** These make the server work out the past, recreate a document, compile a schema, or read through thousands of records. */
