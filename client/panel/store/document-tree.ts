@@ -2,7 +2,7 @@
  * A document as lines: which values are unfolded, and what each line says. For live documents and for past ones.
  *
  * Invariants (PANEL):
- *  1. A change makes anew the lines of the containers it touched, and no others; many changes within one picture cost one look.
+ *  1. A change makes anew the lines of the container it was made in, and no others; many changes within one picture cost one look.
  *  2. What was unfolded stays so when the document changes, and when it comes back after being gone.
  *
  * Not here: how values are read (tree-values.ts), drawing (views/tree.tsx).
@@ -20,6 +20,7 @@ export interface TreeLine {
   readonly depth: number;
   readonly kind: Kind;
   readonly isOpen: boolean;
+  /** As it is when it is asked. */
   readonly size: number;
   readonly head: string;
   /** The value, as the document has it. */
@@ -104,16 +105,17 @@ export class DocumentTree {
     });
   }
 
-  /** The lines of a path, and of all above and below it. */
+  /** The lines below a path, and that which stands for it; those above say their size when they are asked. */
   #forget(path: string): void {
     if (path === "") return this.#known.clear();
     if (this.#known.has(path)) {
       for (const known of this.#known.keys()) if (known.startsWith(`${path}/`)) this.#known.delete(known);
     }
     const steps = parsePath(path);
-    for (let length = 0; length <= steps.length; length++) this.#known.delete(formatPath(steps.slice(0, length)));
+    this.#known.delete(path);
+    this.#known.delete(formatPath(steps.slice(0, -1)));
     // other roots are listed beside what is in `data`
-    this.#known.delete("");
+    if (path.startsWith("@")) this.#known.delete("");
   }
 
   #draw(): void {
@@ -144,7 +146,19 @@ export class DocumentTree {
   #lineOf({ path, key, value }: Child, depth: number): TreeLine {
     const kind = kindOf(value);
     const isOpen = isContainer(kind) && this.#open.has(path);
-    return { path, key, depth, kind, isOpen, size: sizeOf(value), head: isContainer(kind) ? "" : headOf(value), value };
+    const head = isContainer(kind) ? "" : headOf(value);
+    return {
+      path,
+      key,
+      depth,
+      kind,
+      isOpen,
+      head,
+      value,
+      get size() {
+        return sizeOf(value);
+      },
+    };
   }
 
   /** Level by level, leaving folded what has more than `sizeMax` lines of its own. */

@@ -84,6 +84,7 @@ export class NewestChanges {
       const known = before === undefined ? [] : (this.list.peek() ?? []);
       if (before === undefined) this.#head = Math.max(head, page.changes[0]?.version ?? 0);
       this.#put([...known, ...page.changes], page.next !== undefined);
+      this.#meet(page.changes);
       this.problem.value = undefined;
     } catch (error) {
       if (life === this.#life) this.problem.value = problemOf(error);
@@ -105,6 +106,7 @@ export class NewestChanges {
     if (known === undefined || first === undefined) return;
     if (first.version > this.#head + 1) return void this.#load();
     this.#head = news.at(-1)?.version ?? this.#head;
+    this.#meet(news);
     const shown = news.filter((change) => this.#isWanted(change)).reverse();
     if (shown.length > 0) this.#put([...shown, ...known], this.hasMore.peek());
   }
@@ -112,8 +114,12 @@ export class NewestChanges {
   #put(changes: readonly ChangeRecord[], hasMore: boolean): void {
     this.list.value = changes.slice(0, CHANGES_MAX);
     this.hasMore.value = hasMore || changes.length > CHANGES_MAX;
-    const actors = new Set([...this.actors.peek(), ...changes.map(({ actor }) => actor)]);
-    if (actors.size > this.actors.peek().length) this.actors.value = [...actors].sort();
+  }
+
+  #meet(changes: readonly ChangeRecord[]): void {
+    const known = this.actors.peek();
+    const met = new Set([...known, ...changes.map(({ actor }) => actor)]);
+    if (met.size > known.length) this.actors.value = [...met].sort();
   }
 
   #isWanted({ actor, paths }: ChangeRecord): boolean {
