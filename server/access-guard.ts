@@ -23,7 +23,9 @@ import type {
   ConflictService,
   ContextService,
   ContextSummary,
+  ContextWatcher,
   FindRequest,
+  HeldLock,
   HistoryService,
   LockService,
   NewContext,
@@ -102,6 +104,12 @@ export class AccessGuard implements Service, SessionOpener {
     return guardedFeed(this.#inner, caller, id, request);
   }
 
+  /** What it is told of is asked event by event. */
+  watch(caller: Caller, watcher: ContextWatcher): () => void {
+    checkScope(caller.identity, "contexts:read");
+    return this.#inner.watch(caller, watcher);
+  }
+
   readiness(): readonly string[] {
     return this.#inner.readiness();
   }
@@ -147,6 +155,7 @@ export class AccessGuard implements Service, SessionOpener {
   #guardLocks(inner: LockService): LockService {
     return {
       list: (caller, id) => this.#may(caller, id, "read", () => inner.list(caller, id)),
+      held: (caller) => this.#inScope(caller, "contexts:read", () => this.#heldBy(caller, inner)),
       acquire: (caller, id, request) => this.#may(caller, id, "write", () => inner.acquire(caller, id, request)),
       renew: (caller, id, lockId, options) =>
         this.#may(caller, id, "write", () => inner.renew(caller, id, lockId, options)),
@@ -169,6 +178,15 @@ export class AccessGuard implements Service, SessionOpener {
       revoke: (caller, request) => this.#asServerAdmin(caller, () => inner.revoke(caller, request)),
       revocations: (caller) => this.#asServerAdmin(caller, () => inner.revocations(caller)),
     };
+  }
+
+  async #heldBy(caller: Caller, inner: LockService): Promise<readonly HeldLock[]> {
+    const held = await inner.held(caller);
+    const contexts = await Promise.all(held.map(({ contextId }) => this.#inner.guarded(contextId)));
+    return held.filter((_lock, index) => {
+      const context = contexts[index];
+      return context !== undefined && accessTo(context, caller.identity).mayRead;
+    });
   }
 
   async #may<Result>(caller: Caller, id: ContextId, need: Need, task: () => Promise<Result>): Promise<Result> {

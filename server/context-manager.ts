@@ -22,6 +22,7 @@ import type { Clock } from "./clock.ts";
 import type { ContextAccess, Glance, PlannedChange } from "./context-access.ts";
 import { AccessWatch } from "./context/access-watch.ts";
 import { ConflictThinning } from "./context/conflict-thinning.ts";
+import { ContextEvents } from "./context/context-events.ts";
 import { firstState } from "./context/first-state.ts";
 import { findContexts } from "./context/context-finder.ts";
 import type {
@@ -34,6 +35,7 @@ import type {
   ConflictService,
   ContextService,
   ContextSummary,
+  ContextWatcher,
   FindRequest,
   NewContext,
   Page,
@@ -53,6 +55,7 @@ import { Recreation, wasCompacted } from "./context/recreation.ts";
 import { accessTo } from "./state/access/access-policy.ts";
 import type { Guarded } from "./state/access/access-policy.ts";
 import { contextNotFound } from "./state/context-not-found.ts";
+import type { LockDesk } from "./state/locks/lock-desk.ts";
 import type { Precondition } from "./state/precondition.ts";
 import { StateManager } from "./state/state-manager.ts";
 import type { LiveContext, WriteResult } from "./state/state-manager.ts";
@@ -112,6 +115,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   readonly #idempotent: IdempotentCalls;
   readonly #writePath: WritePath;
   readonly #lockClock: LockClock;
+  readonly #events = new ContextEvents();
   #isClosing = false;
   #cancelUnload: (() => void) | undefined;
 
@@ -137,12 +141,13 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       onDropped: (live, error) => this.#lockClock.dropped(live, error),
       onTurn: (live, writes) => this.#writePath.takeTurn(live, writes),
     });
-    this.#lockClock = new LockClock({ clock, sync, state: this.#state, waiters: this.locks });
+    this.#lockClock = new LockClock({ clock, sync, state: this.#state, waiters: this.locks, events: this.#events });
     this.#writePath = new WritePath({
       ...options,
       conflicts: new ConflictThinning(options),
       locks: this.#lockClock,
       meta: { changed: (live, change) => this.#metaChanged(live, change) },
+      events: this.#events,
       drop,
     });
     const clientIds = new ClientIdPool(storage);
@@ -182,6 +187,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.#lockClock.stop(shuttingDown());
     await this.#settled();
     this.#sync.endEverything(shuttingDown());
+    this.#events.close(shuttingDown());
     await this.#settled();
   }
 
@@ -198,7 +204,9 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     const { nodeClientId } = this.#storage;
     const schema = this.#schemas.schemaOf(context.type);
     const { meta, checkpoint, data } = firstState(caller, context, { clock: this.#clock, nodeClientId, schema });
-    return { ...(await this.#storage.create(meta, checkpoint)), data };
+    const created = await this.#storage.create(meta, checkpoint);
+    this.#events.emit(created.meta, "created");
+    return { ...created, data };
   }
 
   async find({ identity }: Caller, request: FindRequest): Promise<Page<ContextSummary>> {
@@ -264,7 +272,9 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     // forgotten before it is removed: what still writes must not reach a new context of the same id
     this.#state.forget(id, contextNotFound());
     this.#sync.endAll(id, new ServiceError("CONTEXT_NOT_FOUND", "The context was deleted."));
-    if (!(await this.#storage.remove(id))) throw contextNotFound();
+    const meta = live?.meta ?? (await this.#storage.summary(id))?.meta;
+    if (!(await this.#storage.remove(id)) || meta === undefined) throw contextNotFound();
+    this.#events.emit(meta, "deleted");
   }
 
   async changes(_caller: Caller, id: ContextId, request: ChangesRequest): Promise<ChangesPage> {
@@ -280,6 +290,19 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     return changeFeed(source, id, request);
   }
 
+  watch(caller: Caller, watcher: ContextWatcher): () => void {
+    this.#assertOpen();
+    const unwatch = this.#events.watch(caller, watcher);
+    const watched = this.readers.watchIdentity(caller.identity, (error) => {
+      unwatch();
+      watcher.ended(error);
+    });
+    return () => {
+      unwatch();
+      watched.stop();
+    };
+  }
+
   async openSession(caller: Caller, id: ContextId, options: SessionOptions): Promise<Session> {
     this.#assertOpen();
     const live = await this.#acquireOrCreate(caller, id, options.create);
@@ -293,6 +316,11 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   /** What decides who may do what with a context, as far as it is durable; undefined when there is none. */
   guarded(id: ContextId): Guarded | Promise<Guarded | undefined> {
     return this.#state.get(id)?.meta ?? this.#storage.summary(id).then((found) => found?.meta);
+  }
+
+  lockDesks(): Iterable<readonly [ContextId, LockDesk]> {
+    this.#assertOpen();
+    return Array.from(this.#state.live(), ({ id, state }) => [id, state.locks] as const);
   }
 
   async withLocks<Result>(
@@ -334,6 +362,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   #metaChanged(live: Live, change: MetaChange): void {
     live.meta = { ...live.meta, ...change };
     this.readers.changed(live.meta);
+    this.#events.emit(live.meta, "access");
   }
 
   /** A write that meets a compaction goes on in the new epoch: JSON changes do not depend on the document's history. */

@@ -9,8 +9,9 @@
 import type { ChangeOrigin, ChangeRecord, JsonOp, VersionScope } from "../shared/change.ts";
 import type { Conflict, ConflictStatus } from "../shared/conflict.ts";
 import type { ContextType, TypeReport } from "../shared/context-type.ts";
+import type { ServiceError } from "../shared/errors.ts";
 import type { BlameLine, Diff, KeptPath, NamedCheckpoint } from "../shared/history.ts";
-import type { ContextHead, ContextMeta } from "../shared/context.ts";
+import type { ContextEventKind, ContextHead, ContextMeta } from "../shared/context.ts";
 import type { Actor, ContextId } from "../shared/ids.ts";
 import type { Json, JsonObject } from "../shared/json.ts";
 import type { Lock, LockMode } from "../shared/lock.ts";
@@ -222,9 +223,16 @@ export interface GrantedLock extends Lock {
   readonly expiresAtMs: number;
 }
 
+export interface HeldLock {
+  readonly contextId: ContextId;
+  readonly lock: GrantedLock;
+}
+
 export interface LockService {
   /** In the order in which they were granted. @throws {ServiceError} CONTEXT_NOT_FOUND */
   list(caller: Caller, id: ContextId): Promise<readonly GrantedLock[]>;
+  /** What the caller holds in all contexts that are in memory; those that nobody used since the server started are not. */
+  held(caller: Caller): Promise<readonly HeldLock[]>;
   /** All paths at once, or none. @throws {ServiceError} LOCKED, LIMIT_EXCEEDED, RATE_LIMITED */
   acquire(caller: Caller, id: ContextId, request: LockRequest): Promise<GrantedLock>;
   /** @throws {ServiceError} LOCK_NOT_FOUND, FORBIDDEN */
@@ -260,6 +268,19 @@ export interface TypeService {
   ): Promise<{ readonly type: ContextType; readonly report: TypeReport }>;
   /** Contexts keep their type's name and are not checked any more. @throws {ServiceError} TYPE_NOT_FOUND */
   delete(caller: Caller, name: string): Promise<void>;
+}
+
+/** Something happened to a context, and is durable. */
+export interface ContextEvent {
+  readonly kind: ContextEventKind;
+  readonly id: ContextId;
+}
+
+/** Who follows what happens to contexts. */
+export interface ContextWatcher {
+  tell(event: ContextEvent): void;
+  /** Nothing more will be told: the server stops. */
+  ended(error: ServiceError): void;
 }
 
 /** What REST, CLI and MCP need of the facade. All methods reject with ServiceError. */
@@ -301,6 +322,12 @@ export interface ContextService {
     id: ContextId,
     request: { readonly since: number; readonly path?: string; readonly actor?: Actor; readonly signal: AbortSignal },
   ): AsyncIterable<ChangeRecord>;
+  /**
+   * Tells what happens to any context that the caller may read then, until the returned function is called.
+   * What happened is to be looked up: an event only says that there is something to see.
+   * @throws {ServiceError} SHUTTING_DOWN
+   */
+  watch(caller: Caller, watcher: ContextWatcher): () => void;
   /** Readiness: reasons why the service cannot do its work now, none when it can. */
   readiness(): readonly string[];
 }

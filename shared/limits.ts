@@ -26,6 +26,8 @@ export const LIMITS = {
   requestMsMax: 60_000,
   /** A live feed (SSE) says something at least this often: proxies drop silent connections after 30 to 60 s. */
   eventStreamHeartbeatMs: 15_000,
+  /** Events of contexts that wait for a slow follower of all, one for each context and kind. */
+  pendingEventsMax: 10_000,
   /** One session may have this many requests (type 104) under way: as many locks waited for and renewed, and 64 of others. */
   requestsInFlightMax: 128,
   /** Data frames of one session that wait for admission; beyond it the socket is not read (TCP pushes back). */

@@ -34,13 +34,15 @@ interface Entry {
 }
 
 interface Room {
-  context: Guarded;
+  /** Undefined for those who follow whatever they may read: their token alone decides. */
+  context: Guarded | undefined;
   readonly entries: Set<Entry>;
 }
 
 export class AccessWatch {
   readonly #clock: Clock;
   readonly #rooms = new Map<ContextId, Room>();
+  readonly #everywhere: Room = { context: undefined, entries: new Set() };
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -50,16 +52,12 @@ export class AccessWatch {
   watch(context: Guarded, identity: Identity, lost: (error: ServiceError) => void): Watched {
     const room = this.#rooms.get(context.id) ?? { context, entries: new Set() };
     this.#rooms.set(context.id, room);
-    const entry: Entry = { identity, lost, cancelTimer: () => undefined };
-    room.entries.add(entry);
-    this.#look(room, entry);
-    return {
-      renew: (renewed) => {
-        entry.identity = renewed;
-        if (room.entries.has(entry)) this.#look(room, entry);
-      },
-      stop: () => this.#remove(room, entry),
-    };
+    return this.#enter(room, identity, lost);
+  }
+
+  /** `lost` is called at most once, when `identity` itself does not hold any more: at once when it does not now. */
+  watchIdentity(identity: Identity, lost: (error: ServiceError) => void): Watched {
+    return this.#enter(this.#everywhere, identity, lost);
   }
 
   /** The context has this list from now on. */
@@ -72,8 +70,21 @@ export class AccessWatch {
 
   /** What these identities rest on is not valid any more. */
   revoke(isMeant: (identity: Identity) => boolean): void {
-    for (const room of [...this.#rooms.values()])
+    for (const room of [...this.#rooms.values(), this.#everywhere])
       for (const entry of [...room.entries]) if (isMeant(entry.identity)) this.#lose(room, entry, revoked());
+  }
+
+  #enter(room: Room, identity: Identity, lost: (error: ServiceError) => void): Watched {
+    const entry: Entry = { identity, lost, cancelTimer: () => undefined };
+    room.entries.add(entry);
+    this.#look(room, entry);
+    return {
+      renew: (renewed) => {
+        entry.identity = renewed;
+        if (room.entries.has(entry)) this.#look(room, entry);
+      },
+      stop: () => this.#remove(room, entry),
+    };
   }
 
   #look(room: Room, entry: Entry): void {
@@ -81,7 +92,9 @@ export class AccessWatch {
     const { expiresAtMs } = entry.identity;
     const leftMs = expiresAtMs === undefined ? undefined : expiresAtMs - this.#clock.nowMs();
     if (leftMs !== undefined && leftMs <= 0) return this.#lose(room, entry, expired());
-    if (!accessTo(room.context, entry.identity).mayRead) return this.#lose(room, entry, contextNotFound());
+    const { context } = room;
+    if (context !== undefined && !accessTo(context, entry.identity).mayRead)
+      return this.#lose(room, entry, contextNotFound());
     if (leftMs === undefined) return;
     entry.cancelTimer = this.#clock.setTimer(Math.min(leftMs, TIMER_MS_MAX), () => this.#look(room, entry));
   }
@@ -94,7 +107,8 @@ export class AccessWatch {
   #remove(room: Room, entry: Entry): void {
     entry.cancelTimer();
     room.entries.delete(entry);
-    if (room.entries.size === 0 && this.#rooms.get(room.context.id) === room) this.#rooms.delete(room.context.id);
+    const id = room.context?.id;
+    if (id !== undefined && room.entries.size === 0 && this.#rooms.get(id) === room) this.#rooms.delete(id);
   }
 }
 

@@ -9,11 +9,11 @@
  * Not here: what a lock forbids (state/locks, state/context-state.ts), when its time is over (context/lock-clock.ts).
  */
 import { ServiceError, toServiceError } from "../../shared/errors.ts";
-import type { ContextId } from "../../shared/ids.ts";
+import type { Actor, ContextId } from "../../shared/ids.ts";
 import { LIMITS } from "../../shared/limits.ts";
-import type { LockEvent } from "../../shared/lock.ts";
+import type { Lock, LockEvent } from "../../shared/lock.ts";
 import type { Clock } from "../clock.ts";
-import type { Caller, GrantedLock, LockRequest, LockService } from "../context-service.ts";
+import type { Caller, GrantedLock, HeldLock, LockRequest, LockService } from "../context-service.ts";
 import type { LockDesk } from "../state/locks/lock-desk.ts";
 import { coverOf } from "../state/path-cover.ts";
 import type { WriteResult } from "../state/state-manager.ts";
@@ -35,6 +35,8 @@ export interface LockAccess {
    * @throws {ServiceError} CONTEXT_NOT_FOUND, STORE_UNAVAILABLE, SHUTTING_DOWN; what `task` throws
    */
   withLocks<Result>(caller: Caller, id: ContextId, task: (context: LockContext) => Promise<Result>): Promise<Result>;
+  /** Of the contexts in memory; every context with locks is there, once it was used. */
+  lockDesks(): Iterable<readonly [ContextId, Pick<LockDesk, "table">]>;
 }
 
 interface Wait {
@@ -62,6 +64,16 @@ export class LockUseCases implements LockService {
       await durable();
       return locks;
     });
+  }
+
+  async held(caller: Caller): Promise<readonly HeldLock[]> {
+    const { actor } = caller.identity;
+    const holding = [...this.#access.lockDesks()].filter(([, { table }]) => table.list().some(isOf(actor)));
+    const lists = holding.map(async ([contextId]) => {
+      const locks = await this.list(caller, contextId).catch(unlessGone);
+      return locks.filter(isOf(actor)).map((lock) => ({ contextId, lock }));
+    });
+    return (await Promise.all(lists)).flat();
   }
 
   async acquire(caller: Caller, id: ContextId, request: LockRequest): Promise<GrantedLock> {
@@ -182,6 +194,16 @@ export class LockUseCases implements LockService {
     const leftMs = desk.leftMs(lock, this.#clock.monotonicMs());
     return { ...lock, expiresAtMs: Math.round(this.#clock.nowMs() + leftMs) };
   }
+}
+
+function isOf(actor: Actor): (lock: Lock) => boolean {
+  return ({ holder }) => holder === actor;
+}
+
+/** A context that was deleted meanwhile, or that the caller may not read any more, has no locks to tell of. */
+function unlessGone(error: unknown): readonly GrantedLock[] {
+  if (toServiceError(error).code === "CONTEXT_NOT_FOUND") return [];
+  throw error;
 }
 
 /** Calls `task` when the signal aborts, at once if it has. The returned function undoes it. */

@@ -38,6 +38,9 @@ export const lockSchema = z.object({
 
 export const lockListSchema = z.object({ locks: z.array(lockSchema) });
 
+export const heldLockListSchema = z.object({ locks: z.array(lockSchema.extend({ contextId: z.string() })) });
+
+export type HeldLockList = z.infer<typeof heldLockListSchema>;
 export type LockBody = z.infer<typeof lockRequestSchema>;
 export type LockView = z.infer<typeof lockSchema>;
 export type LockList = z.infer<typeof lockListSchema>;

@@ -12,6 +12,7 @@ import { isJsonObject } from "../../shared/json.ts";
 import type { Json, JsonObject } from "../../shared/json.ts";
 import { formatPath, parsePath } from "../../shared/path.ts";
 import type { Clock } from "../../server/clock.ts";
+import { ContextEvents } from "../../server/context/context-events.ts";
 import type {
   AccessService,
   Caller,
@@ -19,6 +20,7 @@ import type {
   ChangeRequest,
   ChangesRequest,
   ContextSummary,
+  ContextWatcher,
   FindRequest,
   NewContext,
   Page,
@@ -35,9 +37,11 @@ import { FakeTokens } from "./fake-tokens.ts";
 import { FakeTypes, violationsIn } from "./fake-types.ts";
 
 export class FakeContextService implements Service {
+  readonly events = new ContextEvents();
   readonly #types = new Map<string, ContextType>();
   readonly #store: FakeStore = {
     types: this.#types,
+    events: this.events,
     get: (id) => this.#get(id),
     all: () => [...this.#contexts.values()],
     change: (caller, id, request) => this.change(caller, id, request),
@@ -98,6 +102,7 @@ export class FakeContextService implements Service {
       outcomes: new Map(),
       isGone: false,
     });
+    this.events.emit(state.meta, "created");
     return this.read(caller, contextId, { path: "" });
   }
 
@@ -170,13 +175,16 @@ export class FakeContextService implements Service {
     stored.state = { ...stored.state, head: { ...head, seq: version, version, updatedAtMs: AT_MS + version } };
     const outcome = { version, seq: version, paths, replayed: false };
     if (idempotencyKey !== undefined) stored.outcomes.set(idempotencyKey, { fingerprint, outcome });
+    this.events.emit(stored.state.meta, "changed");
     this.#announce();
     return outcome;
   }
 
   async delete(_caller: Caller, id: ContextId): Promise<void> {
-    this.#get(id).isGone = true;
+    const stored = this.#get(id);
+    stored.isGone = true;
     this.#contexts.delete(id);
+    this.events.emit(stored.state.meta, "deleted");
     this.#announce();
   }
 
@@ -217,6 +225,11 @@ export class FakeContextService implements Service {
       this.followerCount -= 1;
       signal.removeEventListener("abort", wake);
     }
+  }
+
+  watch(caller: Caller, watcher: ContextWatcher): () => void {
+    this.#failIfTold();
+    return this.events.watch(caller, watcher);
   }
 
   readiness(): readonly string[] {

@@ -145,11 +145,13 @@ function addRoute<Given>(
   });
 }
 
-/** `Mcm-Client: cli` is how our own CLI says that it is the door; anything else is "rest". */
+/** `Mcm-Client` is how our own programs say that they are the door; anything else is "rest". */
+const DOORS = ["cli", "mcp"] as const;
+
 async function callOf(context: RestContext, authenticate: Authenticate): Promise<Call> {
   const headers = context.req.header();
   const identity = await authenticate({ headers, query: new URLSearchParams() });
-  const origin = headers["mcm-client"] === "cli" ? "cli" : "rest";
+  const origin = DOORS.find((door) => door === headers["mcm-client"]) ?? "rest";
   const cut = (): void => void context.env.outgoing?.destroy();
   const param = (name: string): string => context.req.param(name) ?? "";
   return { request: context.req.raw, caller: { identity, origin }, param, cut };

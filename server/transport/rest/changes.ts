@@ -3,6 +3,7 @@
  *
  * Not here: how a feed is sent (event-feed.ts).
  */
+import type { ChangeRecord } from "../../../shared/change.ts";
 import { ServiceError } from "../../../shared/errors.ts";
 import { parseActor } from "../../../shared/ids.ts";
 import type { ContextId } from "../../../shared/ids.ts";
@@ -12,9 +13,9 @@ import { changesQuerySchema } from "../../../shared/protocol/rest.ts";
 import type { ContextService } from "../../context-service.ts";
 import { contextIdOf, json } from "./call.ts";
 import type { Call, RestHandler, RestParts } from "./call.ts";
-import { eventFeed } from "./event-feed.ts";
+import { eventStream } from "./event-feed.ts";
 import { parseQuery } from "./request.ts";
-import { changeList } from "./views.ts";
+import { changeList, changeView } from "./views.ts";
 
 export const changeHandlers = { list } satisfies Record<string, RestHandler>;
 
@@ -31,7 +32,15 @@ async function list({ service, ...parts }: RestParts, call: Call): Promise<Respo
     }
     const since = await feedStart(service, call, { id, since: from.since });
     const follow = (signal: AbortSignal) => service.follow(caller, id, { since, signal, ...filter });
-    return eventStream(eventFeed({ clock: parts.clock, since, follow, onError: parts.onFeedError, cut: call.cut }));
+    return eventStream({
+      clock: parts.clock,
+      // also a client that saw no change yet can resume
+      opening: `id: ${since}\n`,
+      follow,
+      blockOf: changeBlock,
+      onError: parts.onFeedError,
+      cut: call.cut,
+    });
   }
   const page = await service.changes(caller, id, {
     ...from,
@@ -40,6 +49,12 @@ async function list({ service, ...parts }: RestParts, call: Call): Promise<Respo
     limit: limit ?? LIMITS.listLimitDefault,
   });
   return json(changeList(page), { headers: { vary: "accept" } });
+}
+
+/** A reconnect sends the id, the version, as Last-Event-ID. */
+function changeBlock(change: ChangeRecord): string {
+  const view = changeView(change);
+  return `event: change\nid: ${view.version}\ndata: ${JSON.stringify(view)}`;
 }
 
 function wantsEvents(headers: Headers): boolean {
@@ -73,16 +88,4 @@ async function feedStart(
     `The context is at version ${head.version} and has no version ${start}: it was deleted and made again. Read it and follow from its version.`,
     { details: { currentVersion: head.version } },
   );
-}
-
-/** Proxies must pass events on at once: no buffering (X-Accel-Buffering, nginx), no transformation. */
-function eventStream(body: ReadableStream<Uint8Array>): Response {
-  return new Response(body, {
-    headers: {
-      "content-type": "text/event-stream",
-      "cache-control": "no-cache, no-transform",
-      "x-accel-buffering": "no",
-      vary: "accept",
-    },
-  });
 }

@@ -13,7 +13,13 @@ import { contextIdOf, json, noContent } from "./call.ts";
 import type { Call, RestHandler, RestParts } from "./call.ts";
 import { parseQuery, readBody } from "./request.ts";
 
-export const lockHandlers = { list, acquire, renew, release } satisfies Record<string, RestHandler>;
+export const lockHandlers = { held, list, acquire, renew, release } satisfies Record<string, RestHandler>;
+
+async function held({ service }: RestParts, { request, caller }: Call): Promise<Response> {
+  parseQuery(noQuerySchema, request.url);
+  const locks = await service.locks.held(caller);
+  return json({ locks: locks.map(({ contextId, lock }) => ({ contextId, ...lockView(lock) })) });
+}
 
 async function list({ service }: RestParts, call: Call): Promise<Response> {
   parseQuery(noQuerySchema, call.request.url);

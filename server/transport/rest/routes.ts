@@ -9,6 +9,7 @@ import { changeHandlers } from "./changes.ts";
 import { conflictHandlers } from "./conflicts.ts";
 import { typeHandlers } from "./context-types.ts";
 import { contextHandlers } from "./contexts.ts";
+import { follow } from "./events.ts";
 import { historyHandlers } from "./history.ts";
 import { lockHandlers } from "./locks.ts";
 
@@ -36,6 +37,8 @@ export const ROUTES: Readonly<Record<string, Methods<RestHandler>>> = {
   "/v1/contexts/:id/locks/:lockId": { PUT: lockHandlers.renew, DELETE: lockHandlers.release },
   "/v1/contexts/:id/acl": { GET: accessHandlers.read, PUT: accessHandlers.replace },
   "/v1/revocations": { GET: accessHandlers.revocations, POST: accessHandlers.revoke },
+  "/v1/events": { GET: follow },
+  "/v1/locks": { GET: lockHandlers.held },
   "/v1/types": { GET: typeHandlers.list },
   "/v1/types/:name": { GET: typeHandlers.read, PUT: typeHandlers.register, DELETE: typeHandlers.remove },
 };

@@ -1,0 +1,81 @@
+/**
+ * The handler of /v1/events: what happens to any context that the caller may read, as it happens.
+ *
+ * Invariants (EVENT):
+ *  1. What a slow reader has not taken yet is told once for each context and kind; beyond a bound it is told `missed` instead.
+ *
+ * Not here: how a feed is sent (event-feed.ts), which events there are (ContextService.watch).
+ */
+import type { ServiceError } from "../../../shared/errors.ts";
+import { LIMITS } from "../../../shared/limits.ts";
+import { noQuerySchema } from "../../../shared/protocol/rest.ts";
+import type { EventView } from "../../../shared/protocol/rest-events.ts";
+import type { ContextEvent, ContextWatcher } from "../../context-service.ts";
+import type { RestHandler } from "./call.ts";
+import { eventStream } from "./event-feed.ts";
+import { parseQuery } from "./request.ts";
+
+export const follow: RestHandler = async ({ service, clock, onFeedError }, { request, caller, cut }) => {
+  parseQuery(noQuerySchema, request.url);
+  return eventStream({
+    clock,
+    follow: (signal) => pendingEvents((watcher) => service.watch(caller, watcher), signal),
+    blockOf: ({ kind, ...facts }: EventView) => `event: ${kind}\ndata: ${JSON.stringify(facts)}`,
+    onError: onFeedError,
+    cut,
+  });
+};
+
+type Watch = (watcher: ContextWatcher) => () => void;
+
+/** Watches from the first `next()` on. @throws {ServiceError} SHUTTING_DOWN */
+async function* pendingEvents(watch: Watch, signal: AbortSignal): AsyncGenerator<EventView> {
+  const pending = new PendingEvents();
+  const unwatch = watch(pending);
+  const stop = (): void => pending.wake();
+  signal.addEventListener("abort", stop);
+  try {
+    while (!signal.aborted) {
+      const event = pending.take();
+      if (event === undefined) await pending.news();
+      else yield event;
+    }
+  } finally {
+    unwatch();
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+export class PendingEvents implements ContextWatcher {
+  wake = (): void => undefined;
+  readonly #events = new Map<string, EventView>();
+  #error: ServiceError | undefined;
+
+  tell({ kind, id }: ContextEvent): void {
+    const key = `${kind} ${id}`;
+    // at its newest place: what was deleted and made again is told in that order
+    this.#events.delete(key);
+    this.#events.set(key, { kind, id });
+    if (this.#events.size > LIMITS.pendingEventsMax) {
+      this.#events.clear();
+      this.#events.set("missed", { kind: "missed" });
+    }
+    this.wake();
+  }
+
+  ended(error: ServiceError): void {
+    this.#error = error;
+    this.wake();
+  }
+
+  take(): EventView | undefined {
+    const [first] = this.#events;
+    if (first !== undefined) this.#events.delete(first[0]);
+    else if (this.#error !== undefined) throw this.#error;
+    return first?.[1];
+  }
+
+  news(): Promise<void> {
+    return new Promise((resolve) => (this.wake = resolve));
+  }
+}
