@@ -84,6 +84,10 @@ export class AccessGuard implements Service, SessionOpener {
     return this.#inner.find(caller, request);
   }
 
+  summary(caller: Caller, id: ContextId): Promise<ContextSummary> {
+    return this.#may(caller, id, "read", () => this.#inner.summary(caller, id));
+  }
+
   read(caller: Caller, id: ContextId, options: Parameters<ContextService["read"]>[2]): Promise<ReadContext> {
     return this.#may(caller, id, "read", () => this.#inner.read(caller, id, options));
   }

@@ -215,6 +215,13 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     return findContexts((after, limit) => this.#storage.list(after, limit), request, isVisible);
   }
 
+  async summary(_caller: Caller, id: ContextId): Promise<ContextSummary> {
+    this.#assertOpen();
+    const summary = await this.#storage.summary(id);
+    if (summary === undefined) throw contextNotFound();
+    return summary;
+  }
+
   async read(
     _caller: Caller,
     id: ContextId,

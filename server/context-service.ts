@@ -293,6 +293,8 @@ export interface ContextService {
   /** @throws {ServiceError} ALREADY_EXISTS, INVALID_CHANGE, TOO_LARGE, STORE_UNAVAILABLE */
   create(caller: Caller, context: NewContext): Promise<ReadContext>;
   find(caller: Caller, request: FindRequest): Promise<Page<ContextSummary>>;
+  /** What is known of a context beside its data. @throws {ServiceError} CONTEXT_NOT_FOUND, STORE_UNAVAILABLE */
+  summary(caller: Caller, id: ContextId): Promise<ContextSummary>;
   /**
    * The present data, or with `version` that of a retained version; `head` is then as it was after that change.
    * @throws {ServiceError} CONTEXT_NOT_FOUND, PATH_NOT_FOUND, VERSION_NOT_FOUND, STORE_UNAVAILABLE

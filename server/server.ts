@@ -25,6 +25,8 @@ import { openChangeLog } from "./storage/log/open-change-log.ts";
 import { StorageManager } from "./storage/storage-manager.ts";
 import { SyncManager } from "./sync/sync-manager.ts";
 import { TypeManager } from "./types/type-manager.ts";
+import { createMcpEndpoint } from "./transport/mcp/http/mount.ts";
+import type { Extension } from "./transport/mcp/mcp-server.ts";
 import { createRestApp } from "./transport/rest/app.ts";
 import { createHttpServer } from "./transport/rest/http-server.ts";
 import { RecreationPool } from "./use-cases/recreation-pool.ts";
@@ -40,11 +42,13 @@ export interface RunningServer {
 interface Parts {
   readonly clock?: Clock;
   readonly logger?: Logger;
+  /** More tools, for the conformance suite. */
+  readonly mcpExtension?: Extension;
 }
 
 /** @throws {ServiceError} DATA_DIR_LOCKED, DATA_DAMAGED, DATA_FORMAT_NEWER; Node's error when the port is taken */
 export async function startServer(config: Config, parts: Parts = {}): Promise<RunningServer> {
-  const { clock = systemClock, logger = createLogger({ level: config.logLevel }) } = parts;
+  const { clock = systemClock, logger = createLogger({ level: config.logLevel }), mcpExtension: extension } = parts;
   const log = openChangeLog(config, clock);
   const storage = new StorageManager({ log, clock, logger, retention: policyOf(config) });
   await storage.start();
@@ -59,7 +63,8 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
   const { allowedHosts } = config;
   const { authenticate, verify } = security;
   const edge = { service, clock, logger, authenticate, allowedHosts };
-  const http = createHttpServer(createRestApp(edge));
+  const mcp = createMcpEndpoint({ ...edge, ...(extension === undefined ? {} : { extension }) });
+  const http = createHttpServer(createRestApp({ ...edge, mcp: mcp.fetch }));
   const webSockets = new WebSocketEndpoint({ ...edge, ...(verify === undefined ? {} : { verify }) });
   webSockets.attach(http);
   sync.start();
@@ -68,6 +73,7 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
   const close = async (): Promise<void> => {
     const closed = once(http, "close");
     http.close();
+    await mcp.close();
     await contexts.close();
     await Promise.all([history.close(), recreator.close()]);
     sync.stop();

@@ -123,7 +123,17 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       security: "types",
       monitor: "types",
     },
-    npm: ["hono", "@hono/node-server", "ws", "zod", "zod-openapi", "yjs", "lib0", "y-protocols"],
+    npm: [
+      "@modelcontextprotocol/server",
+      "hono",
+      "@hono/node-server",
+      "ws",
+      "zod",
+      "zod-openapi",
+      "yjs",
+      "lib0",
+      "y-protocols",
+    ],
     node: [...FILES, "http", "net", "stream", "crypto"],
   },
   // security says what a key must be, so that a bad one is told with everything else that is wrong with a configuration

@@ -126,6 +126,10 @@ export class FakeContextService implements Service {
     return hits.length > limit && last !== undefined ? { items, next: last.meta.id } : { items };
   }
 
+  async summary(_caller: Caller, id: ContextId): Promise<ContextSummary> {
+    return this.#get(id).state;
+  }
+
   async read(
     _caller: Caller,
     id: ContextId,

@@ -30,6 +30,8 @@ interface RestOptions {
   readonly authenticate: Authenticate;
   /** Names besides loopback ones that the Host header may have. */
   readonly allowedHosts: readonly string[];
+  /** What answers at /mcp. */
+  readonly mcp?: (request: Request) => Promise<Response>;
 }
 
 /** Without a socket (app.request in a test) there are no bindings. */
@@ -50,6 +52,10 @@ const ASKABLE_HEADERS = [
   "lock-token",
   "mcm-actor",
   "mcm-client",
+  "mcp-method",
+  "mcp-name",
+  "mcp-protocol-version",
+  "mcp-session-id",
 ];
 
 export function createRestApp(options: RestOptions): RestApp {
@@ -76,13 +82,15 @@ export function createRestApp(options: RestOptions): RestApp {
     origin: (origin) => (isOriginAllowed(origin, options.allowedHosts) ? origin : null),
     allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
     allowHeaders: ASKABLE_HEADERS,
-    exposeHeaders: ["etag", "location", "x-request-id"],
+    exposeHeaders: ["etag", "location", "mcp-session-id", "www-authenticate", "x-request-id"],
     maxAge: 600,
   });
   app.use((context, next) => (context.req.header("origin") === undefined ? next() : forPages(context, next)));
   for (const route of Object.entries(openRoutes(options.service))) addRoute(app, route, (handler) => handler);
   const asCaller = identified(options);
   for (const route of Object.entries(ROUTES)) addRoute(app, route, asCaller);
+  const { mcp } = options;
+  if (mcp !== undefined) app.all("/mcp", (context) => mcp(context.req.raw));
   app.notFound((context) => {
     const error = new ServiceError(
       "NOT_FOUND",

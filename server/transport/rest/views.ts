@@ -16,7 +16,7 @@ import type {
 } from "../../../shared/protocol/rest.ts";
 import type { ChangeOutcome, ContextSummary, Page, ReadContext } from "../../context-service.ts";
 
-function contextInfo({ meta, head }: ContextSummary): ContextInfo {
+export function contextInfo({ meta, head }: ContextSummary): ContextInfo {
   return {
     id: meta.id,
     ...(meta.type === undefined ? {} : { type: meta.type }),
