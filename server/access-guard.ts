@@ -76,20 +76,21 @@ export class AccessGuard implements Service, SessionOpener {
 
   async create(caller: Caller, context: NewContext): Promise<ReadContext> {
     checkScope(caller.identity, "contexts:write");
-    return this.#inner.create(caller, context);
+    return withRole(await this.#inner.create(caller, context), caller);
   }
 
   async find(caller: Caller, request: FindRequest): Promise<Page<ContextSummary>> {
     checkScope(caller.identity, "contexts:read");
-    return this.#inner.find(caller, request);
+    const { items, ...page } = await this.#inner.find(caller, request);
+    return { ...page, items: items.map((summary) => withRole(summary, caller)) };
   }
 
   summary(caller: Caller, id: ContextId): Promise<ContextSummary> {
-    return this.#may(caller, id, "read", () => this.#inner.summary(caller, id));
+    return this.#may(caller, id, "read", async () => withRole(await this.#inner.summary(caller, id), caller));
   }
 
   read(caller: Caller, id: ContextId, options: Parameters<ContextService["read"]>[2]): Promise<ReadContext> {
-    return this.#may(caller, id, "read", () => this.#inner.read(caller, id, options));
+    return this.#may(caller, id, "read", async () => withRole(await this.#inner.read(caller, id, options), caller));
   }
 
   change(caller: Caller, id: ContextId, request: ChangeRequest): Promise<ChangeOutcome> {
@@ -174,6 +175,7 @@ export class AccessGuard implements Service, SessionOpener {
     return {
       acl: (caller, id) => this.#may(caller, id, "admin", () => inner.acl(caller, id)),
       setAcl: (caller, id, acl) => this.#may(caller, id, "admin", () => inner.setAcl(caller, id, acl)),
+      share: (caller, id, changes) => this.#may(caller, id, "admin", () => inner.share(caller, id, changes)),
     };
   }
 
@@ -219,6 +221,11 @@ function assertMay(context: Guarded | undefined, { identity }: Caller, need: Nee
   if (access?.mayRead !== true) throw contextNotFound();
   if (need === "write" && !access.mayWrite) throw access.readOnly();
   if (need === "admin") access.checkAdmin();
+}
+
+function withRole<Summary extends ContextSummary>(summary: Summary, { identity }: Caller): Summary {
+  const { role } = accessTo(summary.meta, identity);
+  return role === undefined ? summary : { ...summary, role };
 }
 
 function serverAdminOnly(): ServiceError {

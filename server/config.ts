@@ -42,6 +42,13 @@ const serverSchema = z.strictObject({
     .string()
     .regex(/^[A-Za-z0-9.,-]*$/, "must be host names without ports, separated by commas")
     .transform((names) => names.split(",").filter((name) => name !== "")),
+  publicUrl: z
+    .string()
+    .regex(
+      /^(?:https?:\/\/[^\s/?#]+(?:\/[^\s?#]*)?)?$/,
+      "must be an address that begins with https:// or http://, without ? and #",
+    )
+    .transform((url) => url.replace(/\/+$/, "")),
   types: z.string().transform((path) => (path === "" ? undefined : resolve(path))),
   historyChanges: wholeNumber,
   historyDays: wholeNumber,
@@ -100,7 +107,12 @@ export function parseConfig(flags: Flags, environment: Environment, files: Confi
     );
   }
   if (problems.length > 0 || !server.success || auth === undefined) throw new ConfigError(problems);
-  return { ...server.data, auth };
+  const { publicUrl, port } = server.data;
+  return { ...server.data, publicUrl: publicUrl || `http://${hostOfUrl(server.data.host)}:${port}`, auth };
+}
+
+function hostOfUrl(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
 }
 
 /** The environment of this process. */

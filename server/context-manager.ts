@@ -72,6 +72,7 @@ import { ConflictUseCases } from "./use-cases/conflicts.ts";
 import { HistoryUseCases } from "./use-cases/history.ts";
 import { LockUseCases } from "./use-cases/locks.ts";
 import type { LockAccess, LockContext } from "./use-cases/locks.ts";
+import { SharingUseCases } from "./use-cases/sharing.ts";
 import { TypeUseCases } from "./use-cases/context-types.ts";
 import { WritePath } from "./context/write-path.ts";
 import type { PendingWrite } from "./context/write-path.ts";
@@ -129,7 +130,10 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.#idempotent = new IdempotentCalls(storage, clock);
     const drop = (live: Live, error: ServiceError): void => this.#drop(live, error);
     this.locks = new LockUseCases({ access: this, clock });
-    this.access = { acl: (_caller, id) => this.#acl(id), setAcl: (caller, id, acl) => this.#setAcl(caller, id, acl) };
+    this.access = new SharingUseCases({
+      acl: (id) => this.#acl(id),
+      setAcl: (caller, id, acl) => this.#setAcl(caller, id, acl),
+    });
     this.readers = new AccessWatch(clock);
     this.#state = new StateManager({
       load: (id) => storage.load(id),

@@ -15,7 +15,7 @@ import type { ContextEventKind, ContextHead, ContextMeta } from "../shared/conte
 import type { Actor, ContextId } from "../shared/ids.ts";
 import type { Json, JsonObject } from "../shared/json.ts";
 import type { Lock, LockMode } from "../shared/lock.ts";
-import type { Acl } from "../shared/permission.ts";
+import type { Acl, GrantChange, Role } from "../shared/permission.ts";
 import type { Identity } from "./state/access/identity.ts";
 import type { Connection } from "./sync/connection.ts";
 import type { Session } from "./sync/session.ts";
@@ -41,6 +41,8 @@ export interface NewContext {
 export interface ContextSummary {
   readonly meta: ContextMeta;
   readonly head: ContextHead;
+  /** What the caller may do there; told by the guard. */
+  readonly role?: Role;
 }
 
 export interface ReadContext extends ContextSummary {
@@ -251,6 +253,8 @@ export interface AccessService {
    * @throws {ServiceError} CONTEXT_NOT_FOUND, FORBIDDEN, STORE_UNAVAILABLE
    */
   setAcl(caller: Caller, id: ContextId, acl: Acl): Promise<Acl>;
+  /** As setAcl, for some principals; the others keep what they have. @throws {ServiceError} as setAcl; LIMIT_EXCEEDED */
+  share(caller: Caller, id: ContextId, changes: readonly GrantChange[]): Promise<Acl>;
 }
 
 export interface TypeService {

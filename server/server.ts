@@ -25,6 +25,7 @@ import { openChangeLog } from "./storage/log/open-change-log.ts";
 import { StorageManager } from "./storage/storage-manager.ts";
 import { SyncManager } from "./sync/sync-manager.ts";
 import { TypeManager } from "./types/type-manager.ts";
+import type { ProtectedResource } from "./transport/mcp/http/challenges.ts";
 import { createMcpEndpoint } from "./transport/mcp/http/mount.ts";
 import type { Extension } from "./transport/mcp/mcp-server.ts";
 import { createRestApp } from "./transport/rest/app.ts";
@@ -63,8 +64,8 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
   const { allowedHosts } = config;
   const { authenticate, verify } = security;
   const edge = { service, clock, logger, authenticate, allowedHosts };
-  const mcp = createMcpEndpoint({ ...edge, ...(extension === undefined ? {} : { extension }) });
-  const http = createHttpServer(createRestApp({ ...edge, mcp: mcp.fetch }));
+  const mcp = createMcpEndpoint({ ...edge, ...resourceOf(config), ...(extension === undefined ? {} : { extension }) });
+  const http = createHttpServer(createRestApp({ ...edge, mcp }));
   const webSockets = new WebSocketEndpoint({ ...edge, ...(verify === undefined ? {} : { verify }) });
   webSockets.attach(http);
   sync.start();
@@ -94,9 +95,14 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
   }
 }
 
-function verifierOf({ auth }: Config, clock: Clock, logger: Logger): TokenVerifier | undefined {
+function verifierOf({ auth, publicUrl }: Config, clock: Clock, logger: Logger): TokenVerifier | undefined {
   const onIssuerFailure = (error: unknown): void => logger.error("the identity provider cannot be asked", { error });
-  return createVerifier(auth, { clock, onIssuerFailure });
+  return createVerifier(auth, { clock, onIssuerFailure, resources: [`${publicUrl}/mcp`] });
+}
+
+/** What MCP clients are told of who issues tokens. */
+function resourceOf({ auth, publicUrl }: Config): { resource?: ProtectedResource } {
+  return auth.mode === "oidc" ? { resource: { publicUrl, issuer: auth.issuer } } : {};
 }
 
 async function listen(http: Server, { host, port }: Config): Promise<string> {

@@ -28,6 +28,7 @@ import type {
   ServerService,
   Service,
 } from "../../server/context-service.ts";
+import { SharingUseCases } from "../../server/use-cases/sharing.ts";
 import { FakeConflicts } from "./fake-conflicts.ts";
 import { FakeLocks } from "./fake-locks.ts";
 import { FakePast } from "./fake-past.ts";
@@ -51,14 +52,14 @@ export class FakeContextService implements Service {
   readonly types = new FakeTypes(this.#store);
   readonly locks: FakeLocks;
   /** Everybody may everything, whatever the list says. */
-  readonly access: AccessService = {
-    acl: async (_caller, id) => this.#get(id).state.meta.acl,
+  readonly access: AccessService = new SharingUseCases({
+    acl: async (id) => this.#get(id).state.meta.acl,
     setAcl: async (_caller, id, acl) => {
       const stored = this.#get(id);
       stored.state = { ...stored.state, meta: { ...stored.state.meta, acl } };
       return acl;
     },
-  };
+  });
   readonly server: ServerService = { tokens: new FakeTokens() };
   failure: Error | undefined;
   reasons: string[] = [];

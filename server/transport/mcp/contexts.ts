@@ -9,6 +9,7 @@
 import type { JsonOp } from "../../../shared/change.ts";
 import type { ServiceError } from "../../../shared/errors.ts";
 import type { Scope } from "../../../shared/permission.ts";
+import type { AclView, ShareBody } from "../../../shared/protocol/rest-access.ts";
 import type { EventView } from "../../../shared/protocol/rest-events.ts";
 import type { DiffView, RevertResult } from "../../../shared/protocol/rest-history.ts";
 import type { HeldLockView, LockView } from "../../../shared/protocol/rest-locks.ts";
@@ -43,6 +44,8 @@ export interface Contexts {
   /** What turns version `from` into the present one. */
   diff(id: string, range: { readonly from: number; readonly path: string }): Promise<DiffView>;
   restore(id: string, request: Restore): Promise<RevertResult>;
+  /** The new access list. */
+  share(id: string, grants: ShareBody["grants"]): Promise<AclView>;
   locks(id: string): Promise<readonly LockView[]>;
   /** The caller's own, by context. */
   heldLocks(): Promise<readonly HeldLockView[]>;

@@ -10,6 +10,7 @@
 import { z } from "zod";
 import { CHANGE_ORIGINS } from "../../../shared/change.ts";
 import { LIMITS } from "../../../shared/limits.ts";
+import { ROLES } from "../../../shared/permission.ts";
 
 /** Any JSON value: no recursive schema, some hosts follow no references. */
 export const anyJson = z.unknown();
@@ -20,6 +21,8 @@ export const version = z.int().min(0);
 export const lockToken = z.string().describe("lock_token of a lock that you hold; several with commas between");
 export const message = z.string().max(LIMITS.messageCharsMax).describe("Why; shown in the history");
 
+export const role = z.enum(ROLES);
+
 export const summary = z.object({
   id: z.string(),
   uri: z.string(),
@@ -29,6 +32,7 @@ export const summary = z.object({
   tags: z.array(z.string()),
   version,
   updated_at: z.string(),
+  your_role: role.optional(),
 });
 
 export const lock = z.object({

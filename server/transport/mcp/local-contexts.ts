@@ -5,6 +5,7 @@
  */
 import { parseContextId } from "../../../shared/ids.ts";
 import { heldLockView, lockView } from "../../../shared/protocol/lock-view.ts";
+import type { AclView, ShareBody } from "../../../shared/protocol/rest-access.ts";
 import type { EventView } from "../../../shared/protocol/rest-events.ts";
 import type { DiffView, RevertResult } from "../../../shared/protocol/rest-history.ts";
 import type { HeldLockView, LockView } from "../../../shared/protocol/rest-locks.ts";
@@ -19,6 +20,7 @@ import type {
 } from "../../../shared/protocol/rest.ts";
 import type { Caller, ContextService } from "../../context-service.ts";
 import { followStart } from "../follow-start.ts";
+import { aclView, grantChangeOf } from "../rest/access.ts";
 import { diffView, revertResult } from "../rest/history-views.ts";
 import { changeList, changeResult, changeView, contextInfo, contextList, contextView } from "../rest/views.ts";
 import type {
@@ -89,6 +91,11 @@ export class LocalContexts implements Contexts {
 
   async restore(id: string, request: Restore): Promise<RevertResult> {
     return revertResult(await this.#service.history.restore(this.#caller, parseContextId(id), request));
+  }
+
+  async share(id: string, grants: ShareBody["grants"]): Promise<AclView> {
+    const changes = grants.map(grantChangeOf);
+    return aclView(await this.#service.access.share(this.#caller, parseContextId(id), changes));
   }
 
   async locks(id: string): Promise<readonly LockView[]> {

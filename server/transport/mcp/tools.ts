@@ -5,7 +5,7 @@ import { createContext, updateContext } from "./tools/changing.ts";
 import { findContexts } from "./tools/finding.ts";
 import { lockPath, status, unlock } from "./tools/locking.ts";
 import { readChanges, readContext, readHistory } from "./tools/reading.ts";
-import { deleteContext, restoreContext } from "./tools/keeping.ts";
+import { deleteContext, restoreContext, shareContext } from "./tools/keeping.ts";
 import { waitForChanges } from "./tools/waiting.ts";
 import type { Tool } from "./tool.ts";
 
@@ -21,6 +21,7 @@ export const TOOLS: readonly Tool[] = [
   lockPath,
   unlock,
   restoreContext,
+  shareContext,
   deleteContext,
 ];
 

@@ -15,6 +15,7 @@ export function summaryOf({
   tags,
   version,
   updatedAt,
+  yourRole,
 }: ContextInfo): z.input<typeof summary> {
   return {
     id,
@@ -25,6 +26,7 @@ export function summaryOf({
     tags,
     version,
     updated_at: updatedAt,
+    ...(yourRole === undefined ? {} : { your_role: yourRole }),
   };
 }
 

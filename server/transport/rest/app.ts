@@ -17,6 +17,7 @@ import type { Clock } from "../../clock.ts";
 import type { ContextService, Service } from "../../context-service.ts";
 import type { Logger } from "../../monitor/logger.ts";
 import type { Authenticate } from "../../security/authenticate.ts";
+import { METADATA_PATHS } from "../mcp/http/challenges.ts";
 import type { Call, RestHandler, RestParts } from "./call.ts";
 import { openApiText } from "./openapi.ts";
 import { problemResponse } from "./problem.ts";
@@ -30,8 +31,11 @@ interface RestOptions {
   readonly authenticate: Authenticate;
   /** Names besides loopback ones that the Host header may have. */
   readonly allowedHosts: readonly string[];
-  /** What answers at /mcp. */
-  readonly mcp?: (request: Request) => Promise<Response>;
+  /** What answers at /mcp, and says who issues tokens for it. */
+  readonly mcp?: {
+    readonly fetch: (request: Request) => Promise<Response>;
+    readonly metadata: () => Response | undefined;
+  };
 }
 
 /** Without a socket (app.request in a test) there are no bindings. */
@@ -90,7 +94,10 @@ export function createRestApp(options: RestOptions): RestApp {
   const asCaller = identified(options);
   for (const route of Object.entries(ROUTES)) addRoute(app, route, asCaller);
   const { mcp } = options;
-  if (mcp !== undefined) app.all("/mcp", (context) => mcp(context.req.raw));
+  if (mcp !== undefined) {
+    app.all("/mcp", (context) => mcp.fetch(context.req.raw));
+    for (const path of METADATA_PATHS) app.get(path, (context) => mcp.metadata() ?? context.notFound());
+  }
   app.notFound((context) => {
     const error = new ServiceError(
       "NOT_FOUND",

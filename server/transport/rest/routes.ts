@@ -35,7 +35,7 @@ export const ROUTES: Readonly<Record<string, Methods<RestHandler>>> = {
   "/v1/contexts/:id/conflicts/:conflictId/resolve": { POST: conflictHandlers.resolve },
   "/v1/contexts/:id/locks": { GET: lockHandlers.list, POST: lockHandlers.acquire },
   "/v1/contexts/:id/locks/:lockId": { PUT: lockHandlers.renew, DELETE: lockHandlers.release },
-  "/v1/contexts/:id/acl": { GET: accessHandlers.read, PUT: accessHandlers.replace },
+  "/v1/contexts/:id/acl": { GET: accessHandlers.read, PUT: accessHandlers.replace, PATCH: accessHandlers.share },
   "/v1/revocations": { GET: accessHandlers.revocations, POST: accessHandlers.revoke },
   "/v1/events": { GET: follow },
   "/v1/locks": { GET: lockHandlers.held },

@@ -16,7 +16,7 @@ import type {
 } from "../../../shared/protocol/rest.ts";
 import type { ChangeOutcome, ContextSummary, Page, ReadContext } from "../../context-service.ts";
 
-export function contextInfo({ meta, head }: ContextSummary): ContextInfo {
+export function contextInfo({ meta, head, role }: ContextSummary): ContextInfo {
   return {
     id: meta.id,
     ...(meta.type === undefined ? {} : { type: meta.type }),
@@ -28,6 +28,7 @@ export function contextInfo({ meta, head }: ContextSummary): ContextInfo {
     updatedAt: isoTime(head.updatedAtMs),
     version: head.version,
     epoch: meta.epoch,
+    ...(role === undefined ? {} : { yourRole: role }),
   };
 }
 

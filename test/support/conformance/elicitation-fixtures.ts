@@ -6,7 +6,8 @@ import type { CallToolResult, ElicitResult, Tool } from "@modelcontextprotocol/s
 import type { FixtureTool } from "./fixtures.ts";
 
 const text = (said: string): CallToolResult => ({ content: [{ type: "text", text: said }] });
-const told = ({ action, content }: ElicitResult): string => `action=${action}, content=${JSON.stringify(content ?? {})}`;
+const told = ({ action, content }: ElicitResult): string =>
+  `action=${action}, content=${JSON.stringify(content ?? {})}`;
 const argument = (name: string): Tool["inputSchema"] => ({
   type: "object",
   properties: { [name]: { type: "string" } },

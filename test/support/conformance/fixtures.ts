@@ -192,7 +192,10 @@ export function conformanceFixtures(): Extension {
         readFixture(request.params.uri) ?? product["resources/read"](request, context),
       "prompts/list": async (request, context) => {
         const { prompts, ...rest } = await product["prompts/list"](request, context);
-        return { ...rest, prompts: [...prompts, ...Object.keys(PROMPTS).map((name) => ({ name, description: FIXTURE }))] };
+        return {
+          ...rest,
+          prompts: [...prompts, ...Object.keys(PROMPTS).map((name) => ({ name, description: FIXTURE }))],
+        };
       },
       "prompts/get": (request, context) => {
         const { name, arguments: args = {} } = request.params;

@@ -18,16 +18,21 @@ import { isOriginAllowed } from "../../../../shared/host.ts";
 import { isJsonObject } from "../../../../shared/json.ts";
 import type { Json, JsonObject } from "../../../../shared/json.ts";
 import { LIMITS } from "../../../../shared/limits.ts";
+import type { Scope } from "../../../../shared/permission.ts";
 import { createMcpServer } from "../mcp-server.ts";
 import type { Surface } from "../mcp-server.ts";
 import { followUris, isSubscribable } from "../subscriptions.ts";
+import { TOOLS } from "../tools.ts";
 import type { Contexts } from "../contexts.ts";
 import { ActorLimits } from "./actor-limits.ts";
 import { boundedStream } from "./bounded-stream.ts";
 import { jsonBodyOf } from "./json-body.ts";
 import { contextsOfRequest } from "./principal.ts";
 import type { Principal } from "./principal.ts";
-import { methodNotAllowed, refusedResponse } from "./rpc-response.ts";
+import { insufficientScope, metadataOf, unauthenticated } from "./challenges.ts";
+import type { ProtectedResource } from "./challenges.ts";
+import { idOf, methodNotAllowed, refusedResponse } from "./rpc-response.ts";
+import type { RpcId } from "./rpc-response.ts";
 import { Sessions } from "./sessions.ts";
 
 const LISTEN = "subscriptions/listen";
@@ -38,6 +43,8 @@ export interface McpEndpointOptions {
   readonly identify: (request: Request) => Promise<Principal>;
   /** Names besides loopback ones of which pages may call. */
   readonly allowedHosts: readonly string[];
+  /** When an identity provider is configured. */
+  readonly resource?: ProtectedResource;
 }
 
 export class McpEndpoint {
@@ -64,13 +71,12 @@ export class McpEndpoint {
     return this.#listeners.size;
   }
 
-  readonly fetch = async (request: Request): Promise<Response> => {
-    try {
-      return await this.#answer(request);
-    } catch (error) {
-      if (!(error instanceof ServiceError)) this.#options.surface.onError(error);
-      return refusedResponse(error);
-    }
+  readonly fetch = (request: Request): Promise<Response> => this.#refusing(null, () => this.#answer(request));
+
+  /** RFC 9728: who issues tokens for this server. Undefined when that is nobody whom clients could ask. */
+  readonly metadata = (): Response | undefined => {
+    const { resource } = this.#options;
+    return resource && metadataOf(resource);
   };
 
   /** Ends every session and stream; what is under way is aborted. */
@@ -89,8 +95,23 @@ export class McpEndpoint {
     if (request.method !== "POST") return this.#ofSession(request, principal);
     const body = await jsonBodyOf(request);
     if (body instanceof Response) return body;
-    if (await isLegacyRequest(request, body)) return this.#ofSession(request, principal, body);
-    return isListen(body) ? this.#listen(request, principal, body) : this.#request(request, principal, body);
+    return this.#refusing(idOf(body), async () => {
+      const missing = missingScope(body, principal);
+      const { resource } = this.#options;
+      if (missing !== undefined) return insufficientScope(missing, principal.scopes, { resource, id: idOf(body) });
+      if (await isLegacyRequest(request, body)) return this.#ofSession(request, principal, body);
+      return isListen(body) ? this.#listen(request, principal, body) : this.#request(request, principal, body);
+    });
+  }
+
+  async #refusing(id: RpcId, task: () => Promise<Response>): Promise<Response> {
+    try {
+      return await task();
+    } catch (error) {
+      if (!(error instanceof ServiceError)) this.#options.surface.onError(error);
+      else if (error.code === "UNAUTHENTICATED") return unauthenticated(error, this.#options.resource);
+      return refusedResponse(error, { id });
+    }
   }
 
   async #ofSession(request: Request, principal: Principal, body?: Json): Promise<Response> {
@@ -123,14 +144,22 @@ export class McpEndpoint {
 
   async #listen(request: Request, principal: Principal, body: JsonObject): Promise<Response> {
     const leave = this.#streams.enter(principal.actor);
-    const handler = this.#handler(this.#busFor(principal.contexts));
+    const { clock, onError } = this.#options.surface;
+    const { contexts } = principal;
+    // its token does not hold any more; not at once: the stream may be just about to open
+    const ended = (): void => clock.defer(() => void handler.close().catch(onError));
+    const handler = this.#handler({
+      // nobody publishes to it
+      publish: () => undefined,
+      subscribe: (tell) => followUris({ contexts, clock, tell, ended }),
+    });
     this.#listeners.add(handler);
     const onEnd = (): void => {
       this.#listeners.delete(handler);
       leave();
     };
     try {
-      const parsedBody = await this.#readable(body, principal.contexts);
+      const parsedBody = await this.#readable(body, contexts);
       const response = await handler.fetch(request, { authInfo: principal, parsedBody });
       return boundedStream(response, { bytesMax: LIMITS.outboundBytesMax, onEnd });
     } catch (error) {
@@ -148,15 +177,6 @@ export class McpEndpoint {
       onerror: surface.onError,
       ...(bus === undefined ? {} : { bus }),
     });
-  }
-
-  /** What the caller may read, as it happens. Nobody publishes to it. */
-  #busFor(contexts: Contexts): ServerEventBus {
-    const { clock } = this.#options.surface;
-    return {
-      publish: () => undefined,
-      subscribe: (tell) => followUris({ contexts, clock, tell }),
-    };
   }
 
   /** The request without the resources that its caller may not subscribe to: it is acknowledged as what is left. */
@@ -180,6 +200,17 @@ export class McpEndpoint {
 
 function isListen(body: Json): body is JsonObject {
   return isJsonObject(body) && body["method"] === LISTEN;
+}
+
+/** What the token would have to allow for this call, if it does not. */
+function missingScope(body: Json, { scopes }: Principal): Scope | undefined {
+  const needed = isJsonObject(body) && body["method"] === "tools/call" ? scopeOfCall(body["params"]) : "contexts:read";
+  return scopes.includes(needed) ? undefined : needed;
+}
+
+function scopeOfCall(params: Json | undefined): Scope {
+  const tool = isJsonObject(params) ? TOOLS.find(({ name }) => name === params["name"]) : undefined;
+  return tool?.scope ?? "contexts:read";
 }
 
 function foreignPage(): ServiceError {

@@ -8,6 +8,7 @@ import type { ContextService } from "../../../context-service.ts";
 import type { Logger } from "../../../monitor/logger.ts";
 import type { Authenticate } from "../../../security/authenticate.ts";
 import type { Extension } from "../mcp-server.ts";
+import type { ProtectedResource } from "./challenges.ts";
 import { McpEndpoint } from "./endpoint.ts";
 import { Principal } from "./principal.ts";
 
@@ -18,6 +19,8 @@ interface McpOptions {
   readonly authenticate: Authenticate;
   readonly allowedHosts: readonly string[];
   readonly extension?: Extension;
+  /** When an identity provider is configured. */
+  readonly resource?: ProtectedResource;
 }
 
 export function createMcpEndpoint({

@@ -2,6 +2,8 @@
  * Refusals before any handler has seen the request: a JSON-RPC error with the HTTP status of our error table.
  */
 import { toServiceError } from "../../../../shared/errors.ts";
+import { isJsonObject } from "../../../../shared/json.ts";
+import type { Json } from "../../../../shared/json.ts";
 
 const PARSE_ERROR = -32_700;
 const INVALID_REQUEST = -32_600;
@@ -9,38 +11,50 @@ const INVALID_REQUEST = -32_600;
 const SERVER_ERROR = -32_000;
 const SESSION_NOT_FOUND = -32_001;
 
+/** Of the request that is answered; null when it is not known. */
+export type RpcId = string | number | null;
+
 interface RpcError {
   readonly status: number;
   readonly code: number;
   readonly message: string;
+  readonly id?: RpcId;
   readonly data?: object;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-export function rpcError({ status, code, message, data, headers = {} }: RpcError): Response {
+export function idOf(body: Json): RpcId {
+  const id = isJsonObject(body) ? body["id"] : undefined;
+  return typeof id === "string" || typeof id === "number" ? id : null;
+}
+
+function rpcError({ status, code, message, id = null, data, headers = {} }: RpcError): Response {
   const error = { code, message, ...(data === undefined ? {} : { data }) };
-  return new Response(JSON.stringify({ jsonrpc: "2.0", error, id: null }), {
+  return new Response(JSON.stringify({ jsonrpc: "2.0", error, id }), {
     status,
     headers: { "content-type": "application/json", "cache-control": "no-store", ...headers },
   });
 }
 
-export function refusedResponse(error: unknown): Response {
-  return refused(error, toServiceError(error).status === 400 ? INVALID_REQUEST : SERVER_ERROR);
+type Extras = Pick<RpcError, "id" | "headers">;
+
+export function refusedResponse(error: unknown, extras: Extras = {}): Response {
+  return refused(error, toServiceError(error).status === 400 ? INVALID_REQUEST : SERVER_ERROR, extras);
 }
 
 export function unreadable(error: unknown): Response {
-  return refused(error, PARSE_ERROR);
+  return refused(error, PARSE_ERROR, {});
 }
 
-function refused(error: unknown, rpcCode: number): Response {
+function refused(error: unknown, rpcCode: number, { id = null, headers = {} }: Extras): Response {
   const { code, message, status, retry, details } = toServiceError(error);
   return rpcError({
     status,
+    id,
     code: rpcCode,
     message: `${code}: ${message}`,
     data: { code, retry, details },
-    headers: status === 429 || status === 503 ? { "retry-after": "1" } : {},
+    headers: { ...(status === 429 || status === 503 ? { "retry-after": "1" } : {}), ...headers },
   });
 }
 

@@ -223,6 +223,11 @@ class Session {
       tell: (event) => {
         this.#tell(event).catch(this.#surface.onError);
       },
+      // the token does not hold any more: whoever comes again with another one hears again
+      ended: () => {
+        this.#unfollow = undefined;
+        this.#transport.closeStandaloneSSEStream();
+      },
     });
   }
 

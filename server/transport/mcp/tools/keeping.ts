@@ -1,9 +1,12 @@
 /**
- * context_restore and context_delete.
+ * context_restore, context_share, context_delete.
  */
 import { z } from "zod";
 import { ServiceError } from "../../../../shared/errors.ts";
-import { id, lockToken, message, part, version } from "../fields.ts";
+import { LIMITS } from "../../../../shared/limits.ts";
+import { ROLES } from "../../../../shared/permission.ts";
+import { actorName } from "../../../../shared/protocol/rest-access.ts";
+import { id, lockToken, message, part, path, role, version } from "../fields.ts";
 import { lockTokensOf } from "../lock-tokens.ts";
 import { defineTool, WRITES } from "../tool.ts";
 
@@ -30,6 +33,36 @@ export const restoreContext = defineTool({
       ...(why === undefined ? {} : { message: why }),
     });
     return { id: contextId, version: outcome.version };
+  },
+});
+
+export const shareContext = defineTool({
+  name: "context_share",
+  title: "Share a context",
+  description:
+    'Grant or take away access, as an admin of the context. principal "*" is everybody. Once a context is shared with somebody, whoever is granted nothing has no access to it.',
+  scope: "contexts:admin",
+  annotations: { ...WRITES, idempotentHint: true },
+  input: z.strictObject({
+    id,
+    grants: z
+      .array(
+        z.strictObject({
+          principal: actorName,
+          role: z.enum([...ROLES, "none"]).describe("In place of what it had; none takes it away"),
+          paths: z.array(path).min(1).max(LIMITS.grantPathsMax).optional().describe("Where a writer may write"),
+        }),
+      )
+      .min(1)
+      .max(LIMITS.aclGrantsMax),
+  }),
+  output: z.object({
+    id: z.string(),
+    acl: z.array(z.object({ principal: z.string(), role, paths: z.array(z.string()).optional() })),
+  }),
+  run: async ({ contexts }, { id: contextId, grants }) => {
+    const changes = grants.map(({ paths, ...grant }) => ({ ...grant, ...(paths === undefined ? {} : { paths }) }));
+    return { id: contextId, acl: (await contexts.share(contextId, changes)).grants };
   },
 });
 

@@ -5,12 +5,11 @@
  */
 import { z } from "zod";
 import { LIMITS } from "../../../../shared/limits.ts";
-import { change, id, lock, part, patch, version } from "../fields.ts";
+import { anyJson, change, id, lock, part, patch, role, version } from "../fields.ts";
 import { outlineOf } from "../outline.ts";
 import { cutPatch } from "../patch-budget.ts";
 import { defineTool, READS } from "../tool.ts";
 import { changeOf, lockOf } from "../views.ts";
-import { anyJson } from "../fields.ts";
 
 export const readContext = defineTool({
   name: "context_read",
@@ -39,6 +38,7 @@ export const readContext = defineTool({
     data: anyJson,
     truncated: z.boolean(),
     updated_at: z.string(),
+    your_role: role.optional(),
     locks: z.array(lock),
   }),
   run: async ({ contexts }, { id: contextId, path, depth, max_chars: chars, version: past }) => {
@@ -55,6 +55,7 @@ export const readContext = defineTool({
       data: value,
       truncated: !isWhole,
       updated_at: context.updatedAt,
+      ...(context.yourRole === undefined ? {} : { your_role: context.yourRole }),
       locks: locks.map((one) => lockOf(one, contexts.self.actor)),
     };
   },
