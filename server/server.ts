@@ -5,6 +5,7 @@
  * Nothing but server/main.ts, tests and benchmarks imports this.
  */
 import { once } from "node:events";
+import { chmod, rm } from "node:fs/promises";
 import type { Server } from "node:http";
 import { LIMITS } from "../shared/limits.ts";
 import { AccessGuard } from "./access-guard.ts";
@@ -43,6 +44,8 @@ export interface RunningServer {
 interface Parts {
   readonly clock?: Clock;
   readonly logger?: Logger;
+  /** Listens at this path, for this user only, and not on the network. What is there is taken away. */
+  readonly socket?: string;
   /** More tools, for the conformance suite. */
   readonly mcpExtension?: Extension;
 }
@@ -88,7 +91,9 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
     await types.load();
     await tokens.load();
     if (config.types !== undefined) await types.loadFolder(config.types);
-    return { url: await listen(http, config), close: onlyOnce(close) };
+    const { socket } = parts;
+    const url = await (socket === undefined ? listen(http, config) : listenAt(http, socket));
+    return { url, close: onlyOnce(close) };
   } catch (error) {
     await close();
     throw error;
@@ -112,6 +117,16 @@ async function listen(http: Server, { host, port }: Config): Promise<string> {
   if (address === null || typeof address === "string") throw new Error("the server listens on no TCP port");
   const name = address.family === "IPv6" ? `[${address.address}]` : address.address;
   return `http://${name}:${address.port}`;
+}
+
+/** Whoever has the data folder has the socket beside it: one that is there was left behind. */
+async function listenAt(http: Server, socket: string): Promise<string> {
+  const isFile = !socket.startsWith("\\\\.\\pipe\\");
+  if (isFile) await rm(socket, { force: true });
+  http.listen(socket);
+  await once(http, "listening");
+  if (isFile) await chmod(socket, 0o600);
+  return `unix:${socket}`;
 }
 
 function onlyOnce(task: () => Promise<void>): () => Promise<void> {

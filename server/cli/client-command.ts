@@ -3,7 +3,7 @@
  *
  * Not here: the commands.
  */
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 import type { Command } from "commander";
 import { ConfigError } from "../config.ts";
 import type { CliIo } from "./io.ts";
@@ -30,9 +30,17 @@ export interface ClientFlags {
 
 export function addClientOptions(command: Command): Command {
   return command
-    .option("--url <url>", `the server (env MCM_URL, default ${DEFAULT_URL})`, httpUrl)
-    .option("--actor <name>", "who you are (env MCM_ACTOR)")
+    .addOption(addressOption(`the server (env MCM_URL, default ${DEFAULT_URL})`))
+    .addOption(nameOption())
     .option("--json", "print JSON, as the server says it");
+}
+
+export function addressOption(meaning: string): Option {
+  return new Option("--url <url>", meaning).argParser(httpUrl);
+}
+
+export function nameOption(): Option {
+  return new Option("--actor <name>", "who you are (env MCM_ACTOR)");
 }
 
 /** @throws {ConfigError} */
@@ -41,10 +49,21 @@ export function clientOf(cli: Cli, flags: ClientFlags): RestClient {
 }
 
 /** @throws {ConfigError} */
-export function targetOf({ io }: Cli, flags: ClientFlags): RestTarget {
-  const { MCM_URL: url = "", MCM_ACTOR: actor = "" } = io.environment;
+export function targetOf(cli: Cli, flags: ClientFlags): RestTarget {
+  const { url = DEFAULT_URL, ...target } = namedTargetOf(cli, flags);
+  return { url, ...target };
+}
+
+/** As targetOf, without a server when none is named. @throws {ConfigError} */
+export function namedTargetOf({ io }: Cli, flags: ClientFlags): Omit<RestTarget, "url"> & { readonly url?: string } {
+  const { MCM_URL: url = "", MCM_ACTOR: actor = "", MCM_TOKEN: token = "" } = io.environment;
   if (url !== "" && !isHttpUrl(url)) throw new ConfigError([`MCM_URL must be an address such as ${DEFAULT_URL}.`]);
-  return { url: withoutSlash(flags.url ?? (url || DEFAULT_URL)), actor: flags.actor ?? (actor || undefined) };
+  const named = flags.url ?? url;
+  return {
+    ...(named === "" ? {} : { url: withoutSlash(named) }),
+    actor: flags.actor ?? (actor || undefined),
+    token: token || undefined,
+  };
 }
 
 /** For commander: a whole number not below `min`. */

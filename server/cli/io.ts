@@ -4,8 +4,9 @@
  * Not here: the network (rest-client.ts is given a fetch), the server.
  */
 import { spawn } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { constants } from "node:os";
+import { dirname } from "node:path";
 import process from "node:process";
 import { systemClock } from "../clock.ts";
 import type { Environment } from "../config.ts";
@@ -33,6 +34,8 @@ export interface CliIo {
   err(text: string): void;
   /** All of a file, or of stdin for "-". */
   read(path: string): Promise<string>;
+  /** Replaces a file, or makes it with the folders it is in. */
+  write(path: string, text: string): Promise<void>;
   fetch(url: string, init: RequestInit): Promise<Response>;
   /** Resolves after `ms`, or at once when `signal` aborts. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
@@ -54,6 +57,7 @@ export function systemIo(environment: Environment): CliIo {
     out: (line) => void process.stdout.write(`${line}\n`),
     err: (line) => void process.stderr.write(`${line}\n`),
     read: (path) => (path === "-" ? readStdin() : readFile(path, "utf8")),
+    write,
     fetch: (url, init) => fetch(url, init),
     sleep,
     monotonicMs: () => systemClock.monotonicMs(),
@@ -73,6 +77,14 @@ function wantsColour(environment: Environment): boolean {
 /** What shells say of a program that a signal ended. */
 export function signalExitCode(signal: NodeJS.Signals): number {
   return 128 + constants.signals[signal];
+}
+
+/** A reader sees the old file or the new one, never a part. */
+async function write(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const draft = `${path}.${process.pid}.tmp`;
+  await writeFile(draft, text);
+  await rename(draft, path);
 }
 
 async function readStdin(): Promise<string> {

@@ -20,6 +20,7 @@ import { addHistory } from "./commands/history.ts";
 import { addList } from "./commands/list.ts";
 import { addLock } from "./commands/lock.ts";
 import { addLocks, addUnlock } from "./commands/locks.ts";
+import { addMcp } from "./commands/mcp.ts";
 import { addRead } from "./commands/read.ts";
 import { addRestore, addUndo } from "./commands/restore.ts";
 import { addServe } from "./commands/serve.ts";
@@ -85,6 +86,7 @@ function buildProgram(cli: Cli, start: Start): Command {
     .configureOutput({ writeOut: (text) => cli.io.out(text.trimEnd()), writeErr: (text) => cli.io.err(text.trimEnd()) })
     .addHelpText("after", EXIT_CODES);
   addServe(program, cli, start);
+  addMcp(program, cli, start);
   for (const add of COMMANDS) add(program, cli);
   return program;
 }

@@ -27,8 +27,10 @@ import type {
   RevertResult,
   UndoBody,
 } from "../../shared/protocol/rest-history.ts";
-import { lockListSchema, lockSchema } from "../../shared/protocol/rest-locks.ts";
-import type { LockBody, LockList, LockView } from "../../shared/protocol/rest-locks.ts";
+import { aclSchema } from "../../shared/protocol/rest-access.ts";
+import type { AclView, ShareBody } from "../../shared/protocol/rest-access.ts";
+import { heldLockListSchema, lockListSchema, lockSchema } from "../../shared/protocol/rest-locks.ts";
+import type { HeldLockList, LockBody, LockList, LockView } from "../../shared/protocol/rest-locks.ts";
 import { typeListSchema, typeResultSchema, typeSchema } from "../../shared/protocol/rest-types.ts";
 import type { TypeList, TypeResult, TypeView } from "../../shared/protocol/rest-types.ts";
 import {
@@ -51,6 +53,10 @@ import type { CliIo } from "./io.ts";
 export interface RestTarget {
   readonly url: string;
   readonly actor?: string | undefined;
+  /** Says who one is on servers that want proof. */
+  readonly token?: string | undefined;
+  /** Which of our programs asks; `cli` unless it is said. */
+  readonly door?: "mcp";
 }
 
 type Query = Readonly<Record<string, string | number | boolean | undefined>>;
@@ -98,6 +104,10 @@ export class RestClient {
 
   change(id: string, body: Draft<ChangeRequest>, options: WriteOptions): Promise<ChangeResult> {
     return this.#json(changeResultSchema, "PATCH", contextPath(id), { body, headers: headersOf(options) });
+  }
+
+  async delete(id: string): Promise<void> {
+    await this.#request("DELETE", contextPath(id), {});
   }
 
   changes(id: string, query: Query): Promise<ChangeList> {
@@ -155,8 +165,21 @@ export class RestClient {
     return this.#json(lockSchema, "POST", contextPath(id, "locks"), { body, ...options });
   }
 
-  renewLock(id: string, lockId: string, signal: AbortSignal): Promise<LockView> {
-    return this.#json(lockSchema, "PUT", contextPath(id, "locks", lockId), { body: {}, signal });
+  renewLock(
+    id: string,
+    lockId: string,
+    { ttlMs, signal }: { readonly ttlMs?: number; readonly signal?: AbortSignal },
+  ): Promise<LockView> {
+    const options = signal === undefined ? {} : { signal };
+    return this.#json(lockSchema, "PUT", contextPath(id, "locks", lockId), { body: { ttlMs }, ...options });
+  }
+
+  heldLocks(): Promise<HeldLockList> {
+    return this.#json(heldLockListSchema, "GET", "/v1/locks", {});
+  }
+
+  share(id: string, body: ShareBody): Promise<AclView> {
+    return this.#json(aclSchema, "PATCH", contextPath(id, "acl"), { body });
   }
 
   async unlock(id: string, lockId: string): Promise<void> {
@@ -186,8 +209,19 @@ export class RestClient {
     { lastEventId, signal }: { lastEventId: string; signal: AbortSignal },
   ): Promise<AsyncIterable<Uint8Array>> {
     const resume: Record<string, string> = lastEventId === "" ? {} : { "last-event-id": lastEventId };
-    const headers = { accept: "text/event-stream", ...resume };
-    const response = await this.#request("GET", contextPath(id, "changes"), { query, headers, signal });
+    return this.#events(contextPath(id, "changes"), { query, headers: resume, signal });
+  }
+
+  /** What happens to any context that the caller may read. */
+  events(signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+    return this.#events("/v1/events", { signal });
+  }
+
+  async #events(path: string, { headers, ...options }: RequestOptions): Promise<AsyncIterable<Uint8Array>> {
+    const response = await this.#request("GET", path, {
+      ...options,
+      headers: { accept: "text/event-stream", ...headers },
+    });
     if (response.body === null) throw this.#stranger(response);
     return response.body;
   }
@@ -215,14 +249,16 @@ export class RestClient {
     const response = await this.#fetch(`${this.#target.url}${path}${search}`, {
       method,
       headers: {
-        "mcm-client": "cli",
+        "mcm-client": this.#target.door ?? "cli",
         ...(this.#target.actor === undefined ? {} : { "mcm-actor": encodeURIComponent(this.#target.actor) }),
+        ...(this.#target.token === undefined ? {} : { authorization: `Bearer ${this.#target.token}` }),
         ...(body === undefined ? {} : { "content-type": "application/json" }),
         ...headers,
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       ...(signal === undefined ? {} : { signal }),
     }).catch((error: unknown) => {
+      if (error instanceof ServiceError) throw error;
       throw new ServiceError(
         "UNREACHABLE",
         `No server answers at ${this.#target.url}. Start one with 'mcm serve', or name another with --url.`,

@@ -174,8 +174,9 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       storage: "all",
       transport: "all",
     },
-    npm: ["commander", "picocolors", "cli-progress", "yjs", "zod"],
-    node: [...FILES, "child_process", "readline", "stream", "process"],
+    npm: ["@modelcontextprotocol/server", "commander", "picocolors", "cli-progress", "yjs", "zod"],
+    // http: the local hub answers on a socket, which fetch cannot reach
+    node: [...FILES, "child_process", "crypto", "http", "readline", "stream", "stream/web", "process"],
   },
   main: {
     files: /^server\/main\.ts$/,

@@ -46,6 +46,9 @@ export class TestIo implements CliIo {
     if (text === undefined) throw Object.assign(new Error(`no ${path}`), { code: "ENOENT" });
     return text;
   }
+  async write(path: string, text: string): Promise<void> {
+    this.files.set(path, text);
+  }
   fetch(url: string, init: RequestInit): Promise<Response> {
     return fetch(url, init);
   }

@@ -9,13 +9,13 @@
  *
  * Not here: the 2026 revision, which has none (endpoint.ts).
  */
-import { ResourceNotFoundError, WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/server";
-import type { Server, ServerEvent } from "@modelcontextprotocol/server";
+import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/server";
+import type { Server } from "@modelcontextprotocol/server";
 import { ServiceError } from "../../../../shared/errors.ts";
 import { LIMITS } from "../../../../shared/limits.ts";
-import { answered, createMcpServer } from "../mcp-server.ts";
+import { createMcpServer } from "../mcp-server.ts";
 import type { Surface } from "../mcp-server.ts";
-import { followUris, isSubscribable } from "../subscriptions.ts";
+import { ResourceSubscriptions } from "../resource-subscriptions.ts";
 import { boundedStream } from "./bounded-stream.ts";
 import { contextsOfRequest } from "./principal.ts";
 import type { Principal } from "./principal.ts";
@@ -131,9 +131,8 @@ class Session {
   readonly #surface: Surface;
   readonly #server: Server;
   readonly #transport: WebStandardStreamableHTTPServerTransport;
-  readonly #subscribed = new Set<string>();
+  readonly #subscriptions: ResourceSubscriptions;
   #principal: Principal;
-  #unfollow: (() => void) | undefined;
   /** Requests and streams that are not over. */
   #openCount = 0;
 
@@ -150,16 +149,15 @@ class Session {
       retryInterval: RETRY_MS,
       onsessioninitialized: () => began(this),
     });
-    this.#server.setRequestHandler("resources/subscribe", async ({ params: { uri } }, context) => {
-      await answered(surface.onError, this.#subscribe(uri, contextsOfRequest(context)));
-      return {};
-    });
-    this.#server.setRequestHandler("resources/unsubscribe", ({ params: { uri } }) => {
-      this.#subscribed.delete(uri);
-      return {};
+    this.#subscriptions = new ResourceSubscriptions({
+      server: this.#server,
+      surface,
+      contextsOf: contextsOfRequest,
+      // whoever comes again, with another token, hears again
+      ended: () => this.#transport.closeStandaloneSSEStream(),
     });
     this.#server.onclose = () => {
-      this.#unfollow?.();
+      this.#subscriptions.stop();
       ended(this);
     };
   }
@@ -179,8 +177,10 @@ class Session {
       this.idleSinceMs = this.#surface.clock.monotonicMs();
       onEnd();
     };
-    if (principal.key !== this.#principal.key) this.#renew(principal);
-    if (request.method === "GET") this.#follow();
+    // a newer token may allow less, or more
+    if (principal.key !== this.#principal.key) this.#subscriptions.refollow(principal.contexts);
+    this.#principal = principal;
+    if (request.method === "GET") this.#subscriptions.follow(principal.contexts);
     try {
       const parsed = body === undefined ? {} : { parsedBody: body };
       const response = await this.#transport.handleRequest(request, { authInfo: principal, ...parsed });
@@ -194,54 +194,4 @@ class Session {
   async close(): Promise<void> {
     await this.#server.close();
   }
-
-  /** A newer token may allow less, or more: what it may read is looked at by it from now on. */
-  #renew(principal: Principal): void {
-    this.#principal = principal;
-    if (this.#unfollow === undefined) return;
-    this.#unfollow();
-    this.#unfollow = undefined;
-    this.#follow();
-    // what was about to be told
-    for (const uri of this.#subscribed) this.#tell({ kind: "resource_updated", uri }).catch(this.#surface.onError);
-  }
-
-  async #subscribe(uri: string, contexts: Principal["contexts"]): Promise<void> {
-    const { extension } = this.#surface;
-    const isOurs = extension?.isSubscribable?.(uri) === true || (await isSubscribable(contexts, uri));
-    if (!isOurs) throw new ResourceNotFoundError(uri);
-    if (this.#subscribed.size >= LIMITS.mcpSubscriptionsMax && !this.#subscribed.has(uri)) throw tooMany();
-    this.#subscribed.add(uri);
-    this.#follow();
-  }
-
-  /** From the first stream or subscription on. */
-  #follow(): void {
-    this.#unfollow ??= followUris({
-      contexts: this.#principal.contexts,
-      clock: this.#surface.clock,
-      tell: (event) => {
-        this.#tell(event).catch(this.#surface.onError);
-      },
-      // the token does not hold any more: whoever comes again with another one hears again
-      ended: () => {
-        this.#unfollow = undefined;
-        this.#transport.closeStandaloneSSEStream();
-      },
-    });
-  }
-
-  async #tell(event: ServerEvent): Promise<void> {
-    if (event.kind === "resources_list_changed") await this.#server.sendResourceListChanged();
-    else if (event.kind === "resource_updated" && this.#subscribed.has(event.uri))
-      await this.#server.sendResourceUpdated({ uri: event.uri });
-  }
-}
-
-function tooMany(): ServiceError {
-  return new ServiceError(
-    "LIMIT_EXCEEDED",
-    `A session subscribes to ${LIMITS.mcpSubscriptionsMax} resources at most. Unsubscribe from some.`,
-    { details: { limit: LIMITS.mcpSubscriptionsMax } },
-  );
 }
