@@ -76,13 +76,16 @@ interface Wait {
 
 /** False when the time is over first. @throws {ServiceError} what a follower is refused; CLOSED when the caller went away */
 async function somethingNew({ contexts, clock, targets, ignored, seconds, signal }: Wait): Promise<boolean> {
-  const end = new AbortController();
-  const stop = (): void => end.abort();
+  // a signal for each: Node warns of one that many listen to
+  const waits = targets.map((one) => ({ ...one, end: new AbortController() }));
+  const stop = (): void => {
+    for (const { end } of waits) end.abort();
+  };
   const cancel = clock.setTimer(seconds * 1000, stop);
   signal.addEventListener("abort", stop, { once: true });
   if (signal.aborted) stop();
   try {
-    const news = targets.map(async ({ id: contextId, since_version: since, path }) => {
+    const news = waits.map(async ({ id: contextId, since_version: since, path, end }) => {
       for await (const { actor } of contexts.follow(contextId, { since, path, signal: end.signal }))
         if (actor !== ignored) return true;
       return false;
