@@ -4,23 +4,29 @@
  * Not here: an open context (context.ts).
  */
 import { ServiceError } from "../shared/errors.ts";
-import { parseContextId } from "../shared/ids.ts";
-import { isJsonObject } from "../shared/json.ts";
+import { ANONYMOUS, parseContextId } from "../shared/ids.ts";
 import type { JsonObject } from "../shared/json.ts";
 import type { ContextList, ContextView, CreateRequest, FindQuery } from "../shared/protocol/rest.ts";
 import { Context } from "./context.ts";
 import { openReplica } from "./open-replica.ts";
+import type { LocalCopy } from "./open-replica.ts";
 import type { Persistence } from "./replica-store.ts";
 import { Rest } from "./rest.ts";
 import { platformWebSocket } from "./socket.ts";
 import type { WebSocketClass } from "./socket.ts";
 import type { Input } from "./typed-data.ts";
 import { ContextTypes } from "./context-types.ts";
+import { subjectOf } from "./token-claims.ts";
+import { Tokens } from "./tokens.ts";
+import type { TokenSource } from "./tokens.ts";
 
 export interface ConnectOptions {
-  /** Says who you are, on servers that check it. */
-  readonly token?: string;
-  /** The name to go by, on servers that do not. */
+  /**
+   * Says who you are, on servers that check it: a token, or a function that gives one. It is asked when one is needed and the
+   * last one is close to its end, or was refused; so sessions go on when tokens end. All of them are one actor's.
+   */
+  readonly token?: TokenSource;
+  /** The name to go by, on servers that do not; beside a token, whose the local copies are when it cannot be had. */
   readonly actor?: string;
   /** Keeps replicas beyond this process, so that offline edits survive it: `indexedDb()`, or `fileStore(folder)` on Node. */
   readonly persistence?: Persistence;
@@ -41,7 +47,8 @@ const TIMEOUT_MS = 10_000;
 
 /**
  * Connects to a server at `url` (http, https, ws or wss; a path before ours is kept).
- * @throws {ServiceError} UNREACHABLE when no server of ours answers in time, INVALID_REQUEST when `url` is none
+ * @throws {ServiceError} UNREACHABLE when no server of ours answers in time, INVALID_REQUEST when `url` or `token` is none;
+ *   what the function `token` throws
  */
 export async function connect(url: string | URL, options: ConnectOptions = {}): Promise<Client> {
   const baseUrl = baseOf(url);
@@ -61,6 +68,7 @@ export class Client {
   readonly types: ContextTypes;
   readonly #options: ClientOptions;
   readonly #rest: Rest;
+  readonly #tokens: Tokens | undefined;
   readonly #contexts = new Set<{ close(): Promise<void> }>();
   #isClosed = false;
 
@@ -68,13 +76,15 @@ export class Client {
   constructor(options: ClientOptions) {
     this.#options = options;
     const { baseUrl, token, actor, timeoutMs = TIMEOUT_MS, fetch = globalThis.fetch.bind(globalThis) } = options;
-    this.#rest = new Rest({ baseUrl, token, actor, fetch, timeoutMs });
+    this.#tokens = token === undefined ? undefined : new Tokens(token, timeoutMs);
+    this.#rest = new Rest({ baseUrl, tokens: this.#tokens, actor, fetch, timeoutMs });
     this.types = new ContextTypes(this.#rest);
   }
 
-  /** @throws {ServiceError} UNREACHABLE */
-  probe(): Promise<void> {
-    return this.#rest.probe();
+  /** @throws as `connect` */
+  async probe(): Promise<void> {
+    await this.#rest.probe();
+    await this.#tokens?.get();
   }
 
   /**
@@ -131,13 +141,13 @@ export class Client {
 
   async #open<Data>(id: string): Promise<Context<Data>> {
     this.#assertOpen();
-    const { baseUrl, token, actor, persistence, WebSocket, timeoutMs = TIMEOUT_MS } = this.#options;
-    const params = token === undefined ? { ...(actor === undefined ? {} : { actor }) } : { token };
+    const { baseUrl, actor, persistence, WebSocket, timeoutMs = TIMEOUT_MS } = this.#options;
+    const tokens = this.#tokens;
+    const params: Record<string, string> = tokens === undefined && actor !== undefined ? { actor } : {};
+    const copy = await this.#copyOf(id);
     const replica = await openReplica({
-      provider: { url: `${baseUrl.replace(/^http/, "ws")}/sync`, contextId: id, params, WebSocket },
-      ...(persistence === undefined
-        ? {}
-        : { copy: { persistence, name: `${baseUrl}#${ownerOf(token, actor)}#${id}` } }),
+      provider: { url: `${baseUrl.replace(/^http/, "ws")}/sync`, contextId: id, params, tokens, WebSocket },
+      ...(copy === undefined ? {} : { copy }),
       timeoutMs,
     });
     const context = new Context<Data>(id, replica, { rest: this.#rest, isKept: persistence !== undefined });
@@ -148,6 +158,30 @@ export class Client {
     if (this.#isClosed) await context.close();
     this.#assertOpen();
     return context;
+  }
+
+  /**
+   * Where the local copy is and whose, so that two people at one machine never get each other's unsent edits.
+   * @throws {ServiceError} INVALID_REQUEST when neither token nor `actor` says; what the function `token` throws
+   */
+  async #copyOf(id: string): Promise<LocalCopy | undefined> {
+    const { baseUrl, actor, persistence } = this.#options;
+    const tokens = this.#tokens;
+    const token = await tokens?.get().catch((error: unknown) => {
+      // a local copy opens without a token, as without the server
+      if (persistence === undefined || actor === undefined) throw error;
+      return "";
+    });
+    if (persistence === undefined) return undefined;
+    const owner = token === undefined ? (actor ?? ANONYMOUS) : (subjectOf(token) ?? actor);
+    if (owner === undefined) {
+      throw new ServiceError(
+        "INVALID_REQUEST",
+        "The token does not say whose local copy this is. Give `actor` with it.",
+      );
+    }
+    const name = `${baseUrl}#${encodeURIComponent(owner)}#${id}`;
+    return { persistence, name, ...(tokens === undefined ? {} : { owner }) };
   }
 
   #assertOpen(): void {
@@ -171,28 +205,4 @@ function baseOf(url: string | URL): string {
 
 function hasCode(error: unknown, code: ServiceError["code"]): boolean {
   return error instanceof ServiceError && error.code === code;
-}
-
-/**
- * Whom a local copy belongs to, so that two people at one machine never get each other's unsent edits. The token is only
- * read, not believed: the server verifies it.
- * @throws {ServiceError} INVALID_REQUEST when neither token nor `actor` says
- */
-function ownerOf(token: string | undefined, actor: string | undefined): string {
-  const owner = token === undefined ? (actor ?? "anonymous") : (subjectOf(token) ?? actor);
-  if (owner === undefined) {
-    throw new ServiceError("INVALID_REQUEST", "The token does not say whose local copy this is. Give `actor` with it.");
-  }
-  return encodeURIComponent(owner);
-}
-
-/** The `sub` claim of a JWT. */
-function subjectOf(token: string): string | undefined {
-  const [, payload = ""] = token.split(".");
-  try {
-    const claims: unknown = JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/")));
-    return isJsonObject(claims) && typeof claims["sub"] === "string" ? claims["sub"] : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -7,9 +7,12 @@
 import { ServiceError, isErrorCode } from "../shared/errors.ts";
 import type { ErrorCode } from "../shared/errors.ts";
 
+/** Another token may be taken. */
+export const UNAUTHENTICATED = 4401;
+
 const CODE_OF_CLOSE: Readonly<Record<number, ErrorCode>> = {
   4400: "MALFORMED_FRAME",
-  4401: "UNAUTHENTICATED",
+  [UNAUTHENTICATED]: "UNAUTHENTICATED",
   4403: "FORBIDDEN",
   4404: "CONTEXT_NOT_FOUND",
   4409: "EPOCH_CHANGED",

@@ -17,8 +17,11 @@ import type { Diff, NamedCheckpoint } from "../shared/history.ts";
 import type { Json, JsonObject } from "../shared/json.ts";
 import { isJsonObject } from "../shared/json.ts";
 import type { LockList } from "../shared/protocol/rest-locks.ts";
+import type { Acl } from "../shared/permission.ts";
 import { Conflicts } from "./conflicts.ts";
 import type { ConflictsPage, ConflictsQuery, Resolution, Resolved } from "./conflicts.ts";
+import { mayWriteAt } from "./context-access.ts";
+import type { ContextAccess } from "./context-access.ts";
 import type { Unsubscribe } from "./emitter.ts";
 import { lockOf } from "./from-wire.ts";
 import { History } from "./history.ts";
@@ -128,6 +131,19 @@ export class Context<Data = JsonObject> {
     return this.#replica.status;
   }
 
+  /** What we may do here; undefined while the server has not said, as offline. An `access` event tells when it changes. */
+  get access(): ContextAccess | undefined {
+    return this.#replica.access;
+  }
+
+  /**
+   * Whether an edit at `path` would be taken, as far as rights go; true while nothing is known of them.
+   * @throws {ServiceError} INVALID_REQUEST when `path` is none
+   */
+  mayWriteAt(path: string): boolean {
+    return mayWriteAt(this.access, path);
+  }
+
   /** True while an edit made here is not known to be durable on the server. */
   get hasUnsavedChanges(): boolean {
     return !this.#replica.pending.isEmpty;
@@ -213,6 +229,27 @@ export class Context<Data = JsonObject> {
   async locks(): Promise<readonly LockInfo[]> {
     const { locks } = await this.#rest.call<LockList>("GET", ["contexts", this.id, "locks"]);
     return locks.map(lockOf);
+  }
+
+  /**
+   * Releases a lock by its id: one of the same actor's, or with `force`, as an admin, whoever holds it, who is told.
+   * @throws {ServiceError} LOCK_NOT_FOUND, FORBIDDEN, UNREACHABLE
+   */
+  async unlock(lockId: string, { force = false }: { readonly force?: boolean } = {}): Promise<void> {
+    await this.#rest.call("DELETE", ["contexts", this.id, "locks", lockId], { query: force ? { force } : {} });
+  }
+
+  /** Who may do what here, beside the creator, who may do all. For admins. @throws {ServiceError} FORBIDDEN, UNREACHABLE */
+  acl(): Promise<Acl> {
+    return this.#rest.call("GET", ["contexts", this.id, "acl"]);
+  }
+
+  /**
+   * Replaces the list. It is in force, for what is open too, when this resolves with it.
+   * @throws {ServiceError} FORBIDDEN, INVALID_REQUEST, UNREACHABLE
+   */
+  setAcl({ grants }: Acl): Promise<Acl> {
+    return this.#rest.call("PUT", ["contexts", this.id, "acl"], { body: { grants } });
   }
 
   /** Resolves when every edit made here so far is durable. @throws {ServiceError} why one of them never will be */

@@ -1,4 +1,4 @@
-/** Why a local edit is refused on this side. */
+/** Why local edits, or the session, are refused on this side. */
 import { ServiceError } from "../shared/errors.ts";
 import { LIMITS } from "../shared/limits.ts";
 
@@ -16,6 +16,23 @@ export function withoutPlace(): ServiceError {
   return new ServiceError(
     "MALFORMED_UPDATE",
     "The edit builds on one that was refused, or on what somebody deleted. Make it again on the current content.",
+  );
+}
+
+/** What the server says to readers, without asking it. */
+export function readOnly(): ServiceError {
+  return new ServiceError(
+    "FORBIDDEN",
+    "You may read this context, not write to it. Ask one of its admins for the role writer.",
+    { details: { rule: "role", action: "write" } },
+  );
+}
+
+export function otherActor(): ServiceError {
+  return new ServiceError(
+    "UNAUTHENTICATED",
+    "The token is another actor's than this context was opened as. Open it with a client of theirs.",
+    { details: { rule: "subject" } },
   );
 }
 

@@ -7,21 +7,23 @@ import { Replica } from "./replica.ts";
 import { ReplicaStore } from "./replica-store.ts";
 import type { Persistence } from "./replica-store.ts";
 
-interface LocalCopy {
+/** Where the local copy is; its name tells server, owner and context. */
+export interface LocalCopy {
   readonly persistence: Persistence;
   readonly name: string;
+  /** The actor that the server must take us for; unless it takes everybody's word. */
+  readonly owner?: string;
 }
 
 export interface OpenReplicaOptions {
   readonly provider: ProviderOptions;
-  /** Where the local copy is; its name tells server, owner and context. */
   readonly copy?: LocalCopy;
   readonly timeoutMs: number;
 }
 
 /** @throws {ServiceError} UNREACHABLE, or with what the server ends the session; what the store throws when it can't be opened */
 export async function openReplica({ provider, copy, timeoutMs }: OpenReplicaOptions): Promise<Replica> {
-  const replica = new Replica(provider);
+  const replica = new Replica(provider, copy?.owner);
   let hasCopy = false;
   try {
     if (copy !== undefined) hasCopy = await restore(replica, copy);

@@ -6,6 +6,8 @@
  *     unsent offline edits must not overtake them.
  *  2. The n-th data frame sent on a connection is the server's n-th: all of them go through `sendUpdate`.
  *  3. Reconnects are spread (reconnect-delay.ts) and a connect that hangs is given up.
+ *  4. Each connection shows a token that is not known to be over, as a subprotocol: an address would be logged. While it
+ *     lasts it is told newer ones. After a refusal of one (4401) another is tried once, if there may be another.
  *
  * BroadcastChannel is off: it would carry refused edits from tab to tab past the server. So is resyncInterval, which
  * throws on Node, and the exit listener, of which Node warns when there are more than ten.
@@ -19,14 +21,16 @@ import type { Awareness } from "y-protocols/awareness";
 import type * as Y from "yjs";
 import type { ServiceError } from "../shared/errors.ts";
 import type { ServerExtension } from "../shared/protocol/server-frames.ts";
-import { FRAME, SYNC, encodeBase, encodeRequest, encodeUpdate } from "../shared/protocol/frames.ts";
+import { FRAME, SYNC, encodeBase, encodeRequest, encodeToken, encodeUpdate } from "../shared/protocol/frames.ts";
 import { decodeServerExtension } from "../shared/protocol/server-frames.ts";
-import { SUBPROTOCOL } from "../shared/protocol/version.ts";
-import { closeError, isTerminalClose } from "./close-error.ts";
+import { SUBPROTOCOL, TOKEN_PROTOCOL } from "../shared/protocol/version.ts";
+import { UNAUTHENTICATED, closeError, isTerminalClose } from "./close-error.ts";
+import type { Unsubscribe } from "./emitter.ts";
 import type { OutgoingRequest } from "./pending-requests.ts";
 import { reconnectDelayMs } from "./reconnect-delay.ts";
 import { guarded } from "./socket.ts";
 import type { WebSocketClass } from "./socket.ts";
+import type { Tokens } from "./tokens.ts";
 
 const CONNECT_MS_MAX = 10_000;
 
@@ -38,6 +42,7 @@ export interface ProviderOptions {
   readonly url: string;
   readonly contextId: string;
   readonly params: Record<string, string>;
+  readonly tokens?: Tokens | undefined;
   readonly WebSocket: WebSocketClass;
 }
 
@@ -68,6 +73,13 @@ export class DurableProvider extends WebsocketProvider {
   #isReady = false;
   #isDestroyed = false;
   #connectTimer: ReturnType<typeof setTimeout> | undefined;
+  #reconnectTimer: ReturnType<typeof setTimeout> | undefined;
+  readonly #tokens: Tokens | undefined;
+  readonly #unfollow: Unsubscribe | undefined;
+  /** The token that the connection was told last. */
+  #shownToken = "";
+  /** A token was refused, and none was taken since. */
+  #wasRefused = false;
 
   constructor(options: ProviderOptions, doc: Y.Doc, awareness: Awareness, listener: ProviderListener) {
     super(options.url, options.contextId, doc, {
@@ -77,9 +89,15 @@ export class DurableProvider extends WebsocketProvider {
       protocols: [SUBPROTOCOL],
       WebSocketPolyfill: guarded(options.WebSocket),
       disableBc: true,
-      shouldReconnect: ({ code }) => !isTerminalClose(code),
+      shouldReconnect: ({ code }) => !isTerminalClose(code) || (code === UNAUTHENTICATED && this.#hasAnotherToken()),
+      // its own attempts come to nothing: see #forgetConnection
+      maxBackoffTime: 0,
     });
     this.#listener = listener;
+    this.#tokens = options.tokens;
+    this.#unfollow = this.#tokens?.follow((token) => {
+      if (this.wsconnected) this.ws?.send(encodeToken(this.#shown(token)));
+    });
     // edits go out through sendUpdate only
     doc.off("update", this._updateHandler);
     if (isNode) globalThis.process.off("exit", this._exitHandler);
@@ -115,10 +133,49 @@ export class DurableProvider extends WebsocketProvider {
     this.ws?.send(encodeRequest(id, method, params));
   }
 
+  override connect(): void {
+    if (this.#tokens === undefined) super.connect();
+    else void this.#connectWith(this.#tokens);
+  }
+
   /** The listener hears no more of this provider, not even of the connection that ends with it. */
   override destroy(): void {
     this.#isDestroyed = true;
+    this.#unfollow?.();
+    clearTimeout(this.#reconnectTimer);
     super.destroy();
+  }
+
+  async #connectWith(tokens: Tokens): Promise<void> {
+    try {
+      const token = await tokens.get();
+      this.protocols = [SUBPROTOCOL, TOKEN_PROTOCOL + this.#shown(token)];
+    } catch {
+      // none is to be had now, as the server may not be
+      if (this.#isDestroyed) return;
+      this.wsUnsuccessfulReconnects++;
+      this.#connectLater();
+      return this.#listener.connectionLost();
+    }
+    if (!this.#isDestroyed) super.connect();
+  }
+
+  #connectLater(): void {
+    const delayMs = reconnectDelayMs(this.wsUnsuccessfulReconnects + 1, Math.random());
+    this.#reconnectTimer = setTimeout(() => this.connect(), delayMs);
+  }
+
+  #shown(token: string): string {
+    this.#shownToken = token;
+    return token;
+  }
+
+  /** Instead of the one that was refused. */
+  #hasAnotherToken(): boolean {
+    if (this.#wasRefused || this.#tokens?.areRenewable !== true) return false;
+    this.#wasRefused = true;
+    this.#tokens.refused(this.#shownToken);
+    return true;
   }
 
   /** y-websocket sends every presence it hears back to the server: of n clients each would send the changes of all n. */
@@ -159,6 +216,7 @@ export class DurableProvider extends WebsocketProvider {
   #becomeReady(): void {
     if (this.#isReady || !this.synced || !this.#isAsked) return;
     this.#isReady = true;
+    this.#wasRefused = false;
     this.#listener.synced();
   }
 
@@ -167,7 +225,7 @@ export class DurableProvider extends WebsocketProvider {
     if (status === "connecting") this.#connectTimer = setTimeout(() => this.ws?.close(), CONNECT_MS_MAX);
   }
 
-  /** Runs before y-websocket computes its delay as the smaller of its own and `maxBackoffTime`. */
+  /** Runs before y-websocket sets the timer of its next attempt, which could not wait for a token: ours takes its place. */
   #forgetConnection(): void {
     clearTimeout(this.#connectTimer);
     this.#framesSent = 0;
@@ -175,7 +233,8 @@ export class DurableProvider extends WebsocketProvider {
     this.#baseSent = -1;
     this.#isAsked = false;
     this.#isReady = false;
-    this.maxBackoffTime = this.shouldConnect ? reconnectDelayMs(this.wsUnsuccessfulReconnects + 1, Math.random()) : 0;
+    if (this.shouldConnect) this.#connectLater();
+    this.shouldConnect = false;
     if (!this.#isDestroyed) this.#listener.connectionLost();
   }
 }

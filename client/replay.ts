@@ -41,6 +41,17 @@ export class Replay {
     return undefined;
   }
 
+  /** The document has all that this edit says. */
+  includes(edit: Uint8Array): boolean {
+    const trial = (this.#trial ??= copyOf(this.#doc));
+    let isNews = false;
+    trial.once("update", () => (isNews = true));
+    Y.applyUpdate(trial, edit);
+    if (!isNews && isComplete(trial)) return true;
+    this.#trial = undefined;
+    return false;
+  }
+
   /** Clocks of refused edits that the document lacks, up to the first gap. */
   #missing(doc: Y.Doc): readonly ClockRange[] {
     const missing = new Map<number, ClockRange>();

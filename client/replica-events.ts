@@ -3,6 +3,7 @@ import type * as Y from "yjs";
 import type { Conflict } from "../shared/conflict.ts";
 import type { ServiceError } from "../shared/errors.ts";
 import type { LockEvent } from "../shared/lock.ts";
+import type { ContextAccess } from "./context-access.ts";
 
 /** `online`: synced and following. `offline`: edits wait, the SDK keeps trying. `closed`: for good. */
 export type ContextStatus = "online" | "offline" | "closed";
@@ -29,6 +30,8 @@ export type ContextEvents = {
   readonly conflict: readonly [conflict: Conflict];
   /** Somebody's lock: taken, renewed for another time, given back, or over. */
   readonly lock: readonly [notice: LockNotice];
+  /** We may do more, or less, than before: editors go read-only. */
+  readonly access: readonly [access: ContextAccess];
   /** The session is over; `error` has code CLOSED when the application closed it. */
   readonly closed: readonly [error: ServiceError];
   /** The local store failed; edits are no longer kept beyond this process. */

@@ -9,6 +9,7 @@
  *     kept, carried over, or handed to the application.
  *  4. The store holds the document that is shown, of its epoch, until another one is shown.
  *  5. After `closed` nothing is sent; the document and what is pending stay readable.
+ *  6. All that is sent is sent as one actor.
  *
  * Not here: the wire (provider.ts), carrying edits over (carry-over.ts), the public face (context.ts).
  */
@@ -20,7 +21,9 @@ import type { Hello, Rejected, ServerExtension } from "../shared/protocol/server
 import type { Json, JsonObject } from "../shared/json.ts";
 import { carryOver } from "./carry-over.ts";
 import { ClientIdLease } from "./client-id-lease.ts";
-import { UPDATE_BYTES_MAX, recreated, tooLarge, withoutPlace } from "./edit-refusals.ts";
+import { accessOf } from "./context-access.ts";
+import type { ContextAccess } from "./context-access.ts";
+import { UPDATE_BYTES_MAX, otherActor, readOnly, recreated, tooLarge, withoutPlace } from "./edit-refusals.ts";
 import { Emitter, callSafely } from "./emitter.ts";
 import { conflictOf, isDatedConflict, lockNoticeOf } from "./from-wire.ts";
 import { KeepingDoc, RESTORED } from "./keeping-doc.ts";
@@ -62,6 +65,8 @@ export class Replica implements ProviderListener {
   #fed = this.#shown;
   #provider: DurableProvider;
   #status: ContextStatus = "offline";
+  #actor: string | undefined;
+  #access: ContextAccess | undefined;
   /** Of the document that is fed. */
   #epoch: number | undefined;
   /** What is carried over from the shown document, which is of an earlier epoch, to the one that is fed. */
@@ -75,8 +80,10 @@ export class Replica implements ProviderListener {
   /** What the server said of versions that this document does not include for certain. */
   #announcedVersion = 0;
 
-  constructor(options: ProviderOptions) {
+  /** `actor`: whom the server must take us for; whom it does, unless given. */
+  constructor(options: ProviderOptions, actor?: string) {
     this.#options = options;
+    this.#actor = actor;
     this.#provider = this.#attach();
   }
 
@@ -90,6 +97,15 @@ export class Replica implements ProviderListener {
 
   get status(): ContextStatus {
     return this.#status;
+  }
+
+  /** Undefined while the server has not said. */
+  get access(): ContextAccess | undefined {
+    return this.#access;
+  }
+
+  get #isReader(): boolean {
+    return this.#access?.mayWrite === false;
   }
 
   /** True for transactions that bring in what others wrote. */
@@ -174,7 +190,8 @@ export class Replica implements ProviderListener {
     this.locks.resume();
     if (this.#carried !== undefined) return this.#carryOn(this.#carried.to);
     if (this.#fed !== this.#shown) this.#replaceDocument();
-    else if (this.#hasLoadedEdits && this.#refuseStrays()) return this.#reset();
+    else if (this.#isReader ? !this.pending.isEmpty : this.#hasLoadedEdits && this.#refuseStrays())
+      return this.#reset();
     for (const entry of this.pending.entries) this.#sendUpdate(entry);
     this.versions.reach(this.#announcedVersion);
     this.requests.connected((request) => this.#provider.sendRequest(request));
@@ -218,7 +235,9 @@ export class Replica implements ProviderListener {
   }
 
   #greeted(hello: Hello): void {
-    const { epoch, firstEpoch, version } = hello;
+    const { epoch, firstEpoch, version, actor } = hello;
+    this.#actor ??= actor;
+    if (this.#actor !== actor) return this.close(otherActor());
     const known = this.#epoch;
     this.#epoch = epoch;
     if (known === undefined || known === epoch) {
@@ -325,10 +344,17 @@ export class Replica implements ProviderListener {
 
   #heard(event: JsonObject): void {
     const { type, version, conflict } = event;
+    if (type === "access") this.#heardOfAccess(accessOf(event));
     if (type === "lock") this.#heardOfLock(lockNoticeOf(event));
     // the server skipped commits for a slow connection and has now sent their sum
     if (type === "resynced") (this.#carried?.to.versions ?? this.versions).reach(Number(version));
     if (type === "conflict" && isDatedConflict(conflict)) this.events.emit("conflict", conflictOf(conflict));
+  }
+
+  #heardOfAccess(access: ContextAccess | undefined): void {
+    if (access === undefined || JSON.stringify(access) === JSON.stringify(this.#access)) return;
+    this.#access = access;
+    this.events.emit("access", access);
   }
 
   #heardOfLock(notice: LockNotice | undefined): void {
@@ -355,14 +381,18 @@ export class Replica implements ProviderListener {
     this.events.emit("reset", this.doc);
   }
 
-  /** Puts kept edits into the fresh document. One that builds on what was refused can't be: it goes the same way. */
+  /**
+   * Puts kept edits into the fresh document. One that builds on what was refused can't be: it goes the same way. So do all of
+   * a reader, but those that came through before: the server would refuse one after the other.
+   */
   #replay(): void {
     const replay = new Replay(this.#fed.doc, this.#refused);
     this.#refused = [];
     for (const entry of [...this.pending.entries]) {
-      const update = replay.put(entry.update, this.#provider);
-      if (update === undefined) this.#refuse(entry, withoutPlace());
-      else entry.update = update;
+      const update = this.#isReader ? undefined : replay.put(entry.update, this.#provider);
+      if (update !== undefined) entry.update = update;
+      else if (this.#isReader && replay.includes(entry.update)) this.pending.done(entry);
+      else this.#refuse(entry, this.#isReader ? readOnly() : withoutPlace());
     }
     this.#store?.replace(this.#kept());
   }

@@ -1,17 +1,19 @@
 /**
  * REST calls of the SDK, with the client's identity. Refusals come as ServiceError.
  *
- * Invariant: a call is made once. A write whose answer was lost (UNREACHABLE) may have taken effect: look, and decide.
+ * Invariant: a call is made once, but for one whose token was refused: it did nothing, and is made again with a newer one. A
+ * write whose answer was lost (UNREACHABLE) may have taken effect: look, and decide.
  *
  * Not here: what there is to call (client.ts, history.ts, conflicts.ts, context-types.ts).
  */
 import { ServiceError, isErrorCode } from "../shared/errors.ts";
 import { isJsonObject } from "../shared/json.ts";
+import type { Tokens } from "./tokens.ts";
 
 export interface RestOptions {
   /** http://host:port, without a slash at the end. */
   readonly baseUrl: string;
-  readonly token: string | undefined;
+  readonly tokens: Tokens | undefined;
   readonly actor: string | undefined;
   readonly fetch: typeof fetch;
   /** A server that takes longer to answer counts as unreachable. */
@@ -35,7 +37,7 @@ export class Rest {
 
   /** Resolves when a server of ours answers, whatever its health. @throws {ServiceError} UNREACHABLE */
   async probe(): Promise<void> {
-    const body = await this.#fetch("GET", "/healthz").then(readJson);
+    const body = await this.#fetch("GET", "/healthz", {}).then(readJson);
     if (!isJsonObject(body) || typeof body["status"] !== "string")
       throw unreachable("What answers there is not this service");
   }
@@ -45,15 +47,28 @@ export class Rest {
    * what the address promises. @throws {ServiceError} the server's refusal, UNREACHABLE
    */
   async call<Body>(method: string, steps: readonly string[], { query = {}, ...rest }: RestRequest = {}): Promise<Body> {
-    const response = await this.#fetch(method, addressOf(steps, query), rest);
+    const path = addressOf(steps, query);
+    const { tokens } = this.#options;
+    const token = await tokens?.get();
+    let response = await this.#fetch(method, path, rest, token);
+    if (response.status === UNAUTHENTICATED && token !== undefined && tokens?.areRenewable === true) {
+      await response.body?.cancel();
+      tokens.refused(token);
+      response = await this.#fetch(method, path, rest, await tokens.get());
+    }
     const answer = await readJson(response);
     if (!response.ok || (answer === undefined && response.status !== NO_CONTENT))
       throw problemOf(response.status, answer);
     return answer as Body;
   }
 
-  async #fetch(method: string, path: string, { body, lockTokens = [] }: RestRequest = {}): Promise<Response> {
-    const { baseUrl, token, actor, timeoutMs } = this.#options;
+  async #fetch(
+    method: string,
+    path: string,
+    { body, lockTokens = [] }: RestRequest,
+    token?: string,
+  ): Promise<Response> {
+    const { baseUrl, actor, timeoutMs } = this.#options;
     const headers: Record<string, string> = { accept: "application/json" };
     if (token !== undefined) headers["authorization"] = `Bearer ${token}`;
     else if (actor !== undefined) headers["mcm-actor"] = encodeURIComponent(actor);
@@ -74,6 +89,7 @@ export class Rest {
 }
 
 const NO_CONTENT = 204;
+const UNAUTHENTICATED = 401;
 
 /** @throws {ServiceError} INVALID_REQUEST for steps that would lead to another address */
 function addressOf(steps: readonly string[], query: object): string {

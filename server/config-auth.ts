@@ -50,6 +50,8 @@ const USED_IN: readonly (readonly [SettingName, ...Mode[]])[] = [
   ["oidcIssuer", "oidc"],
   ["oidcJwksUrl", "oidc"],
   ["oidcContextsClaim", "oidc"],
+  // on an open server a page of another site could read and change everything
+  ["allowedOrigins", "jwt", "oidc"],
 ];
 
 /** Adds what is wrong to `problems`; undefined when there is no saying what was meant. */

@@ -15,6 +15,11 @@ export interface Setting {
   readonly meaning: string;
 }
 
+/** What `auto` stands for. */
+function autoOf(name: keyof typeof LIMITS): string {
+  return `0 sets no bound; auto is ${LIMITS[name]}, and none in open mode.`;
+}
+
 export const SETTINGS = {
   host: {
     flag: "--host",
@@ -116,6 +121,57 @@ export const SETTINGS = {
     default: "",
     meaning:
       "Where clients reach the server, such as https://contexts.example.org; tokens issued for <url>/mcp are taken too. The address it listens on unless given.",
+  },
+  allowedOrigins: {
+    flag: "--allowed-origins",
+    variable: "MCM_ALLOWED_ORIGINS",
+    placeholder: "<origins>",
+    default: "",
+    meaning:
+      "Origins, such as https://app.example, separated by commas, of web pages that may call the server besides those of its own hosts.",
+  },
+  trustedProxies: {
+    flag: "--trusted-proxies",
+    variable: "MCM_TRUSTED_PROXIES",
+    placeholder: "<networks>",
+    default: "",
+    meaning:
+      "Addresses and networks, such as 10.0.0.0/8, separated by commas, of proxies whose X-Forwarded-For or Forwarded is believed.",
+  },
+  addressConnectionsMax: {
+    flag: "--address-connections-max",
+    variable: "MCM_ADDRESS_CONNECTIONS_MAX",
+    placeholder: "<number>",
+    default: "auto",
+    meaning: `WebSockets and live feeds of one address at once. ${autoOf("addressConnectionsMax")}`,
+  },
+  actorConnectionsMax: {
+    flag: "--actor-connections-max",
+    variable: "MCM_ACTOR_CONNECTIONS_MAX",
+    placeholder: "<number>",
+    default: "auto",
+    meaning: `WebSockets and live feeds of one actor at once. ${autoOf("actorConnectionsMax")}`,
+  },
+  actorOpsPerS: {
+    flag: "--actor-ops-per-s",
+    variable: "MCM_ACTOR_OPS_PER_S",
+    placeholder: "<number>",
+    default: "auto",
+    meaning: `Requests of one actor a second, on average over ten. ${autoOf("actorOpsPerS")}`,
+  },
+  actorFramesPerS: {
+    flag: "--actor-frames-per-s",
+    variable: "MCM_ACTOR_FRAMES_PER_S",
+    placeholder: "<number>",
+    default: "auto",
+    meaning: `WebSocket messages of one actor that are read a second, on average over ten. ${autoOf("actorFramesPerS")}`,
+  },
+  actorBytesPerS: {
+    flag: "--actor-bytes-per-s",
+    variable: "MCM_ACTOR_BYTES_PER_S",
+    placeholder: "<number>",
+    default: "auto",
+    meaning: `Bytes of one actor's messages, bodies and answers a second, on average over ten. ${autoOf("actorBytesPerS")}`,
   },
   types: {
     flag: "--types",

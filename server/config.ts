@@ -7,7 +7,8 @@
  *  3. Without authentication the server listens on this machine only.
  *  4. No secret can be read off a Config that is printed or logged: keys are opaque, and what they were made of is not in it.
  *
- * Not here: the table of settings (config-settings.ts), those about identity (config-auth.ts), settings of the CLI as a client
+ * Not here: the table of settings (config-settings.ts), those about identity (config-auth.ts) and edges
+ * (config-edges.ts), settings of the CLI as a client
  * (server/cli).
  */
 import { resolve } from "node:path";
@@ -15,6 +16,8 @@ import { z } from "zod";
 import { isLoopback } from "../shared/host.ts";
 import { authOf, authSchema, FILE_SETTINGS } from "./config-auth.ts";
 import type { ConfigFiles, FileText } from "./config-auth.ts";
+import { edgesOf, edgesSchema } from "./config-edges.ts";
+import type { EdgeConfig } from "./config-edges.ts";
 import { SETTINGS } from "./config-settings.ts";
 import type { Setting, SettingName } from "./config-settings.ts";
 import type { AuthConfig } from "./security/create-verifier.ts";
@@ -60,7 +63,7 @@ const serverSchema = z.strictObject({
 });
 
 /** What the server is started with. `port` 0 takes a free one; `dataDir` and `types` are absolute. */
-export type Config = Readonly<z.infer<typeof serverSchema>> & { readonly auth: AuthConfig };
+export type Config = Readonly<z.infer<typeof serverSchema>> & { readonly auth: AuthConfig; readonly edges: EdgeConfig };
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 export type Flags = { readonly [Name in SettingName]?: string | undefined };
@@ -97,7 +100,8 @@ export function parseConfig(flags: Flags, environment: Environment, files: Confi
   const text = (name: SettingName): string => valueOf(name, flags, environment) ?? SETTINGS[name].default;
   const server = serverSchema.safeParse(textsOf(serverSchema, text));
   const settings = authSchema.safeParse(textsOf(authSchema, text));
-  const problems = [server, settings].flatMap(({ error }) => issuesOf(error, flags));
+  const edges = edgesSchema.safeParse(textsOf(edgesSchema, text));
+  const problems = [server, settings, edges].flatMap(({ error }) => issuesOf(error, flags));
   const auth = settings.success ? authOf(settings.data, files, given, problems) : undefined;
   const { host } = server.data ?? {};
   if (auth?.mode === "open" && host !== undefined && !isLoopback(host)) {
@@ -106,9 +110,14 @@ export function parseConfig(flags: Flags, environment: Environment, files: Confi
         `read and change every context, so it listens on loopback only. Use 127.0.0.1, ::1 or localhost, or have callers prove who they are: --auth jwt or oidc.`,
     );
   }
-  if (problems.length > 0 || !server.success || auth === undefined) throw new ConfigError(problems);
+  if (problems.length > 0 || !server.success || !edges.success || auth === undefined) throw new ConfigError(problems);
   const { publicUrl, port } = server.data;
-  return { ...server.data, publicUrl: publicUrl || `http://${hostOfUrl(server.data.host)}:${port}`, auth };
+  return {
+    ...server.data,
+    publicUrl: publicUrl || `http://${hostOfUrl(server.data.host)}:${port}`,
+    auth,
+    edges: edgesOf(edges.data, auth.mode === "open"),
+  };
 }
 
 function hostOfUrl(host: string): string {

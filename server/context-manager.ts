@@ -20,6 +20,7 @@ import { changeFeed } from "./context/change-feed.ts";
 import type { FeedRequest } from "./context/change-feed.ts";
 import type { Clock } from "./clock.ts";
 import type { ContextAccess, Glance, PlannedChange } from "./context-access.ts";
+import type { AccessAudit } from "./context/access-audit.ts";
 import { AccessWatch } from "./context/access-watch.ts";
 import { ConflictThinning } from "./context/conflict-thinning.ts";
 import { ContextEvents } from "./context/context-events.ts";
@@ -87,6 +88,7 @@ interface ContextManagerOptions {
   readonly history: HistoryManager;
   readonly types: TypeManager;
   readonly recreator: Recreator;
+  readonly audit: AccessAudit;
 }
 
 /** A write without what the context's turn gives it. */
@@ -121,7 +123,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   #cancelUnload: (() => void) | undefined;
 
   constructor(options: ContextManagerOptions) {
-    const { clock, storage, sync, history, types, recreator } = options;
+    const { clock, storage, sync, history, types, recreator, audit } = options;
     this.#clock = clock;
     this.#storage = storage;
     this.#sync = sync;
@@ -155,7 +157,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       drop,
     });
     const clientIds = new ClientIdPool(storage);
-    this.#sessions = new LiveSessions({ clock, sync, state: this.#state, clientIds, watch: this.readers });
+    this.#sessions = new LiveSessions({ clock, sync, state: this.#state, clientIds, watch: this.readers, audit });
     const compaction = new Compaction(new Recreation({ ...options, state: this.#state, drop }), recreator);
     this.history = new HistoryUseCases({
       access: this,
@@ -304,9 +306,11 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   watch(caller: Caller, watcher: ContextWatcher): () => void {
     this.#assertOpen();
     const unwatch = this.#events.watch(caller, watcher);
-    const watched = this.readers.watchIdentity(caller.identity, (error) => {
-      unwatch();
-      watcher.ended(error);
+    const watched = this.readers.watchIdentity(caller.identity, {
+      lost: (error) => {
+        unwatch();
+        watcher.ended(error);
+      },
     });
     return () => {
       unwatch();

@@ -6,6 +6,7 @@
  *
  * Not here: live sessions (SessionOpener below is all of them that a transport sees), REST shapes (shared/protocol/rest.ts).
  */
+import type { AuditEntry, AuditEvent, AuditQuery } from "../shared/audit.ts";
 import type { ChangeOrigin, ChangeRecord, JsonOp, VersionScope } from "../shared/change.ts";
 import type { Conflict, ConflictStatus } from "../shared/conflict.ts";
 import type { ContextType, TypeReport } from "../shared/context-type.ts";
@@ -27,6 +28,8 @@ export interface Caller {
   readonly origin: ChangeOrigin;
   /** Of a live session: the locks that it takes. */
   readonly leases?: SessionLeases;
+  /** Where from, and under which id the server's log has it; for the audit log. */
+  readonly via?: Pick<AuditEvent, "address" | "requestId" | "sessionId">;
 }
 
 export interface NewContext {
@@ -257,6 +260,15 @@ export interface AccessService {
   share(caller: Caller, id: ContextId, changes: readonly GrantChange[]): Promise<Acl>;
 }
 
+/** Who did or was denied what. For admins of the server. */
+export interface AuditService {
+  /**
+   * Newest first, by a bounded look: a page may be empty and still say where to go on.
+   * @throws {ServiceError} FORBIDDEN, STORE_UNAVAILABLE
+   */
+  list(caller: Caller, query: AuditQuery): Promise<Page<AuditEntry>>;
+}
+
 export interface TypeService {
   list(caller: Caller): Promise<readonly ContextType[]>;
   /** @throws {ServiceError} TYPE_NOT_FOUND */
@@ -367,6 +379,7 @@ export interface Revocation extends RevokeRequest {
 /** What concerns the server as a whole. */
 export interface ServerService {
   readonly tokens: TokenService;
+  readonly audit: AuditService;
 }
 
 /** All that transports may ask. */

@@ -8,16 +8,22 @@ import { once } from "node:events";
 import { chmod, rm } from "node:fs/promises";
 import type { Server } from "node:http";
 import { LIMITS } from "../shared/limits.ts";
+import { PRODUCT_VERSION } from "../shared/protocol/version.ts";
+import type { AuditQuery } from "../shared/audit.ts";
 import { AccessGuard } from "./access-guard.ts";
 import { systemClock } from "./clock.ts";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { ContextManager } from "./context-manager.ts";
+import type { Caller } from "./context-service.ts";
+import { AccessAudit } from "./context/access-audit.ts";
 import { HistoryManager } from "./history/history-manager.ts";
 import { HistoryThread } from "./history/history-runner.ts";
 import { createLogger } from "./monitor/logger.ts";
 import type { Logger } from "./monitor/logger.ts";
+import { AuditLog } from "./security/audit-log.ts";
 import { createVerifier } from "./security/create-verifier.ts";
+import { RateLimiter } from "./security/rate-limiter.ts";
 import { Revocations } from "./security/revocations.ts";
 import { SecurityManager } from "./security/security-manager.ts";
 import type { TokenVerifier } from "./security/token-verifier.ts";
@@ -29,8 +35,11 @@ import { TypeManager } from "./types/type-manager.ts";
 import type { ProtectedResource } from "./transport/mcp/http/challenges.ts";
 import { createMcpEndpoint } from "./transport/mcp/http/mount.ts";
 import type { Extension } from "./transport/mcp/mcp-server.ts";
+import { Gate } from "./transport/gate.ts";
+import { peerAddresses } from "./transport/peer-address.ts";
 import { createRestApp } from "./transport/rest/app.ts";
 import { createHttpServer } from "./transport/rest/http-server.ts";
+import type { ConnectionLimits } from "./transport/rest/http-server.ts";
 import { RecreationPool } from "./use-cases/recreation-pool.ts";
 import { WebSocketEndpoint } from "./transport/websocket/websocket-server.ts";
 
@@ -48,11 +57,14 @@ interface Parts {
   readonly socket?: string;
   /** More tools, for the conformance suite. */
   readonly mcpExtension?: Extension;
+  /** Of connections, for tests that cannot wait as long as people can. */
+  readonly limits?: ConnectionLimits;
 }
 
 /** @throws {ServiceError} DATA_DIR_LOCKED, DATA_DAMAGED, DATA_FORMAT_NEWER; Node's error when the port is taken */
 export async function startServer(config: Config, parts: Parts = {}): Promise<RunningServer> {
-  const { clock = systemClock, logger = createLogger({ level: config.logLevel }), mcpExtension: extension } = parts;
+  const { clock = systemClock, logger = createLogger({ level: config.logLevel }), limits = LIMITS } = parts;
+  const { mcpExtension: extension } = parts;
   const log = openChangeLog(config, clock);
   const storage = new StorageManager({ log, clock, logger, retention: policyOf(config) });
   await storage.start();
@@ -60,21 +72,26 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
   const history = new HistoryManager({ log: storage, clock, runner: new HistoryThread() });
   const recreator = new RecreationPool();
   const sync = new SyncManager(clock);
-  const contexts = new ContextManager({ clock, logger, storage, sync, history, types, recreator });
+  const auditLog = new AuditLog({ records: storage, clock, logger });
+  const audit = new AccessAudit(auditLog);
+  const contexts = new ContextManager({ clock, logger, storage, sync, history, types, recreator, audit });
   const tokens = new Revocations({ records: storage, clock, onRevoked: (isMeant) => contexts.readers.revoke(isMeant) });
   const security = new SecurityManager({ verifier: verifierOf(config, clock, logger), tokens });
-  const service = new AccessGuard(contexts, { tokens });
-  const { allowedHosts } = config;
+  const server = { tokens, audit: { list: (_caller: Caller, query: AuditQuery) => auditLog.list(query) } };
+  const service = new AccessGuard(contexts, server, audit);
   const { authenticate, verify } = security;
-  const edge = { service, clock, logger, authenticate, allowedHosts };
+  const gate = gateOf(config, clock, auditLog);
+  const edge = { service, clock, logger, authenticate, gate };
   const mcp = createMcpEndpoint({ ...edge, ...resourceOf(config), ...(extension === undefined ? {} : { extension }) });
-  const http = createHttpServer(createRestApp({ ...edge, mcp }));
+  const http = createHttpServer(createRestApp({ ...edge, mcp }), { gate, clock, limits });
   const webSockets = new WebSocketEndpoint({ ...edge, ...(verify === undefined ? {} : { verify }) });
   webSockets.attach(http);
   sync.start();
   contexts.start();
+  auditLog.start();
 
   const close = async (): Promise<void> => {
+    auditLog.record({ action: "server.stop", outcome: "done" });
     const closed = once(http, "close");
     http.close();
     await mcp.close();
@@ -85,6 +102,7 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
     await Promise.race([closed, new Promise<void>((resolve) => clock.setTimer(LIMITS.closeGraceMs, resolve))]);
     webSockets.close();
     http.closeAllConnections();
+    await auditLog.close();
     await storage.close();
   };
   try {
@@ -93,6 +111,7 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
     if (config.types !== undefined) await types.loadFolder(config.types);
     const { socket } = parts;
     const url = await (socket === undefined ? listen(http, config) : listenAt(http, socket));
+    auditLog.record({ action: "server.start", outcome: "done", detail: { version: PRODUCT_VERSION } });
     return { url, close: onlyOnce(close) };
   } catch (error) {
     await close();
@@ -108,6 +127,12 @@ function verifierOf({ auth, publicUrl }: Config, clock: Clock, logger: Logger): 
 /** What MCP clients are told of who issues tokens. */
 function resourceOf({ auth, publicUrl }: Config): { resource?: ProtectedResource } {
   return auth.mode === "oidc" ? { resource: { publicUrl, issuer: auth.issuer } } : {};
+}
+
+function gateOf({ allowedHosts, edges }: Config, clock: Clock, audit: AuditLog): Gate {
+  const { rates, trustedProxies, allowedOrigins } = edges;
+  const peers = peerAddresses(trustedProxies);
+  return new Gate({ clock, audit, limiter: new RateLimiter(rates), peers, allowedHosts, allowedOrigins });
 }
 
 async function listen(http: Server, { host, port }: Config): Promise<string> {

@@ -19,10 +19,10 @@ export function isHostAllowed(hostHeader: string, allowed: readonly string[]): b
 }
 
 /**
- * True for pages served from this machine or from an allowed name. Any page may send requests to a local server; its
- * browser says in Origin which page it is.
+ * True for pages served from this machine or from an allowed name, and for those of `origins` (such as https://app.example).
+ * Any page may send requests to a local server; its browser says in Origin which page it is.
  */
-export function isOriginAllowed(origin: string, allowed: readonly string[]): boolean {
+export function isOriginAllowed(origin: string, hosts: readonly string[], origins: readonly string[] = []): boolean {
   const host = /^https?:\/\/([^/]+)$/i.exec(origin)?.[1];
-  return host !== undefined && isHostAllowed(host, allowed);
+  return host !== undefined && (isHostAllowed(host, hosts) || origins.includes(origin.toLowerCase()));
 }

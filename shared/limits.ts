@@ -37,6 +37,58 @@ export const LIMITS = {
   /** Connections that the kernel holds until we accept them: a wave of reconnects after a restart. */
   acceptBacklog: 4096,
 
+  // --- edges ----------------------------------------------------------------------------------------------------
+  /** Request line and headers of one HTTP request. A token of some KB fits; 20,000 sockets that send them take 320 MB. */
+  headerBytesMax: 16 * 1024,
+  /** Entries of a forwarding header that are looked at, from the nearest hop on; no chain of proxies is as long. */
+  forwardedHopsMax: 32,
+  /** What was written of an answer is taken whole in this time, or the connection is cut: 10 MB at 1.4 Mbit/s. */
+  answerMsMax: 60_000,
+
+  // --- rates: what one actor may do unless configured otherwise; an address as much as `addressActors` of them --------
+  /** WebSockets and live feeds of an actor at once: an agent host with a session for each of its contexts. */
+  actorConnectionsMax: 500,
+  /** The same of an address: an office behind one. It may have twice as many TCP connections before these are cut. */
+  addressConnectionsMax: 2000,
+  /** New connections of an address; all that it may have can come at once, after a restart. */
+  addressConnectsPerS: 100,
+  /** REST requests and requests of live sessions. A busy agent makes some ten a second, a script a hundred. */
+  actorOpsPerS: 100,
+  /** Messages of live sessions. A person who types and points makes 60 a second in each. */
+  actorFramesPerS: 2000,
+  /** Bytes of such messages, of REST bodies and of answers: a day of offline work, or a context of 10 MB, now and then. */
+  actorBytesPerS: 4 * 1024 * 1024,
+  /** Who was quiet may do as much at once as in this time. */
+  rateBurstS: 10,
+  addressActors: 10,
+  /** A request that makes the server work out the past, or compile a schema, counts for so many. */
+  heavyOpCost: 10,
+  /** Actors and addresses without a connection whose rates are remembered, some 500 bytes each. */
+  ratedIdleMax: 20_000,
+
+  // --- audit log ------------------------------------------------------------------------------------------------
+  /** Entries kept of what was done, and as many of what was denied: a flood of denials pushes out no deed. Some 300 bytes each. */
+  auditEntriesMax: 100_000,
+  auditAgeMsMax: 90 * 24 * 60 * 60 * 1000,
+  /** Denials alike within this time are one entry with a count. */
+  auditWindowMs: 60_000,
+  /** Kinds of denials that are being counted at a time; beyond it the oldest one's count is closed. */
+  auditWindowsMax: 1000,
+  /** Entries a second, of deeds and of denials each, beyond a burst; the excess is counted in one entry. */
+  auditEntriesPerS: 50,
+  auditBurst: 1000,
+  /** Entries that wait for a store that is away; then they are counted only. */
+  auditQueueMax: 5000,
+  /** Entries gather so long before they are written together. */
+  auditFlushMs: 200,
+  /** Pause after a write that failed. */
+  auditRetryMs: 2000,
+  /** Records that one query looks at; it says where to go on. */
+  auditScanMax: 5000,
+  /** Paths named by one entry, and characters of its details. */
+  auditPathsMax: 16,
+  auditDetailCharsMax: 1000,
+
   // --- names ----------------------------------------------------------------------------------------------------
   contextIdCharsMax: 128,
   pathCharsMax: 1024,
@@ -154,6 +206,8 @@ export const LIMITS = {
   tokenCharsMax: 8192,
   /** From now to a token's end: a revocation must be kept for as long as its token would live. */
   tokenLifetimeMsMax: 366 * 24 * 60 * 60 * 1000,
+  /** Of a token that is made without saying how long it shall last. */
+  tokenLifetimeMsDefault: 90 * 24 * 60 * 60 * 1000,
   /** Tokens and subjects that are revoked, in memory at once: some 300 bytes each. */
   revocationsMax: 10_000,
   tokenIdCharsMax: 128,
@@ -230,6 +284,14 @@ export const LIMITS = {
 
   // --- presence -------------------------------------------------------------------------------------------------
   presenceBytesMax: 16 * 1024,
+  /**
+   * States of one session that are passed on, by their size in KB, at least one each; more often only the newest of them
+   * is. A pointer's 60 a second become 30, a full state goes out twice a second: 30 KB/s for each receiver at most.
+   */
+  presencePerS: 30,
+  presenceBurst: 30,
+  /** All states of a context: 20,000 small ones, or 250 full ones. Who comes to a full context is not shown. */
+  presenceContextBytesMax: 4 * 1024 * 1024,
   /** y-protocols' own timeout: a state not renewed for 30 s is gone. */
   presenceTtlMs: 30_000,
   /** Awareness entries of one frame: a client may only speak for itself. */

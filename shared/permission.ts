@@ -37,6 +37,15 @@ export interface Acl {
   readonly grants: readonly Grant[];
 }
 
+/** What somebody may do with a context that they may read. */
+export interface Rights {
+  /** At some place at least. */
+  readonly mayWrite: boolean;
+  readonly isAdmin: boolean;
+  /** Where they may write and lock, at these paths and below; everywhere when absent. */
+  readonly paths?: readonly string[];
+}
+
 /** What a token says of contexts. */
 export interface TokenGrant {
   /** A context id, in which `*` stands for any characters. */

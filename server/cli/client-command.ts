@@ -1,11 +1,14 @@
 /**
- * What all commands that talk to a server have in common: the options --url, --actor and --json, and checks of arguments.
+ * What all commands that talk to a server have in common: the options --url, --actor, --token-file and --json, and
+ * checks of arguments.
  *
  * Not here: the commands.
  */
 import { InvalidArgumentError, Option } from "commander";
 import type { Command } from "commander";
 import { ConfigError } from "../config.ts";
+import { addTokenFileOption, tokenSourceOf } from "./bearer-token.ts";
+import type { TokenFlags } from "./bearer-token.ts";
 import type { CliIo } from "./io.ts";
 import type { Colors } from "./output.ts";
 import { RestClient } from "./rest-client.ts";
@@ -22,17 +25,15 @@ export interface Cli {
   readonly endWith: (code: number) => void;
 }
 
-export interface ClientFlags {
+export interface ClientFlags extends TokenFlags {
   readonly url?: string;
   readonly actor?: string;
   readonly json?: boolean;
 }
 
 export function addClientOptions(command: Command): Command {
-  return command
-    .addOption(addressOption(`the server (env MCM_URL, default ${DEFAULT_URL})`))
-    .addOption(nameOption())
-    .option("--json", "print JSON, as the server says it");
+  command.addOption(addressOption(`the server (env MCM_URL, default ${DEFAULT_URL})`)).addOption(nameOption());
+  return addTokenFileOption(command).option("--json", "print JSON, as the server says it");
 }
 
 export function addressOption(meaning: string): Option {
@@ -40,7 +41,7 @@ export function addressOption(meaning: string): Option {
 }
 
 export function nameOption(): Option {
-  return new Option("--actor <name>", "who you are (env MCM_ACTOR)");
+  return new Option("--actor <name>", "who you are, where the server takes your word for it (env MCM_ACTOR)");
 }
 
 /** @throws {ConfigError} */
@@ -56,13 +57,13 @@ export function targetOf(cli: Cli, flags: ClientFlags): RestTarget {
 
 /** As targetOf, without a server when none is named. @throws {ConfigError} */
 export function namedTargetOf({ io }: Cli, flags: ClientFlags): Omit<RestTarget, "url"> & { readonly url?: string } {
-  const { MCM_URL: url = "", MCM_ACTOR: actor = "", MCM_TOKEN: token = "" } = io.environment;
+  const { MCM_URL: url = "", MCM_ACTOR: actor = "" } = io.environment;
   if (url !== "" && !isHttpUrl(url)) throw new ConfigError([`MCM_URL must be an address such as ${DEFAULT_URL}.`]);
   const named = flags.url ?? url;
   return {
     ...(named === "" ? {} : { url: withoutSlash(named) }),
     actor: flags.actor ?? (actor || undefined),
-    token: token || undefined,
+    token: tokenSourceOf(io, flags),
   };
 }
 

@@ -39,8 +39,12 @@ export interface CliIo {
   fetch(url: string, init: RequestInit): Promise<Response>;
   /** Resolves after `ms`, or at once when `signal` aborts. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
+  /** Milliseconds since 1970. */
+  nowMs(): number;
   /** Milliseconds of a clock that never jumps. */
   monotonicMs(): number;
+  /** A UUID. */
+  newId(): string;
   /** In [0, 1). */
   random(): number;
   /** Calls `stop` at the first SIGINT or SIGTERM; a second one ends the process at once. The returned function undoes it. */
@@ -60,7 +64,9 @@ export function systemIo(environment: Environment): CliIo {
     write,
     fetch: (url, init) => fetch(url, init),
     sleep,
+    nowMs: () => systemClock.nowMs(),
     monotonicMs: () => systemClock.monotonicMs(),
+    newId: () => systemClock.newId(),
     random: () => Math.random(),
     onStop,
     onSignal,

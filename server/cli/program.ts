@@ -25,6 +25,7 @@ import { addRead } from "./commands/read.ts";
 import { addRestore, addUndo } from "./commands/restore.ts";
 import { addServe } from "./commands/serve.ts";
 import type { Start } from "./commands/serve.ts";
+import { addToken } from "./commands/token.ts";
 import { addUpdate } from "./commands/update.ts";
 import { addWatch } from "./commands/watch.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
@@ -54,6 +55,7 @@ const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
   addUnlock,
   addType,
   addCompact,
+  addToken,
 ];
 
 export interface CliOptions {

@@ -6,6 +6,8 @@
 import type { z } from "zod";
 import { isErrorCode, ServiceError } from "../../shared/errors.ts";
 import type { JsonObject } from "../../shared/json.ts";
+import { revocationListSchema, revocationResultSchema } from "../../shared/protocol/rest-access.ts";
+import type { RevocationBody, RevocationList, RevocationResult } from "../../shared/protocol/rest-access.ts";
 import { conflictListSchema, resolveResultSchema } from "../../shared/protocol/rest-conflicts.ts";
 import type { ConflictList, ResolveBody, ResolveResult } from "../../shared/protocol/rest-conflicts.ts";
 import {
@@ -48,13 +50,13 @@ import type {
   ContextView,
   CreateRequest,
 } from "../../shared/protocol/rest.ts";
+import type { TokenSource } from "./bearer-token.ts";
 import type { CliIo } from "./io.ts";
 
 export interface RestTarget {
   readonly url: string;
   readonly actor?: string | undefined;
-  /** Says who one is on servers that want proof. */
-  readonly token?: string | undefined;
+  readonly token: TokenSource;
   /** Which of our programs asks; `cli` unless it is said. */
   readonly door?: "mcp";
 }
@@ -80,7 +82,7 @@ interface RequestOptions {
   readonly signal?: AbortSignal;
 }
 
-/** All methods reject with ServiceError: the server's own refusals, or UNREACHABLE. */
+/** All methods reject with ServiceError, the server's own refusals or UNREACHABLE; or with ConfigError when there is no token where one should be. */
 export class RestClient {
   readonly #target: RestTarget;
   readonly #fetch: CliIo["fetch"];
@@ -202,6 +204,14 @@ export class RestClient {
     await this.#request("DELETE", typePath(name), {});
   }
 
+  revoke(body: Draft<RevocationBody>): Promise<RevocationResult> {
+    return this.#json(revocationResultSchema, "POST", "/v1/revocations", { body });
+  }
+
+  revocations(): Promise<RevocationList> {
+    return this.#json(revocationListSchema, "GET", "/v1/revocations", {});
+  }
+
   /** The live feed's body; an empty `lastEventId` begins at `query.since`, or now. */
   async follow(
     id: string,
@@ -246,12 +256,13 @@ export class RestClient {
     const given = new URLSearchParams();
     for (const [name, value] of Object.entries(query)) if (value !== undefined) given.set(name, String(value));
     const search = given.size === 0 ? "" : `?${given.toString()}`;
+    const token = await this.#target.token.read();
     const response = await this.#fetch(`${this.#target.url}${path}${search}`, {
       method,
       headers: {
         "mcm-client": this.#target.door ?? "cli",
         ...(this.#target.actor === undefined ? {} : { "mcm-actor": encodeURIComponent(this.#target.actor) }),
-        ...(this.#target.token === undefined ? {} : { authorization: `Bearer ${this.#target.token}` }),
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         ...(body === undefined ? {} : { "content-type": "application/json" }),
         ...headers,
       },

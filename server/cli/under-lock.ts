@@ -57,6 +57,7 @@ function environmentOf({ io }: Cli, { id, target }: UnderLock, lock: LockView) {
     ...io.environment,
     MCM_URL: target.url,
     MCM_ACTOR: target.actor,
+    ...target.token.environment,
     ...lockEnvironment(id, lock, io.environment),
   };
 }

@@ -3,8 +3,8 @@
  *
  * Invariants (ACL):
  *  1. Whoever loses the right to read, by a new access list, a revocation or the end of a token, is told in the turn in which
- *     that holds.
- *  2. Nothing is told twice, and nothing after `stop`.
+ *     that holds; so is who may go on reading, of what else they may now.
+ *  2. A loss is told once, and nothing after it or after `stop`.
  *
  * Not here: what being told means (the caller ends its session or feed), writing (admission asks anew for each write).
  */
@@ -13,12 +13,20 @@ import { ServiceError } from "../../shared/errors.ts";
 import type { Clock } from "../clock.ts";
 import { revoked } from "../security/security-manager.ts";
 import { accessTo } from "../state/access/access-policy.ts";
-import type { Guarded } from "../state/access/access-policy.ts";
+import type { Access, Guarded } from "../state/access/access-policy.ts";
 import type { Identity } from "../state/access/identity.ts";
 import { contextNotFound } from "../state/context-not-found.ts";
 
 /** Timers of Node hold no more; longer ones are set again. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
+
+/** Who is told. */
+interface Watcher {
+  /** The identity may not read the context any more. Called once, perhaps before `watch` returns. */
+  lost(error: ServiceError): void;
+  /** What the identity may do now, whether or not that is new. The first time before `watch` returns. */
+  may?(access: Access): void;
+}
 
 /** Something that is open. */
 export interface Watched {
@@ -29,7 +37,7 @@ export interface Watched {
 
 interface Entry {
   identity: Identity;
-  readonly lost: (error: ServiceError) => void;
+  readonly watcher: Watcher;
   cancelTimer: () => void;
 }
 
@@ -48,16 +56,15 @@ export class AccessWatch {
     this.#clock = clock;
   }
 
-  /** `lost` is called at most once, when `identity` may not read the context any more; at once when it may not now. */
-  watch(context: Guarded, identity: Identity, lost: (error: ServiceError) => void): Watched {
+  watch(context: Guarded, identity: Identity, watcher: Watcher): Watched {
     const room = this.#rooms.get(context.id) ?? { context, entries: new Set() };
     this.#rooms.set(context.id, room);
-    return this.#enter(room, identity, lost);
+    return this.#enter(room, identity, watcher);
   }
 
-  /** `lost` is called at most once, when `identity` itself does not hold any more: at once when it does not now. */
-  watchIdentity(identity: Identity, lost: (error: ServiceError) => void): Watched {
-    return this.#enter(this.#everywhere, identity, lost);
+  /** As long as `identity` itself holds, whatever it may read. */
+  watchIdentity(identity: Identity, watcher: Pick<Watcher, "lost">): Watched {
+    return this.#enter(this.#everywhere, identity, watcher);
   }
 
   /** The context has this list from now on. */
@@ -74,8 +81,8 @@ export class AccessWatch {
       for (const entry of [...room.entries]) if (isMeant(entry.identity)) this.#lose(room, entry, revoked());
   }
 
-  #enter(room: Room, identity: Identity, lost: (error: ServiceError) => void): Watched {
-    const entry: Entry = { identity, lost, cancelTimer: () => undefined };
+  #enter(room: Room, identity: Identity, watcher: Watcher): Watched {
+    const entry: Entry = { identity, watcher, cancelTimer: () => undefined };
     room.entries.add(entry);
     this.#look(room, entry);
     return {
@@ -93,15 +100,16 @@ export class AccessWatch {
     const leftMs = expiresAtMs === undefined ? undefined : expiresAtMs - this.#clock.nowMs();
     if (leftMs !== undefined && leftMs <= 0) return this.#lose(room, entry, expired());
     const { context } = room;
-    if (context !== undefined && !accessTo(context, entry.identity).mayRead)
-      return this.#lose(room, entry, contextNotFound());
-    if (leftMs === undefined) return;
-    entry.cancelTimer = this.#clock.setTimer(Math.min(leftMs, TIMER_MS_MAX), () => this.#look(room, entry));
+    const access = context && accessTo(context, entry.identity);
+    if (access?.mayRead === false) return this.#lose(room, entry, contextNotFound());
+    if (leftMs !== undefined)
+      entry.cancelTimer = this.#clock.setTimer(Math.min(leftMs, TIMER_MS_MAX), () => this.#look(room, entry));
+    if (access !== undefined) entry.watcher.may?.(access);
   }
 
   #lose(room: Room, entry: Entry, error: ServiceError): void {
     this.#remove(room, entry);
-    entry.lost(error);
+    entry.watcher.lost(error);
   }
 
   #remove(room: Room, entry: Entry): void {

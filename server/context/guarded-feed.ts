@@ -5,11 +5,13 @@
  *
  * Not here: the feed itself (change-feed.ts).
  */
+import type { AuditAction } from "../../shared/audit.ts";
 import type { ChangeRecord } from "../../shared/change.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import type { Caller, ContextService } from "../context-service.ts";
 import type { Guarded } from "../state/access/access-policy.ts";
 import { contextNotFound } from "../state/context-not-found.ts";
+import type { AccessAudit } from "./access-audit.ts";
 import type { AccessWatch } from "./access-watch.ts";
 import type { FeedRequest } from "./change-feed.ts";
 
@@ -21,7 +23,7 @@ interface FeedSource {
 
 /** @throws {ServiceError} CONTEXT_NOT_FOUND, UNAUTHENTICATED; those of `ContextService.follow` */
 export async function* guardedFeed(
-  source: FeedSource,
+  { source, audit }: { readonly source: FeedSource; readonly audit: AccessAudit },
   caller: Caller,
   id: ContextId,
   request: FeedRequest,
@@ -29,7 +31,14 @@ export async function* guardedFeed(
   const context = await source.guarded(id);
   if (context === undefined) throw contextNotFound();
   const lost = new AbortController();
-  const watched = source.readers.watch(context, caller.identity, (error) => lost.abort(error));
+  let action: AuditAction = "context.enter";
+  const watched = source.readers.watch(context, caller.identity, {
+    lost: (error) => {
+      audit.denied(caller, { action, contextId: id }, error);
+      lost.abort(error);
+    },
+  });
+  action = "context.leave";
   const signal = AbortSignal.any([request.signal, lost.signal]);
   try {
     lost.signal.throwIfAborted();

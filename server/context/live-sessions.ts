@@ -8,12 +8,10 @@
  * Not here: what a session says (sync/session.ts), what its requests do (session-requests.ts).
  */
 import * as Y from "yjs";
-import { ServiceError } from "../../shared/errors.ts";
 import type { Json } from "../../shared/json.ts";
 import type { Clock } from "../clock.ts";
 import type { Caller, SessionOptions } from "../context-service.ts";
 import { accessTo } from "../state/access/access-policy.ts";
-import type { Identity } from "../state/access/identity.ts";
 import { contextNotFound } from "../state/context-not-found.ts";
 import type { LiveContext, StateManager } from "../state/state-manager.ts";
 import type { ClientIdPool } from "../sync/client-id-pool.ts";
@@ -25,7 +23,9 @@ import { SessionLeases } from "../sync/session-leases.ts";
 import type { SessionInfo, SessionPort } from "../sync/session-port.ts";
 import { StateEncodings } from "../sync/state-encodings.ts";
 import type { SyncManager } from "../sync/sync-manager.ts";
+import type { AccessAudit } from "./access-audit.ts";
 import type { AccessWatch } from "./access-watch.ts";
+import { Bearer } from "./bearer.ts";
 import type { PendingWrite } from "./write-path.ts";
 
 type Live = LiveContext<PendingWrite>;
@@ -36,6 +36,7 @@ interface LiveSessionsOptions {
   readonly state: StateManager<PendingWrite>;
   readonly clientIds: ClientIdPool;
   readonly watch: AccessWatch;
+  readonly audit: AccessAudit;
 }
 
 /** Carries a request out for `caller`, who is whoever the session's newest token says. */
@@ -47,14 +48,16 @@ export class LiveSessions {
   readonly #state: StateManager<PendingWrite>;
   readonly #clientIds: ClientIdPool;
   readonly #watch: AccessWatch;
+  readonly #audit: AccessAudit;
   readonly #encodings = new WeakMap<Live, StateEncodings>();
 
-  constructor({ clock, sync, state, clientIds, watch }: LiveSessionsOptions) {
+  constructor({ clock, sync, state, clientIds, watch, audit }: LiveSessionsOptions) {
     this.#clock = clock;
     this.#sync = sync;
     this.#state = state;
     this.#clientIds = clientIds;
     this.#watch = watch;
+    this.#audit = audit;
   }
 
   /**
@@ -79,7 +82,7 @@ export class LiveSessions {
       ...(yjsClientId === undefined ? {} : { yjsClientId }),
     };
     const leases = new SessionLeases();
-    const bearer: Bearer = { caller };
+    const bearer = new Bearer(caller, { info, audit: this.#audit, verify: options.verify });
     const port: SessionPort = {
       applyUpdate: (update, source, done) => {
         const { identity } = bearer.caller;
@@ -88,19 +91,26 @@ export class LiveSessions {
           write: { kind: "update", actor: info.actor, identity, update, source: info, leases, ...source },
           author: session,
           settle: done,
-          refuse: done,
+          refuse: (error) => {
+            bearer.denied("context.write", error);
+            done(error);
+          },
         });
       },
       retired: () => live.state.clientIds.retired,
+      voids: () => live.state.voids,
       encodeSince: (stateVector) => this.#encodeSince(live, stateVector),
-      request: async (method, params) => answer(parseSessionRequest(method, params), bearer.caller, leases),
-      renew: async (token) => {
-        const identity = await options.verify?.(token);
-        if (identity !== undefined) watched.renew(renewed(bearer, identity));
+      request: async (method, params) => {
+        const request = parseSessionRequest(method, params);
+        return answer(request, bearer.caller, leases).catch((error: unknown) => {
+          bearer.denied("context.write", error);
+          throw error;
+        });
       },
+      renew: (token) => bearer.renew(token),
       flushSoon: () => this.#sync.due(topic, session),
       ended: () => {
-        watched.stop();
+        bearer.leave();
         leases.close();
         this.#sync.leave(topic, session);
         this.#state.release(live);
@@ -108,8 +118,9 @@ export class LiveSessions {
       nowMs: () => this.#clock.monotonicMs(),
     };
     const session = new Session(info, topic, options.connection, port);
-    const watched = this.#watch.watch(live.meta, caller.identity, (error) => session.end(error));
-    this.#sync.join(topic, session);
+    bearer.enter(session, live.meta, this.#watch);
+    // it is over already when the token ended, or the list changed, since it was looked at
+    if (!session.isClosed) this.#sync.join(topic, session);
     return this.#started(live, session);
   }
 
@@ -121,7 +132,8 @@ export class LiveSessions {
   }
 
   /** May the caller enter? If so, an id that it may write under, if there is one to use again. @throws {ServiceError} CONTEXT_NOT_FOUND */
-  async #admitted(live: Live, { identity }: Caller, { isExtended }: SessionOptions): Promise<number | undefined> {
+  async #admitted(live: Live, caller: Caller, { isExtended }: SessionOptions): Promise<number | undefined> {
+    const { identity } = caller;
     try {
       const { mayRead, mayWrite } = accessTo(live.meta, identity);
       if (!mayRead) throw contextNotFound();
@@ -132,6 +144,7 @@ export class LiveSessions {
       return id;
     } catch (error) {
       this.#state.release(live);
+      this.#audit.denied(caller, { action: "context.enter", contextId: live.id }, error);
       throw error;
     }
   }
@@ -156,22 +169,4 @@ export class LiveSessions {
     await live.durable;
     return batch;
   }
-}
-
-/** Whoever the newest token of a session says. */
-interface Bearer {
-  caller: Caller;
-}
-
-/** @throws {ServiceError} UNAUTHENTICATED when somebody else's token came */
-function renewed(bearer: Bearer, identity: Identity): Identity {
-  if (identity.actor !== bearer.caller.identity.actor) {
-    throw new ServiceError(
-      "UNAUTHENTICATED",
-      "The new token is another actor's. A session stays its actor's: open another one.",
-      { details: { rule: "subject" } },
-    );
-  }
-  bearer.caller = { ...bearer.caller, identity };
-  return identity;
 }

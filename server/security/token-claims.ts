@@ -20,7 +20,7 @@ import type { Identity } from "../state/access/identity.ts";
 import { tokenRefusal } from "./token-refusals.ts";
 import { TOLERANCE_MS } from "./token-times.ts";
 
-export const CONTEXTS_CLAIM = "contexts";
+const CONTEXTS_CLAIM = "contexts";
 
 /** Messages of our own throughout: zod's may quote what it found. */
 const shortText = (charsMax: number, says: string) => z.string(says).min(1, says).max(charsMax, says);

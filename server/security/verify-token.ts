@@ -37,6 +37,7 @@ export async function verifyToken(
   nowMs: number,
 ): Promise<Identity> {
   if (token.length > LIMITS.tokenCharsMax) throw tokenRefusal("too-long", { limitChars: LIMITS.tokenCharsMax });
+  if (!isWellSpelled(token)) throw tokenRefusal("malformed");
   const { algorithms, audiences, issuer, contextsClaim } = demands;
   const options: JWTVerifyOptions = {
     algorithms: [...algorithms],
@@ -52,4 +53,9 @@ export async function verifyToken(
   const { typ = "JWT" } = protectedHeader;
   if (typeof typ !== "string" || !TYPES.has(typ.toLowerCase())) throw tokenRefusal("type");
   return identityOf(payload, nowMs, contextsClaim);
+}
+
+/** jose takes padding, line breaks and stray bits in base64url; so a token would have many spellings. */
+function isWellSpelled(token: string): boolean {
+  return token.split(".").every((part) => Buffer.from(part, "base64url").toString("base64url") === part);
 }

@@ -91,6 +91,7 @@ export class ContextState implements Present {
   readonly size: SizeGuard;
   readonly locks: LockDesk;
   readonly access: AccessDesk;
+  readonly #voids: Map<number, number>;
   readonly #clocks: ClockIndex;
   readonly #collected: CollectedPlaces;
   readonly #deletions = new RecentDeletions();
@@ -109,6 +110,7 @@ export class ContextState implements Present {
     this.doc = fold.doc;
     this.locks = new LockDesk(fold.locks.list(), monotonicMs);
     this.access = new AccessDesk(meta);
+    this.#voids = fold.voids;
     this.clientIds = new ClientIds(authorIdOf(nodeClientId, meta), fold.owners, fold.retired);
     this.#seq = head.seq;
     this.#version = head.version;
@@ -133,6 +135,11 @@ export class ContextState implements Present {
 
   get updatedAtMs(): number {
     return this.#updatedAtMs;
+  }
+
+  /** The clock of the first void of each Yjs client id that has some: its author's document may hold what was refused. */
+  get voids(): ReadonlyMap<number, number> {
+    return this.#voids;
   }
 
   /** The schema of the context's type from now on; undefined for none. */
@@ -366,6 +373,7 @@ export class ContextState implements Present {
     this.#rehearsal?.applied(update);
     const { advances, paths } = touch;
     this.clientIds.claim(advances, actor);
+    for (const { client, from } of advances) if (!this.#voids.has(client)) this.#voids.set(client, from);
     this.size.grew(update.byteLength, false);
     this.#seq++;
     const message = error.code;

@@ -4,7 +4,7 @@
  * Invariants (FOLD):
  *  1. Folding the log up to a position gives the same whatever checkpoint one begins with.
  *  2. A Yjs client id belongs to whoever first wrote under it in its epoch; servers' own ids to nobody.
- *  3. An epoch entry begins a new document; the client ids of the one before it are retired, its locks stay.
+ *  3. An epoch entry begins a new document; the client ids of the one before it are retired, its voids forgotten, its locks stay.
  *
  * Not here: threads and storage (server/storage/checkpoint, server/history), admission (context-state.ts).
  */
@@ -35,6 +35,8 @@ export class DocumentFold {
   readonly owners: Map<number, Actor>;
   readonly retired: Set<number>;
   readonly locks: LockTable;
+  /** The clock of the first void of each Yjs client id that has some. */
+  readonly voids: Map<number, number>;
   readonly #options: FoldOptions;
   readonly #firstEpoch: number;
   #doc: Y.Doc;
@@ -52,6 +54,7 @@ export class DocumentFold {
     this.owners = new Map(base.owners);
     this.retired = new Set(base.retired);
     this.locks = new LockTable(base.locks);
+    this.voids = new Map(base.voids);
     Y.applyUpdateV2(this.#doc, base.state, FROM_LOG);
   }
 
@@ -95,6 +98,7 @@ export class DocumentFold {
       retired: [...this.retired],
       authorSalt: this.#authorSalt,
       locks: this.locks.list(),
+      ...(this.voids.size === 0 ? {} : { voids: [...this.voids] }),
       firstEpoch: this.#firstEpoch,
     };
   }
@@ -108,6 +112,7 @@ export class DocumentFold {
       this.retired.delete(client);
     }
     this.owners.clear();
+    this.voids.clear();
     this.#doc.destroy();
     this.#doc = this.#newDoc();
     this.#authorSalt = entry.authorSalt ?? 0;
@@ -130,11 +135,17 @@ export class DocumentFold {
         this.#passed(entry);
         if (entry.kind === "lock" || entry.kind === "meta") continue;
         Y.applyUpdate(this.#doc, entry.update, FROM_LOG);
-        for (const client of Y.parseUpdateMeta(entry.update).to.keys()) {
+        const { from, to } = Y.parseUpdateMeta(entry.update);
+        for (const client of to.keys()) {
           if (client !== authorId && !this.owners.has(client)) this.owners.set(client, entry.actor);
         }
+        if (entry.kind === "void") for (const [client, clock] of from) this.#voided(client, clock);
       }
     }, FROM_LOG);
+  }
+
+  #voided(client: number, clock: number): void {
+    if (!this.voids.has(client)) this.voids.set(client, clock);
   }
 
   #passed(entry: FoldEntry): void {

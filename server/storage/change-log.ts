@@ -67,6 +67,8 @@ export interface Checkpoint {
   readonly authorSalt: number;
   /** The locks that were held. */
   readonly locks: readonly Lock[];
+  /** Of each Yjs client id of the epoch of which an edit was voided: the clock of the first one. Absent: there are none. */
+  readonly voids?: readonly (readonly [yjsClientId: number, clock: number])[];
   /** `ContextMeta.firstEpoch` of its context: one of a deleted context of the same id is not taken. */
   readonly firstEpoch: number;
 }
@@ -117,7 +119,7 @@ export interface IdempotencyRecord extends Idempotency {
 }
 
 /** What small JSON documents are kept beside the log. Names are for ever: they are in stored keys. */
-export const COLLECTIONS = ["checkpoints", "client-ids", "conflicts", "revocations", "types"] as const;
+export const COLLECTIONS = ["audit", "checkpoints", "client-ids", "conflicts", "revocations", "types"] as const;
 export type Collection = (typeof COLLECTIONS)[number];
 
 /** A record to write, or with `null` to delete. Keys are 1 to 256 bytes of UTF-8 and order by them. */

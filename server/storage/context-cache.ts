@@ -9,10 +9,10 @@
  * Not here: reading and writing the log (storage-manager.ts).
  */
 import { LRUCache } from "lru-cache";
+import type { ContextHead } from "../../shared/context.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import type { Limits } from "../../shared/limits.ts";
 import type { Clock } from "../clock.ts";
-import { altersAdmission } from "./log/placement.ts";
 import type { Checkpoint, LogEntry, LogSize, StoredContext } from "./change-log.ts";
 
 /** Beside its update, roughly: the object, its paths, the actor's share. */
@@ -118,20 +118,34 @@ export class ContextCache {
 
   #append(id: ContextId, { entries, size }: Growth): void {
     const cached = this.#entries.get(id);
-    const [first, last] = [entries[0], entries.at(-1)];
-    if (cached === undefined || first === undefined || last === undefined) return;
+    const [first] = entries;
+    if (cached === undefined || first === undefined) return;
     const { context, tail, bytes } = cached;
-    // rules that changed are rare: the log is asked what they are now
-    if (first.seq !== context.head.seq + 1 || entries.some(altersAdmission)) return this.delete(id);
+    if (first.seq !== context.head.seq + 1 || entries.some(altersMeta)) return this.delete(id);
     tail.push(...entries);
-    const { seq, version } = last;
-    const head = { ...context.head, seq, version, updatedAtMs: Math.max(context.head.updatedAtMs, last.atMs) };
+    const head = headAfter(context.head, entries);
     this.#entries.set(id, { context: { ...context, head, size }, tail, bytes: bytes + bytesOfEntries(entries) });
   }
 
   #set(context: StoredContext, tail: LogEntry[]): void {
     this.#entries.set(context.meta.id, { context, tail, bytes: bytesOf(context.checkpoint, tail) });
   }
+}
+
+/** Such entries are rare: the log is asked what the context is now. */
+function altersMeta({ kind }: LogEntry): boolean {
+  return kind === "epoch" || kind === "meta";
+}
+
+/** Of entries that alter no metadata, as the log counts it. */
+function headAfter(head: ContextHead, entries: readonly LogEntry[]): ContextHead {
+  let { seq, version, lockSeq, updatedAtMs } = head;
+  for (const entry of entries) {
+    ({ seq, version } = entry);
+    if (entry.kind === "lock") lockSeq = seq;
+    if (entry.kind === "change") updatedAtMs = Math.max(updatedAtMs, entry.atMs);
+  }
+  return { seq, version, lockSeq, updatedAtMs };
 }
 
 function bytesOf(checkpoint: Checkpoint, tail: readonly LogEntry[]): number {

@@ -7,13 +7,17 @@
  *  2. A line is taken only with a higher clock than the last one known of its id, also after the id has left, and never
  *     from another session while the one that speaks for it is there.
  *  3. What is not renewed within presenceTtlMs is gone; a session that ends takes its line with it.
- *  4. Every state says under `actor` who speaks, as the server knows it, whatever the client wrote there.
+ *  4. What a session says goes out at most at a rate, by its size: in between only the newest counts. A new id has a price, since
+ *     ids that left are remembered for a while. States of a context are bounded together.
+ *  5. Every state says under `actor` who speaks, as the server knows it, whatever the client wrote there.
  *
  * Not here: y-protocols' Awareness, which starts timers and reads the clock by itself; sending.
  */
+import { ServiceError } from "../../shared/errors.ts";
 import { isJsonObject } from "../../shared/json.ts";
 import type { AwarenessEntry } from "../../shared/protocol/frames.ts";
 import { LIMITS } from "../../shared/limits.ts";
+import { TokenBucket } from "../state/token-bucket.ts";
 
 /** Who says something: a session. */
 export interface Speaker {
@@ -27,17 +31,27 @@ interface Line {
   state: string;
   /** The session that speaks for it; undefined once it has left. */
   speaker: Speaker | undefined;
+  /** Of who spoke for it last. */
+  pace: TokenBucket;
   renewedAtMs: number;
 }
 
 const GONE = "null";
+/** `"actor":"…",` with every character escaped. */
+const STAMP_CHARS_MAX = 2 * LIMITS.actorCharsMax + 12;
+const PACE = { perS: LIMITS.presencePerS, burst: LIMITS.presenceBurst };
+/** Of a new id; an honest session takes one. */
+const NEW_ID_COST = 10;
 /** y-protocols' clocks count renewals; this is 4,000 years of them, and leaves room for our own increments. */
 const CLOCK_MAX = 2 ** 32;
 
 export class Presence {
   readonly #lines = new Map<number, Line>();
   readonly #spokenFor = new Map<Speaker, Line>();
-  readonly #changed = new Set<number>();
+  readonly #changed = new Set<Line>();
+  readonly #paces = new WeakMap<Speaker, TokenBucket>();
+  /** Characters of all states. */
+  #size = 0;
 
   /** Takes what `speaker` says. Returns lines that this speaker, and only it, must hear back (it is behind on its own id). */
   hear(speaker: Speaker, entries: readonly AwarenessEntry[], nowMs: number): readonly AwarenessEntry[] {
@@ -45,7 +59,8 @@ export class Presence {
     for (const entry of entries) {
       const own = this.#spokenFor.get(speaker);
       const line = this.#lines.get(entry.yjsClientId);
-      if (own === undefined ? !this.#mayBecome(line, entry) : own !== line) continue;
+      if (own === undefined ? !this.#mayBecome(line, entry, this.#paceOf(speaker, nowMs), nowMs) : own !== line)
+        continue;
       if (line === undefined || entry.clock > line.clock) this.#take(speaker, line, entry, nowMs);
       // it left and comes back with its old clock: hearing of its own end makes a client raise the clock and say it again
       else if (line.speaker === undefined) corrections.push(toEntry(line));
@@ -54,9 +69,15 @@ export class Presence {
   }
 
   /** Whether a session that speaks for nobody yet may speak for this line. */
-  #mayBecome(line: Line | undefined, entry: AwarenessEntry): boolean {
-    if (entry.state === GONE || line?.speaker !== undefined) return false;
-    return entry.clock <= CLOCK_MAX && (line !== undefined || this.#lines.size < LIMITS.connectionsMax);
+  #mayBecome(line: Line | undefined, entry: AwarenessEntry, pace: TokenBucket, nowMs: number): boolean {
+    if (entry.state === GONE || line?.speaker !== undefined || entry.clock > CLOCK_MAX) return false;
+    return line !== undefined || (this.#lines.size < LIMITS.connectionsMax && pace.take(NEW_ID_COST, nowMs) === 0);
+  }
+
+  #paceOf(speaker: Speaker, nowMs: number): TokenBucket {
+    let pace = this.#paces.get(speaker);
+    if (pace === undefined) this.#paces.set(speaker, (pace = new TokenBucket(PACE, nowMs)));
+    return pace;
   }
 
   /** The session ended: its line leaves. */
@@ -70,9 +91,14 @@ export class Presence {
   expire(nowMs: number): void {
     for (const line of this.#lines.values()) {
       if (nowMs - line.renewedAtMs < LIMITS.presenceTtlMs) continue;
-      if (line.speaker === undefined) this.#lines.delete(line.yjsClientId);
+      if (line.speaker === undefined) this.#forget(line);
       else this.#end(line, nowMs);
     }
+  }
+
+  #forget(line: Line): void {
+    this.#size -= line.state.length;
+    this.#lines.delete(line.yjsClientId);
   }
 
   /** Everybody who is here. */
@@ -89,47 +115,64 @@ export class Presence {
     return this.#changed.size > 0;
   }
 
-  /** Lines that changed since the last call. */
-  takeChanges(): AwarenessEntry[] {
+  /** Lines that changed and may go out now. */
+  takeChanges(nowMs: number): AwarenessEntry[] {
     const entries: AwarenessEntry[] = [];
-    for (const id of this.#changed) {
-      const line = this.#lines.get(id);
-      if (line !== undefined) entries.push(toEntry(line));
+    for (const line of this.#changed) {
+      if (line.pace.take(costOf(line), nowMs) > 0) continue;
+      this.#changed.delete(line);
+      entries.push(toEntry(line));
     }
-    this.#changed.clear();
     return entries;
   }
 
   #take(speaker: Speaker, known: Line | undefined, entry: AwarenessEntry, nowMs: number): void {
-    const line: Line = known ?? { yjsClientId: entry.yjsClientId, clock: 0, state: GONE, speaker, renewedAtMs: nowMs };
+    if (known !== undefined && entry.state === GONE) return this.#end(known, nowMs, entry.clock);
+    const state = stamped(entry.state, speaker);
+    if (this.#size + state.length - (known?.state.length ?? 0) > LIMITS.presenceContextBytesMax) return;
+    const pace = this.#paceOf(speaker, nowMs);
+    const line: Line = known ?? { ...entry, state: GONE, speaker, pace, renewedAtMs: nowMs };
     this.#lines.set(line.yjsClientId, line);
-    if (entry.state === GONE) {
-      this.#end(line, nowMs, entry.clock);
-      return;
-    }
+    this.#say(line, state);
     line.clock = entry.clock;
-    line.state = stamped(entry.state, speaker);
     line.speaker = speaker;
+    line.pace = pace;
     line.renewedAtMs = nowMs;
     this.#spokenFor.set(speaker, line);
     // renewals without news are passed on too: receivers expire what they do not hear of
-    this.#changed.add(line.yjsClientId);
+    this.#changed.add(line);
+  }
+
+  #say(line: Line, state: string): void {
+    this.#size += state.length - line.state.length;
+    line.state = state;
   }
 
   #end(line: Line, nowMs: number, clock: number = line.clock + 1): void {
     if (line.speaker !== undefined) this.#spokenFor.delete(line.speaker);
     line.clock = clock;
-    line.state = GONE;
+    this.#say(line, GONE);
     line.speaker = undefined;
     line.renewedAtMs = nowMs;
-    this.#changed.add(line.yjsClientId);
+    this.#changed.add(line);
   }
 }
 
-/** JSON.parse and spread make own members of whatever name, so none of them means anything here. */
+/** A state is passed on for its size; all else that is said costs the least. */
+function costOf({ state }: Line): number {
+  return Math.max(1, Math.ceil(state.length / 1024));
+}
+
+/**
+ * JSON.parse and spread make own members of whatever name, so none of them means anything here.
+ * Written anew, numbers may take more room (1e20).
+ * @throws {ServiceError} TOO_LARGE
+ */
 function stamped(state: string, { info }: Speaker): string {
   const said: unknown = JSON.parse(state);
-  return JSON.stringify({ ...(isJsonObject(said) ? said : {}), actor: info.actor });
+  const stated = JSON.stringify({ ...(isJsonObject(said) ? said : {}), actor: info.actor });
+  if (stated.length <= LIMITS.presenceBytesMax + STAMP_CHARS_MAX) return stated;
+  throw new ServiceError("TOO_LARGE", `A presence state may have ${LIMITS.presenceBytesMax} bytes.`);
 }
 
 function toEntry(line: Line): AwarenessEntry {

@@ -13,6 +13,8 @@ export interface SessionPort {
   applyUpdate(update: Uint8Array, source: UpdateSource, done: UpdateDone): void;
   /** Yjs client ids of earlier epochs of the context. */
   retired(): ReadonlySet<number>;
+  /** By Yjs client id: the clock from which on its author's document may hold what was refused. */
+  voids(): ReadonlyMap<number, number>;
   /** The document beyond `stateVector` as a SyncStep2 message; resolves when what it shows is durable. */
   encodeSince(stateVector: Uint8Array): Promise<Batch>;
   request(method: string, params: Json): Promise<Json>;

@@ -10,6 +10,7 @@
  *     to the client's next step 2, which holds it with all before it, and is not acknowledged before that.
  *  6. Nothing of the document is sent to a stock client before its first step 1, which tells whether its document is of this
  *     epoch: content of two epochs in one document would be there twice. An mcm.v1 client is told the epoch by `hello`.
+ *  7. What an mcm.v1 client heard last of its rights is what they are, also when it fell behind meanwhile.
  *
  * Not here: the numbers of data frames (data-frames.ts), fan-out (topic.ts), sockets (transport/websocket), the use cases
  * (session-port.ts).
@@ -18,6 +19,7 @@ import * as Y from "yjs";
 import { ERRORS, ServiceError, toServiceError } from "../../shared/errors.ts";
 import type { Json } from "../../shared/json.ts";
 import { LIMITS } from "../../shared/limits.ts";
+import type { Rights } from "../../shared/permission.ts";
 import type { ClientFrame } from "../../shared/protocol/frames.ts";
 import { decodeClientFrame, encodeAwareness, encodeStep1 } from "../../shared/protocol/frames.ts";
 import {
@@ -57,7 +59,9 @@ export class Session implements Member {
   #isCurrent: boolean;
   #requests = 0;
   #lastSentAtMs = 0;
+  #isPresenceOwed = false;
   #owedAck: { frames: number; version: number } | undefined;
+  #rights: Rights | undefined;
 
   constructor(info: SessionInfo, topic: Topic, connection: Connection, port: SessionPort) {
     this.info = info;
@@ -98,7 +102,7 @@ export class Session implements Member {
         }),
       );
     }
-    messages.push(this.#question());
+    messages.push(...this.#aboutRights(), this.#question());
     const present = this.#topic.presence.all();
     if (present.length > 0) messages.push(encodeAwareness(present));
     this.#send(batchOf(messages));
@@ -130,11 +134,21 @@ export class Session implements Member {
     this.#send(batch);
   }
 
-  /** Sends the ack that is owed, one for all frames that were settled together. */
-  flushAck(): void {
+  /** The session's actor has these rights from now on. */
+  mayDo(rights: Rights): void {
+    if (!this.isExtended || JSON.stringify(rights) === JSON.stringify(this.#rights)) return;
+    this.#rights = rights;
+    this.tell(batchOf(this.#aboutRights()));
+  }
+
+  /** Sends the ack that is owed, one for all frames that were settled together, and who is here, once however often it asked. */
+  flushOwn(): void {
     const owed = this.#owedAck;
     this.#owedAck = undefined;
     if (owed !== undefined && !this.isClosed) this.#send(batchOf([encodeAck(owed)]));
+    if (!this.#isPresenceOwed) return;
+    this.#isPresenceOwed = false;
+    this.tell(batchOf([encodeAwareness(this.#topic.presence.all())]));
   }
 
   /** Called now and then: keeps the line alive, ends a receiver that stays behind. */
@@ -166,7 +180,7 @@ export class Session implements Member {
   endEpoch(): void {
     if (this.isClosed) return;
     if (!this.isExtended) return this.end(oldEpoch());
-    this.flushAck();
+    this.flushOwn();
     this.#connection.close(
       ERRORS.STORE_UNAVAILABLE.closeCode,
       new ServiceError("EPOCH_CHANGED", "The context was compacted. Connect again.").closeReason,
@@ -197,7 +211,8 @@ export class Session implements Member {
         return;
       }
       case "query-awareness":
-        this.#send(batchOf([encodeAwareness(this.#topic.presence.all())]));
+        this.#isPresenceOwed = true;
+        this.#port.flushSoon();
         return;
       case "request":
         this.#request(frame.id, frame.method, frame.params);
@@ -276,10 +291,19 @@ export class Session implements Member {
     if (!this.isClosed && this.#frames.leave(frame)) this.#send(batchOf([this.#question()]));
   }
 
-  /** Step 1: asks for everything that the client has beyond what was published. */
+  /**
+   * Step 1: asks for everything that the client has beyond what was published, and for what it has in the place of voids:
+   * who did not hear of a refusal holds what was refused, and would not send it again by itself.
+   */
   #question(): Uint8Array {
     this.#frames.asked();
-    return encodeStep1(Y.encodeStateVector(new Map(this.#topic.vector)));
+    const vector = new Map(this.#topic.vector);
+    for (const [client, clock] of this.#port.voids()) if (clock < (vector.get(client) ?? 0)) vector.set(client, clock);
+    return encodeStep1(Y.encodeStateVector(vector));
+  }
+
+  #aboutRights(): readonly Uint8Array[] {
+    return this.#rights === undefined ? [] : [encodeEvent({ type: "access", ...this.#rights })];
   }
 
   #resumeReading(): void {
@@ -291,6 +315,8 @@ export class Session implements Member {
   /** A replica that holds what the server refused is wrong for good: the session ends; the SDK is told first what was refused. */
   #refuse(frame: number, error: ServiceError): void {
     if (this.isClosed) return;
+    // what was saved before it is no question for the client
+    this.flushOwn();
     if (this.isExtended && isForGood(error))
       this.#send(
         batchOf([encodeRejected({ frame, code: error.code, message: error.message, details: error.details })]),
@@ -338,7 +364,7 @@ export class Session implements Member {
     this.#resumeReading();
     if (!this.#isCurrent) return this.#send(batchOf([encodeAwareness(this.#topic.presence.allAndDeparted())]));
     this.#sendState(lag.vector, () => {
-      const messages = [encodeAwareness(this.#topic.presence.allAndDeparted())];
+      const messages = [...this.#aboutRights(), encodeAwareness(this.#topic.presence.allAndDeparted())];
       if (this.isExtended) messages.push(encodeEvent({ type: "resynced", version: this.#topic.version }));
       return batchOf(messages);
     });

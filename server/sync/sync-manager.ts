@@ -16,12 +16,18 @@ import { LIMITS } from "../../shared/limits.ts";
 import { Topic } from "./topic.ts";
 import type { Member, Publication, TopicBeginning } from "./topic.ts";
 
+/** In which a session's pace gives back the least that anything costs. */
+const LATE_MS = Math.ceil(1000 / LIMITS.presencePerS);
+
 export class SyncManager {
   readonly #clock: Clock;
   readonly #topics = new Map<ContextId, Topic>();
   readonly #watchers = new Map<ContextId, Set<() => void>>();
   readonly #dueTopics = new Set<Topic>();
   readonly #dueSessions = new Set<Member>();
+  /** Topics with presence that may not go out yet. */
+  readonly #lateTopics = new Set<Topic>();
+  #cancelLate: (() => void) | undefined;
   #isFlushScheduled = false;
   #cancelTick: (() => void) | undefined;
 
@@ -39,6 +45,8 @@ export class SyncManager {
   stop(): void {
     this.#cancelTick?.();
     this.#cancelTick = undefined;
+    this.#cancelLate?.();
+    this.#cancelLate = undefined;
   }
 
   /** The context's topic; a new one begins at the given version and state vector. */
@@ -100,7 +108,7 @@ export class SyncManager {
   /** Ends all sessions of a context whose document was recreated, after what they are owed; wakes its watchers. */
   endEpoch(id: ContextId): void {
     const topic = this.#topics.get(id);
-    topic?.flush();
+    topic?.flush(this.#clock.monotonicMs());
     for (const session of [...(topic?.sessions ?? [])]) session.endEpoch();
     this.#wake(id);
   }
@@ -137,8 +145,23 @@ export class SyncManager {
     const sessions = [...this.#dueSessions];
     this.#dueTopics.clear();
     this.#dueSessions.clear();
-    for (const topic of topics) topic.flush();
-    for (const session of sessions) session.flushAck();
+    const nowMs = this.#clock.monotonicMs();
+    for (const topic of topics) {
+      topic.flush(nowMs);
+      if (topic.presence.hasChanges) this.#flushLater(topic);
+    }
+    for (const session of sessions) session.flushOwn();
+  }
+
+  /** Presence that came too fast goes out when its pace allows. */
+  #flushLater(topic: Topic): void {
+    this.#lateTopics.add(topic);
+    this.#cancelLate ??= this.#clock.setTimer(LATE_MS, () => {
+      this.#cancelLate = undefined;
+      const topics = [...this.#lateTopics];
+      this.#lateTopics.clear();
+      for (const late of topics) if (this.#topics.get(late.contextId) === late) this.#flushSoon(late);
+    });
   }
 
   #tick(): void {

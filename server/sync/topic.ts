@@ -27,7 +27,8 @@ export interface Member extends Speaker {
   deliver(batch: Batch): void;
   /** Presence and events. */
   tell(batch: Batch): void;
-  flushAck(): void;
+  /** Sends what is this session's alone. */
+  flushOwn(): void;
   tick(nowMs: number): void;
   end(error: ServiceError): void;
   /** Ends because the document was recreated. */
@@ -84,12 +85,14 @@ export class Topic {
     }
   }
 
-  /** Sends what was published since the last flush, events, and presence that changed. */
-  flush(): void {
+  /** Sends what was published since the last flush, events, and presence that changed and may go out now. */
+  flush(nowMs: number): void {
     this.#flushChanges();
     this.#flushEvents();
     if (this.presence.hasChanges) {
-      const batch = batchOf([encodeAwareness(this.presence.takeChanges())]);
+      const changes = this.presence.takeChanges(nowMs);
+      if (changes.length === 0) return;
+      const batch = batchOf([encodeAwareness(changes)]);
       for (const session of this.sessions) session.tell(batch);
     }
   }

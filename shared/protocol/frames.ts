@@ -116,15 +116,32 @@ export function readAwareness(decoder: decoding.Decoder): AwarenessEntry[] {
   for (let i = 0; i < count; i++) {
     const yjsClientId = decoding.readVarUint(decoder);
     const clock = decoding.readVarUint(decoder);
+    const beganAt = decoder.pos;
     const state = decoding.readVarString(decoder);
-    if (state.length > LIMITS.presenceBytesMax)
+    if (decoder.pos - beganAt > LIMITS.presenceBytesMax + varUintBytes(LIMITS.presenceBytesMax))
       throw new ServiceError("TOO_LARGE", `A presence state may have ${LIMITS.presenceBytesMax} bytes.`);
     const value = parseJson(state);
     if (value !== null && !isJsonObject(value)) throw malformed("has a presence state that is not an object");
+    if (nestingOf(state) > LIMITS.depthMax) throw malformed("has a presence state that is nested too deep");
     entries.push({ yjsClientId, clock, state });
   }
   if (decoding.hasContent(decoder)) throw malformed("has bytes after its presence entries");
   return entries;
+}
+
+/** Levels of JSON text, without recursion: who writes or reads a deep value with it would need a deep stack. */
+function nestingOf(json: string): number {
+  let [depth, deepest] = [0, 0];
+  let isInString = false;
+  for (let at = 0; at < json.length; at++) {
+    const char = json[at];
+    if (char === "\\") at++;
+    else if (char === '"') isInString = !isInString;
+    else if (isInString) continue;
+    else if (char === "{" || char === "[") deepest = Math.max(deepest, ++depth);
+    else if (char === "}" || char === "]") depth--;
+  }
+  return deepest;
 }
 
 export const encodeStep1 = (stateVector: Uint8Array): Uint8Array => encodeSync(SYNC.step1, stateVector);
@@ -178,7 +195,7 @@ export function encodeRequest(id: number, method: string, params: Json): Uint8Ar
   });
 }
 
-export function encodeToken(token: string): Uint8Array {
+export function encodeToken(token: string): Uint8Array<ArrayBuffer> {
   return encoding.encode((encoder) => {
     encoding.writeVarUint(encoder, FRAME.token);
     encoding.writeVarString(encoder, token);

@@ -31,6 +31,15 @@ describe("rules and tests", () => {
     expect(titles.flatMap((title) => strangersIn(title, rules))).toEqual([]);
   });
 
+  test("each line of the threat model names a rule, and rules that exist", () => {
+    const [, model = ""] = read("docs/security.md").text.split("## Threat model");
+    const [table = ""] = model.split("**not**");
+    const lines = table.split("\n").filter((line) => /^\| (?!attack|-)/.test(line));
+    expect(lines.length).toBeGreaterThan(10);
+    expect(lines.filter((line) => !/\b[A-Z]+-\d+\b/.test(line))).toEqual([]);
+    expect(lines.flatMap((line) => strangersIn(line, rules))).toEqual([]);
+  });
+
   test("titles are seen (a silent zero would be a false green)", () => {
     expect(titles).toContain("titles are seen (a silent zero would be a false green)");
   });

@@ -11,6 +11,7 @@ import { parse, read, ROOT } from "./source.ts";
 const CLIENT = "client/index.ts";
 const CLIENT_VALUES: readonly string[] = ["ServiceError", "connect", "indexedDb"];
 const CLIENT_TYPES: readonly string[] = [
+  "Acl",
   "Authorship",
   "Blame",
   "BlameLine",
@@ -29,6 +30,7 @@ const CLIENT_TYPES: readonly string[] = [
   "ConflictsQuery",
   "ConnectOptions",
   "Context",
+  "ContextAccess",
   "ContextEvents",
   "ContextList",
   "ContextStatus",
@@ -39,6 +41,7 @@ const CLIENT_TYPES: readonly string[] = [
   "Diff",
   "ErrorCode",
   "FindQuery",
+  "Grant",
   "HistoryPage",
   "HistoryQuery",
   "Input",
@@ -71,8 +74,10 @@ const CLIENT_TYPES: readonly string[] = [
   "Resolved",
   "RevertOptions",
   "Reverted",
+  "Role",
   "SchemaViolation",
   "Snapshot",
+  "TokenSource",
   "TypeReport",
   "UndoOptions",
   "Unsubscribe",

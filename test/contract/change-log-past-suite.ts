@@ -137,6 +137,20 @@ export function testPast({ log, reopen }: LogUnderTest): void {
     expect((await log().checkpointBefore(plan, 1))?.locks).toEqual([]);
   });
 
+  test("[LOG-18] the voids of a checkpoint are there after a reopen, and none where there are none", async () => {
+    await createPlan();
+    await appendEach(1, 2);
+    const voids = [
+      [7, 0],
+      [4_294_967_295, 300],
+    ] as const;
+    await log().writeCheckpoint(plan, checkpointAt(1, { voids }), { isKept: true });
+    await log().writeCheckpoint(plan, checkpointAt(2));
+    await reopen();
+    expect((await log().checkpointBefore(plan, 1))?.voids).toEqual(voids);
+    expect((await log().load(plan))?.checkpoint.voids).toBeUndefined();
+  });
+
   test("[LOG-1] the conflict that a change resolves is there after a reopen", async () => {
     await createPlan();
     const entry = entryOf(1, { origin: "resolver", resolves: "17.0", message: "ours" });

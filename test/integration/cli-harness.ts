@@ -1,6 +1,7 @@
 /**
  * The CLI in a world of memory: what it reads and prints, against a REST server over a fake service.
  */
+import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach } from "vitest";
 import type { CliIo, EndSignal, RunningCommand } from "../../server/cli/io.ts";
 import { runCli } from "../../server/cli/program.ts";
@@ -65,6 +66,12 @@ export class TestIo implements CliIo {
       const cancel = clock.setTimer(ms, wake);
       signal.addEventListener("abort", wake);
     });
+  }
+  nowMs(): number {
+    return this.clock?.nowMs() ?? Date.now();
+  }
+  newId(): string {
+    return this.clock?.newId() ?? randomUUID();
   }
   monotonicMs(): number {
     return this.clock?.monotonicMs() ?? 0;

@@ -119,14 +119,14 @@ describe("connect and open", () => {
     await expect(open({ timeoutMs: 50 })).rejects.toEqual(code("UNREACHABLE"));
   });
 
-  test("[SDK-3] says who it is in the address", async () => {
+  test("[SDK-3] says who it is: a name in the address, a token beside it", async () => {
     await open({ actor: "Ada L." });
     await open({ token: "t.o.k" });
-    expect(server.urls.map(({ pathname }) => pathname)).toEqual(["/sync/plan", "/sync/plan"]);
-    expect(server.urls.map(({ searchParams }) => Object.fromEntries(searchParams))).toEqual([
-      { actor: "Ada L." },
-      { token: "t.o.k" },
+    expect(server.urls.map(({ pathname, search }) => pathname + search)).toEqual([
+      "/sync/plan?actor=Ada%20L.",
+      "/sync/plan",
     ]);
+    expect(server.offered).toEqual(["mcm.v1", "mcm.v1,mcm.token.t.o.k"]);
   });
 });
 
@@ -623,7 +623,7 @@ describe("a local copy", () => {
         throw new Error("no disk");
       },
     };
-    const token = `x.${btoa(JSON.stringify({ sub: "Ada L.#" }))}.y`;
+    const token = `x.${Buffer.from(JSON.stringify({ sub: "Ada L.#" })).toString("base64url")}.y`;
     await expect(open({ persistence, token })).rejects.toThrow("no disk");
     await expect(open({ persistence, token: "secret" })).rejects.toThrow("no disk");
     const nameless = await connect(server.url, { persistence, token: "secret" });

@@ -5,6 +5,7 @@
  *
  * Not here: sockets and HTTP; links and callers reach the core as the transports do.
  */
+import { RecordingAudit } from "../support/recording-audit.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type { Limits } from "../../shared/limits.ts";
 import { ContextManager } from "../../server/context-manager.ts";
@@ -106,6 +107,7 @@ export class ServerLife {
           return recreateState(old);
         },
       },
+      audit: new RecordingAudit(),
     });
   }
 

@@ -60,7 +60,7 @@ export class FakeContextService implements Service {
       return acl;
     },
   });
-  readonly server: ServerService = { tokens: new FakeTokens() };
+  readonly server: ServerService = { tokens: new FakeTokens(), audit: { list: async () => ({ items: [] }) } };
   failure: Error | undefined;
   reasons: string[] = [];
   /** Live feeds under way. */

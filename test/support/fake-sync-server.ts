@@ -16,6 +16,7 @@ import type { ServiceError } from "../../shared/errors.ts";
 import { parseActor } from "../../shared/ids.ts";
 import { isJsonObject } from "../../shared/json.ts";
 import type { Json } from "../../shared/json.ts";
+import type { Rights } from "../../shared/permission.ts";
 import { decodeClientFrame, encodeAwareness, encodeStep1, encodeStep2 } from "../../shared/protocol/frames.ts";
 import {
   encodeAck,
@@ -48,6 +49,10 @@ export class FakeSyncServer {
   publishes = true;
   isHealthy = true;
   refuses: (update: Uint8Array) => ServiceError | undefined = () => undefined;
+  /** Told after hello, unless undefined as by an older server. */
+  rights: Rights | undefined;
+  /** Whom it takes callers for. */
+  actor = "ada";
   /** Closes each new connection with this. */
   turnsAway: { code: number; reason: string } | undefined;
   /** What came, for assertions. */
@@ -56,6 +61,10 @@ export class FakeSyncServer {
   /** What was said between data frames: "base 3", "data". */
   readonly said: string[] = [];
   readonly urls: URL[] = [];
+  /** Subprotocols that were offered, connection by connection. */
+  readonly offered: string[] = [];
+  /** Tokens that sessions were told. */
+  readonly tokens: string[] = [];
   readonly #http: Server;
   readonly #sessions = new Set<Session>();
   readonly #held: (() => void)[] = [];
@@ -68,7 +77,10 @@ export class FakeSyncServer {
       response.end(JSON.stringify(isOurs ? { status: "ok", reasons: [] } : { hello: "world" }));
     });
     const sockets = new WebSocketServer({ server: this.#http, handleProtocols: () => "mcm.v1" });
-    sockets.on("connection", (socket, { url }) => this.#accept(socket, new URL(url ?? "/", "http://x")));
+    sockets.on("connection", (socket, { url, headers }) => {
+      this.offered.push(headers["sec-websocket-protocol"] ?? "");
+      this.#accept(socket, new URL(url ?? "/", "http://x"));
+    });
   }
 
   static async start(port = 0): Promise<FakeSyncServer> {
@@ -186,9 +198,10 @@ export class FakeSyncServer {
   }
 
   greet(socket: WebSocket): void {
-    const { epoch, version, firstEpoch } = this;
+    const { epoch, version, firstEpoch, actor, rights } = this;
     const later = firstEpoch === undefined ? {} : { firstEpoch };
-    socket.send(encodeHello({ protocol: 1, sessionId: "s", contextId: "c", epoch, version, actor: "ada", ...later }));
+    socket.send(encodeHello({ protocol: 1, sessionId: "s", contextId: "c", epoch, version, actor, ...later }));
+    if (rights !== undefined) socket.send(encodeEvent({ type: "access", ...rights }));
     socket.send(encodeStep1(Y.encodeStateVector(this.doc)));
   }
 
@@ -210,8 +223,10 @@ export class FakeSyncServer {
         this.requests.push(frame);
         if (this.answersRequests) this.#answer(session, frame);
         return;
-      case "query-awareness":
       case "token":
+        this.tokens.push(frame.token);
+        return;
+      case "query-awareness":
     }
   }
 

@@ -2,6 +2,7 @@
  * WebSockets without sockets: the class that the SDK connects with, on a service in the same process. A line may be down,
  * and deaf for what the server says; messages keep their order and arrive in later turns.
  */
+import { toServiceError } from "../../shared/errors.ts";
 import type { WebSocketClass } from "../../client/socket.ts";
 import type { Caller } from "../../server/context-service.ts";
 import type { ContextManager } from "../../server/context-manager.ts";
@@ -11,13 +12,24 @@ import { PLAN } from "./service-rig.ts";
 
 type Handler = ((event: unknown) => void) | null;
 
+interface LineOptions {
+  /** The client offers mcm.v1. */
+  readonly isExtended?: boolean;
+  /** Sees every message that the server sends. */
+  readonly tap?: (message: Uint8Array) => void;
+}
+
 export class LocalLine {
   isUp = true;
   isDeaf = false;
+  readonly isExtended: boolean;
+  readonly tap: (message: Uint8Array) => void;
   readonly WebSocket: WebSocketClass;
   readonly #sockets = new Set<LocalSocket>();
 
-  constructor(service: ContextManager, caller: Caller) {
+  constructor(service: ContextManager, caller: Caller, { isExtended = true, tap = () => undefined }: LineOptions = {}) {
+    this.isExtended = isExtended;
+    this.tap = tap;
     const join = (socket: LocalSocket): LocalLine => {
       this.#sockets.add(socket);
       return this;
@@ -83,7 +95,10 @@ class LocalSocket {
     const connection: Connection = {
       bufferedBytes: 0,
       send: ({ messages }) => {
-        for (const message of messages) setImmediate(() => this.#hear(message));
+        for (const message of messages) {
+          this.#line.tap(message);
+          setImmediate(() => this.#hear(message));
+        }
       },
       onDrained: (task) => task(),
       pause: () => undefined,
@@ -94,11 +109,13 @@ class LocalSocket {
     };
     setImmediate(() => this.onopen?.({}));
     try {
-      const session = await service.openSession(caller, PLAN, { connection, isExtended: true, create: false });
+      const { isExtended } = this.#line;
+      const session = await service.openSession(caller, PLAN, { connection, isExtended, create: false });
       if (this.#isOver) session.closed();
       else this.#session = session;
-    } catch {
-      this.lose(4503, "");
+    } catch (error) {
+      const { closeCode, closeReason } = toServiceError(error);
+      this.lose(closeCode, closeReason);
     }
   }
 

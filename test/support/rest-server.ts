@@ -8,6 +8,7 @@ import type { Service } from "../../server/context-service.ts";
 import { authenticateOpen } from "../../server/security/authenticate.ts";
 import { createRestApp } from "../../server/transport/rest/app.ts";
 import { createHttpServer } from "../../server/transport/rest/http-server.ts";
+import { openGate } from "./open-gate.ts";
 import { RecordingLogger } from "./recording-logger.ts";
 
 interface RestServer {
@@ -18,8 +19,9 @@ interface RestServer {
 
 export async function startRestServer(service: Service, clock: Clock = systemClock): Promise<RestServer> {
   const logger = new RecordingLogger();
-  const app = createRestApp({ service, clock, logger, authenticate: authenticateOpen, allowedHosts: ["mcm.test"] });
-  const server = createHttpServer(app);
+  const { gate } = openGate({ clock });
+  const app = createRestApp({ service, clock, logger, authenticate: authenticateOpen, gate });
+  const server = createHttpServer(app, { gate, clock });
   server.listen({ host: "127.0.0.1", port: 0 });
   await once(server, "listening");
   const address = server.address();

@@ -1,6 +1,8 @@
 /** The whole server in this process on a free loopback port, its log in memory unless it gets a folder. */
 import type * as Y from "yjs";
 import { parseConfig } from "../../server/config.ts";
+import type { Environment } from "../../server/config.ts";
+import type { Clock } from "../../server/clock.ts";
 import { startServer } from "../../server/server.ts";
 import { RecordingLogger } from "./recording-logger.ts";
 
@@ -11,11 +13,17 @@ export interface TestServer {
   close(): Promise<void>;
 }
 
+interface TestServerOptions {
+  readonly environment?: Environment;
+  readonly clock?: Clock;
+}
+
 /** `dataDir` makes the log durable there; without it, it is in memory. */
-export async function startTestServer(dataDir?: string): Promise<TestServer> {
+export async function startTestServer(dataDir?: string, options: TestServerOptions = {}): Promise<TestServer> {
+  const { environment = {}, ...parts } = options;
   const logger = new RecordingLogger();
   const place = dataDir === undefined ? { storage: "memory" } : { dataDir };
-  const server = await startServer(parseConfig({ port: "0", ...place }, {}), { logger });
+  const server = await startServer(parseConfig({ port: "0", ...place }, environment), { logger, ...parts });
   return { url: server.url, logger, close: () => server.close() };
 }
 

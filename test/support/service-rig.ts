@@ -1,13 +1,16 @@
 /** A ContextManager on a gated memory log, and sessions on recorded connections: the service without sockets and disk. */
 import * as Y from "yjs";
+import { AuditLog } from "../../server/security/audit-log.ts";
 import { parseContextId } from "../../shared/ids.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
 import { encodeUpdate } from "../../shared/protocol/frames.ts";
+import type { AuditQuery } from "../../shared/audit.ts";
 import { AccessGuard } from "../../server/access-guard.ts";
 import { systemClock } from "../../server/clock.ts";
 import type { Clock } from "../../server/clock.ts";
 import { ContextManager } from "../../server/context-manager.ts";
+import { AccessAudit } from "../../server/context/access-audit.ts";
 import type { Caller, SessionOptions } from "../../server/context-service.ts";
 import { HistoryManager } from "../../server/history/history-manager.ts";
 import { InlineHistory } from "../../server/history/history-runner.ts";
@@ -37,6 +40,7 @@ export interface ServiceRig {
   readonly log: GatedLog;
   readonly logger: RecordingLogger;
   readonly storage: StorageManager;
+  readonly audit: AuditLog;
 }
 
 export async function startService(
@@ -49,6 +53,8 @@ export async function startService(
   const storage = new StorageManager({ log, clock, logger, checkpoints: new InlineCheckpointBuilder() });
   await storage.start();
   const types = new TypeManager({ storage, clock });
+  const audit = new AuditLog({ records: storage, clock });
+  const told = new AccessAudit(audit);
   const service = new ContextManager({
     clock,
     logger,
@@ -57,9 +63,12 @@ export async function startService(
     sync: new SyncManager(clock),
     history: new HistoryManager({ log: storage, clock, runner }),
     recreator,
+    audit: told,
   });
   const tokens = new Revocations({ records: storage, clock, onRevoked: (isMeant) => service.readers.revoke(isMeant) });
-  return { service, guard: new AccessGuard(service, { tokens }), log, logger, storage };
+  const server = { tokens, audit: { list: (_caller: Caller, query: AuditQuery) => audit.list(query) } };
+  const guard = new AccessGuard(service, server, told);
+  return { service, guard, audit, log, logger, storage };
 }
 
 export async function startPlan(data: JsonObject = {}): Promise<ServiceRig> {
@@ -78,7 +87,7 @@ export interface Editor {
 
 /** An mcm.v1 session with a document of its own that sends, but does not listen. */
 export async function openEditor(
-  { service }: ServiceRig,
+  { service }: Pick<ServiceRig, "service">,
   who: string | Identity,
   isExtended = true,
   verify?: SessionOptions["verify"],

@@ -7,7 +7,8 @@ import { ServiceError, toServiceError } from "../../shared/errors.ts";
 import { parseContextId } from "../../shared/ids.ts";
 import type { Grant } from "../../shared/permission.ts";
 import { verifiedCaller } from "../support/callers.ts";
-import { PLAN, caller, startService, turns } from "../support/service-rig.ts";
+import { RecordingAudit } from "../support/recording-audit.ts";
+import { PLAN, caller, openEditor, startService, turns } from "../support/service-rig.ts";
 
 /** What each use case asks for. One that is missing here fails the first test. */
 const NEEDS: Readonly<Record<string, "nothing" | "scope" | "read" | "write" | "admin" | "server">> = {
@@ -42,6 +43,7 @@ const NEEDS: Readonly<Record<string, "nothing" | "scope" | "read" | "write" | "a
   "access.setAcl": "admin",
   "server.tokens.revoke": "server",
   "server.tokens.revocations": "server",
+  "server.audit.list": "server",
 };
 
 const GROUPS = ["history", "conflicts", "types", "locks", "access"] as const;
@@ -95,14 +97,20 @@ function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
 
 /** The guard before a service whose use cases all do nothing, so that only the guard can refuse. */
 async function guarded(...grants: readonly Grant[]): Promise<AccessGuard> {
+  return (await audited(...grants)).guard;
+}
+
+async function audited(...grants: readonly Grant[]): Promise<{ guard: AccessGuard; audit: RecordingAudit }> {
   const rig = await startService();
   await rig.service.create(caller("creator"), { id: PLAN });
   await rig.service.access.setAcl(caller("creator"), PLAN, { grants });
-  return new AccessGuard(doingNothing(rig.service), { tokens: idle() });
+  const audit = new RecordingAudit();
+  return { guard: new AccessGuard(doingNothing(rig.service), { tokens: idle(), audit: idle() }, audit), audit };
 }
 
-function idle<Group extends object>(): Group {
-  return new Proxy<Group>(Object.create(null), { get: (): unknown => async () => undefined });
+/** A group of use cases that do nothing. */
+function idle() {
+  return new Proxy(Object.create(null), { get: (): unknown => async () => undefined });
 }
 
 function doingNothing(service: ContextManager): ContextManager {
@@ -138,6 +146,86 @@ describe.each(Object.keys(expected))("[ACL-2] [ACL-3] [ACL-12] %s", (who) => {
     const useCase = useCasesOf(guard).get(name);
     if (useCase === undefined) throw new Error(`there is no ${name}`);
     expect(await outcomeOf(useCase, name, verifiedCaller("bob"))).toBe(expected[who]?.(need));
+  });
+});
+
+describe("[AUDIT-20] the audit log is told", () => {
+  const told = ({ events }: RecordingAudit) =>
+    events.map(({ action, outcome, actor, contextId, code, rule }) =>
+      [action, outcome, actor, contextId, code, rule].filter((it) => it !== undefined).join(" "),
+    );
+
+  test("of every denial at the door, with who, where and why", async () => {
+    const { guard, audit } = await audited({ principal: "bob", role: "reader" });
+    const asked = [
+      guard.read(verifiedCaller("eve"), PLAN, { path: "" }),
+      guard.change(verifiedCaller("bob"), PLAN, { ops: [] }),
+      guard.delete(verifiedCaller("bob"), PLAN),
+      guard.types.delete(verifiedCaller("bob"), "task"),
+      guard.find(verifiedCaller("bob", { scopes: new Set() }), { limit: 1 }),
+      guard.read(verifiedCaller("bob"), parseContextId("nowhere"), { path: "" }),
+    ];
+    await Promise.allSettled(asked);
+    expect(told(audit).sort()).toEqual([
+      "context.enter denied bob plan FORBIDDEN role",
+      "context.enter denied bob plan FORBIDDEN role",
+      "context.enter denied eve plan CONTEXT_NOT_FOUND",
+      "server.enter denied bob FORBIDDEN role",
+      "server.enter denied bob FORBIDDEN scope",
+    ]);
+  });
+
+  test("of what admins did, when it is done", async () => {
+    const { guard, audit } = await audited({ principal: "ada", role: "admin" });
+    const ada = { ...verifiedCaller("ada"), via: { address: "192.0.2.7", requestId: "r1" } };
+    await guard.access.setAcl(ada, PLAN, { grants: [] });
+    await guard.locks.release(ada, PLAN, "l", { isForced: true });
+    await guard.locks.release(ada, PLAN, "l");
+    await guard.history.compact(ada, PLAN);
+    await guard.delete(ada, PLAN);
+    const ops = verifiedCaller("ops", { grants: [{ id: "*", role: "admin" }] });
+    await guard.server.tokens.revoke(ops, { subject: "eve" });
+    expect(told(audit)).toEqual([
+      "context.acl done ada plan",
+      "lock.force done ada plan",
+      "context.compact done ada plan",
+      "context.delete done ada plan",
+      "token.revoke done ops",
+    ]);
+    expect(audit.events[0]).toMatchObject({ origin: "rest", address: "192.0.2.7", requestId: "r1" });
+  });
+
+  test("of what was written where one may not, by request and live, with the path and nothing of the content", async () => {
+    const { service, guard, audit } = await startService();
+    const ann = verifiedCaller("ann");
+    await guard.create(ann, { id: PLAN, data: { a: {} } });
+    await guard.access.setAcl(ann, PLAN, { grants: [{ principal: "bob", role: "writer", paths: ["/a"] }] });
+    const bob = verifiedCaller("bob");
+    const ops = [{ op: "add", path: "/secret", value: "of bob" }] as const;
+    await expect(guard.change(bob, PLAN, { ops })).rejects.toMatchObject({ code: "FORBIDDEN" });
+    const editor = await openEditor({ service }, bob.identity);
+    editor.edit((data) => data.set("hidden", "of bob"));
+    await turns();
+    const eve = openEditor({ service }, verifiedCaller("eve").identity);
+    await expect(eve).rejects.toMatchObject({ code: "CONTEXT_NOT_FOUND" });
+    const leaving = await openEditor({ service }, bob.identity);
+    await guard.access.setAcl(ann, PLAN, { grants: [] });
+    await turns();
+    const { items } = await audit.list({ limit: 20 });
+    expect(
+      items
+        .map(({ action, actor, paths = [], sessionId = "" }) => [action, actor, ...paths, sessionId !== ""])
+        .reverse(),
+    ).toEqual([
+      ["context.acl", "ann", false],
+      ["context.write", "bob", "/secret", false],
+      ["context.write", "bob", "/hidden", true],
+      ["context.enter", "eve", false],
+      ["context.leave", "bob", true],
+      ["context.acl", "ann", false],
+    ]);
+    expect(leaving.connection.closedWith?.code).toBe(4404);
+    expect(JSON.stringify(items)).not.toContain("of bob");
   });
 });
 

@@ -25,6 +25,7 @@ test("[CONF-1] the defaults", () => {
     storage: "level",
     auth: { mode: "open" },
     allowedHosts: [],
+    publicUrl: "http://127.0.0.1:4400",
     historyChanges: 0,
     historyDays: 0,
     historyBytes: 64 * 1024 * 1024,

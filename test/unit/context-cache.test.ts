@@ -42,6 +42,17 @@ test("[CACHE-1] what was appended while a context was read is in the cache too, 
   expect(cache.get(plan)).toMatchObject({ head: { seq: 4, version: 4 }, size: sizeAt(4) });
 });
 
+test("[CACHE-1] a lock entry moves what admission is held to, and it and a void are no update", async () => {
+  const cache = newCache();
+  await cache.fill(plan, () => Promise.resolve(contextAt(2)));
+  const change = { ...entry(3), atMs: 30 };
+  const lock = { op: "release", lockId: "l1" } as const;
+  const locked: LogEntry = { ...entry(4), kind: "lock", lock, version: 3, atMs: 40 };
+  const voided: LogEntry = { ...entry(5), kind: "void", version: 3, atMs: 50 };
+  cache.append(plan, growthOf(change, locked, voided));
+  expect(cache.get(plan)?.head).toEqual({ seq: 5, version: 3, lockSeq: 4, updatedAtMs: 30 });
+});
+
 test("[CACHE-1] a new epoch drops the context, also one on its way in", async () => {
   const epoch: LogEntry = { ...epochOf(3, 7), seq: 3, version: 2 };
   const cache = newCache();

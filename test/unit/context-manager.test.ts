@@ -109,6 +109,7 @@ describe("[CTX-2] answers come in order", () => {
     await turns();
     expect(editor.connection.closedWith?.code).toBe(4400);
     expect(editor.connection.take()).toMatchObject([
+      { type: "ack", ack: { frames: 1, version: 1 } },
       { type: "rejected", rejected: { frame: 2, code: "MALFORMED_UPDATE" } },
     ]);
     expect(await rig.service.read(ada, PLAN, { path: "" })).toMatchObject({ data: { x: 1 }, head: { version: 1 } });

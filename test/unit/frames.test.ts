@@ -80,6 +80,15 @@ describe("what clients send", () => {
     expect(codeOf(bytes(...frames.encodeUpdate(bytes(1)), 0))).toBe("MALFORMED_FRAME");
   });
 
+  test("[WIRE-6] a state of a size and nesting at the bound is taken, one beyond is not", () => {
+    const sized = (size: number) => `{"x":"${"é".repeat((size - 8) / 2)}"}`;
+    expect(codeOf(awarenessOf(sized(LIMITS.presenceBytesMax)))).toBe("decoded");
+    expect(codeOf(awarenessOf(`${sized(LIMITS.presenceBytesMax)} `))).toBe("TOO_LARGE");
+    const nested = (levels: number) => `{"x":"]{\\"[","y":${"[".repeat(levels - 1)}${"]".repeat(levels - 1)}}`;
+    expect(codeOf(awarenessOf(nested(LIMITS.depthMax)))).toBe("decoded");
+    expect(codeOf(awarenessOf(nested(LIMITS.depthMax + 1)))).toBe("MALFORMED_FRAME");
+  });
+
   test("[WIRE-6] awareness states are objects or null, few and small", () => {
     expect(codeOf(awarenessOf("{}", "null"))).toBe("decoded");
     for (const state of ["1", '"text"', "[]", "{", ""]) expect(codeOf(awarenessOf(state))).toBe("MALFORMED_FRAME");

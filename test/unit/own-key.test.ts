@@ -1,5 +1,6 @@
 /** Secrets and key files: which are keys, and what is said of those that are not. */
 import { randomBytes } from "node:crypto";
+import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
 import { BadKey, privateKeyOf, publicKeyOf, secretKeyOf } from "../../server/security/own-key.ts";
 import { keyPair, SECRET } from "../support/tokens.ts";
@@ -60,7 +61,11 @@ describe("secrets", () => {
 
   test("[AUTH-11] a key shows nothing of what it was made of", () => {
     const key = secretKeyOf(SECRET);
-    for (const shown of [JSON.stringify(key), String(key.key), Object.values(key.key).join()]) {
+    for (const shown of [
+      JSON.stringify(key),
+      inspect(key, { depth: 9, showHidden: true }),
+      Object.values(key.key).join(),
+    ]) {
       expect(shown).not.toContain(SECRET.slice(0, 8));
     }
   });

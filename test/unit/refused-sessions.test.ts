@@ -1,10 +1,10 @@
-/** Refused edits on their way out: to their author, to everybody else, and in the topic: rules VOID-2, VOID-4, LOCK-11. */
+/** Refused edits on their way out: to their author, to everybody else, and in the topic: rules VOID-2, VOID-4, VOID-6, LOCK-11. */
 import * as Y from "yjs";
 import { beforeEach, describe, expect, test } from "vitest";
 import { ERRORS, ServiceError } from "../../shared/errors.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 import { ANONYMOUS, parseContextId } from "../../shared/ids.ts";
-import { SYNC, encodeRequest, encodeStep1, encodeUpdate } from "../../shared/protocol/frames.ts";
+import { SYNC, encodeRequest, encodeStep1, encodeStep2, encodeUpdate } from "../../shared/protocol/frames.ts";
 import { batchOf } from "../../server/sync/connection.ts";
 import { Session } from "../../server/sync/session.ts";
 import { Topic } from "../../server/sync/topic.ts";
@@ -35,6 +35,7 @@ describe("[VOID-2] a topic", () => {
       encodeSince: () => Promise.resolve(batchOf([])),
       renew: async () => undefined,
       retired: () => new Set(),
+      voids: () => new Map(),
       request: () => Promise.resolve({}),
       flushSoon: () => undefined,
       ended: () => undefined,
@@ -68,7 +69,7 @@ describe("[VOID-2] a topic", () => {
     stock.connection.take();
     extended.connection.take();
     topic.publish([entry("change", 7, 5), entry("change", 8, 6), entry("void", 9, 6), entry("change", 10, 7)]);
-    topic.flush();
+    topic.flush(0);
     expect(stock.connection.take().map(shapeOf)).toEqual(["update 7", "update 8", "update 9", "update 10"]);
     expect(extended.connection.take().map(shapeOf)).toEqual(["commit 5,6", "update 9", "commit 7"]);
     expect([topic.version, topic.vector.get(9)]).toEqual([7, 10]);
@@ -79,11 +80,11 @@ describe("[VOID-2] a topic", () => {
     connection.take();
     // what it began with is at seq 6: the void after it has the same version and is news, the one before is not
     topic.publish([entry("void", 5, 4), entry("change", 6, 4), entry("void", 7, 4)]);
-    topic.flush();
+    topic.flush(0);
     topic.publish([entry("void", 8, 4), entry("change", 9, 5)]);
-    topic.flush();
+    topic.flush(0);
     topic.publish([entry("void", 10, 5)]);
-    topic.flush();
+    topic.flush(0);
     expect(connection.take().map(shapeOf)).toEqual(["update 7", "update 8", "commit 5", "update 10"]);
     expect(topic.version).toBe(5);
   });
@@ -92,7 +93,7 @@ describe("[VOID-2] a topic", () => {
     const { connection, session } = join(true);
     connection.take();
     topic.publish([entry("change", 7, 5, session), entry("void", 8, 5, session)]);
-    topic.flush();
+    topic.flush(0);
     expect(connection.take().map(shapeOf)).toEqual(["commit 5"]);
   });
 
@@ -102,7 +103,7 @@ describe("[VOID-2] a topic", () => {
     connection.take();
     connection.bufferedBytes = Number.MAX_SAFE_INTEGER;
     topic.publish([entry("void", 7, 4)]);
-    topic.flush();
+    topic.flush(0);
     expect(connection.take()).toEqual([]);
     expect(topic.vector.get(9)).toBe(7);
   });
@@ -119,6 +120,7 @@ describe("[VOID-4] how a session learns of a refusal", () => {
       encodeSince: () => Promise.resolve(batchOf([])),
       renew: async () => undefined,
       retired: () => new Set(),
+      voids: () => new Map(),
       request: () => Promise.resolve({}),
       flushSoon: () => undefined,
       ended: () => undefined,
@@ -215,6 +217,47 @@ describe("[VOID-2] [VOID-4] a refusal in the whole service", () => {
     expect(bob.connection.closedWith?.reason).toMatch(/^LOCKED: ann holds a lock on \/a/);
     expect(bob.connection.take()).toEqual([]);
     expect((await rig.service.read(caller("ann"), PLAN, { path: "" })).data).toEqual({ a: 1 });
+  });
+});
+
+describe("[VOID-6] an author that did not hear of a refusal", () => {
+  /** A new session, in which the document answers what the server asks. */
+  async function comeBack({ service }: ServiceRig, name: string, doc: Y.Doc, isExtended = false) {
+    const connection = new RecordingConnection();
+    const options = { connection, isExtended, create: false };
+    const session = await service.openSession({ ...caller(name), origin: "sdk" }, PLAN, options);
+    const asked = connection.take().find((message) => message.type === "sync" && message.step === SYNC.step1);
+    if (asked?.type !== "sync") throw new Error("nothing was asked");
+    session.receive(encodeStep2(Y.encodeStateAsUpdate(doc, asked.bytes)));
+    await turns();
+    return connection.closedWith;
+  }
+
+  /** Bob edits a and then, elsewhere, b; he loses his line before he is told about a. */
+  async function unheard(isExtended: boolean): Promise<{ readonly rig: ServiceRig; readonly doc: Y.Doc }> {
+    const rig = await startPlan({ a: 1 });
+    const { lockId } = await rig.service.locks.acquire(caller("ann"), PLAN, { paths: ["/a"] });
+    const bob = await present(rig, "bob", 200, isExtended);
+    edit(bob, (data) => data.set("c", 1));
+    edit(bob, (data) => data.set("a", SECRET));
+    await turns();
+    await rig.service.locks.release(caller("ann"), PLAN, lockId);
+    return { rig, doc: bob.doc };
+  }
+
+  test.each([true, false])("is asked for it again, and refused again (mcm.v1: %s)", async (isExtended) => {
+    const { rig, doc } = await unheard(isExtended);
+    doc.getMap("data").set("b", 1);
+    expect((await comeBack(rig, "bob", doc, isExtended))?.reason).toMatch(/^FORBIDDEN: /);
+    expect((await rig.service.read(caller("ann"), PLAN, { path: "" })).data).toEqual({ a: 1, c: 1 });
+  });
+
+  test("and nobody else is refused: a document that has the void says so", async () => {
+    const { rig } = await unheard(false);
+    const { doc } = await present(rig, "eve", 300);
+    doc.getMap("data").set("b", 1);
+    expect(await comeBack(rig, "eve", doc)).toBeUndefined();
+    expect((await rig.service.read(caller("ann"), PLAN, { path: "" })).data).toEqual({ a: 1, b: 1, c: 1 });
   });
 });
 

@@ -1,11 +1,13 @@
-/** Sessions and the rights of who holds them: rules ACL-5, ACL-8, ACL-9, ACL-10. */
+/** Sessions and the rights of who holds them: rules ACL-5, ACL-8, ACL-9, ACL-10, WIRE-26. */
 import { beforeEach, describe, expect, test } from "vitest";
 import { encodeAwareness, encodeStep1, encodeToken, encodeUpdate } from "../../shared/protocol/frames.ts";
 import type { Grant } from "../../shared/permission.ts";
 import { ServiceError } from "../../shared/errors.ts";
+import { LIMITS } from "../../shared/limits.ts";
 import type { Identity } from "../../server/state/access/identity.ts";
 import { bearer } from "../support/callers.ts";
 import { ManualClock } from "../support/manual-clock.ts";
+import { RecordingConnection } from "../support/recording-connection.ts";
 import { PLAN, caller, openEditor, startService, turns } from "../support/service-rig.ts";
 import type { Editor, ServiceRig } from "../support/service-rig.ts";
 
@@ -67,7 +69,7 @@ describe("[ACL-8] a new list", () => {
     bob.edit((data) => data.set("secret", "of bob"));
     await narrowed;
     await turns();
-    expect(typesOf(bob)).toEqual(["rejected"]);
+    expect(typesOf(bob)).toEqual(["event", "rejected"]);
     expect([closeOf(bob), closeOf(ann)]).toEqual(["4403 FORBIDDEN", undefined]);
     expect(JSON.stringify(ann.connection.take())).not.toContain("secret");
     expect((await rig.service.changes(caller("ann"), PLAN, { since: 0, limit: 9 })).items).toEqual([]);
@@ -106,6 +108,17 @@ describe("[ACL-9] a token", () => {
     ];
     rig.service.readers.revoke(({ tokenId }) => tokenId === "t1");
     expect([closeOf(one), closeOf(other)]).toEqual(["4401 UNAUTHENTICATED", undefined]);
+  });
+
+  test("that ends while its session is made lets nobody in, and keeps nothing in memory", async () => {
+    const editor = await openEditor(rig, until(clock.nowMs()));
+    expect(closeOf(editor)).toBe("4401 UNAUTHENTICATED");
+    await rig.service.change(caller("ann"), PLAN, { ops: [{ op: "add", path: "/a", value: 2 }] });
+    await turns();
+    expect(typesOf(editor)).toEqual([]);
+    rig.service.start();
+    clock.advance(HOUR);
+    expect(rig.service.guarded(PLAN), "not in memory any more").toBeInstanceOf(Promise);
   });
 
   test("leaves no timer when its session is closed", async () => {
@@ -169,6 +182,77 @@ describe("[ACL-10] a new token in a session", () => {
     editor.session.receive(encodeToken("anything"));
     await turns();
     expect(closeOf(editor)).toBeUndefined();
+  });
+});
+
+describe("[WIRE-26] an mcm.v1 session is told its rights", () => {
+  const rightsOf = ({ connection }: { readonly connection: RecordingConnection }): unknown[] =>
+    connection.take().flatMap((message) => (message.type === "event" ? [message.event] : []));
+  const hearing = async (who: Identity, isExtended = true, verify?: (token: string) => Promise<Identity>) => {
+    const connection = new RecordingConnection();
+    const options = { connection, isExtended, create: false, ...(verify === undefined ? {} : { verify }) };
+    const session = await rig.service.openSession({ identity: who, origin: "sdk" }, PLAN, options);
+    return { connection, session };
+  };
+
+  test("after hello, before anything else", async () => {
+    await grant(
+      { principal: "bob", role: "writer", paths: ["/b", "/a/1", "/a"] },
+      { principal: "eve", role: "reader" },
+    );
+    const [ann, bob, eve] = [await hearing(bearer("ann")), await hearing(bearer("bob")), await hearing(bearer("eve"))];
+    const first = [ann, bob, eve].map(({ connection }) => connection.take().slice(0, 2));
+    expect(first).toMatchObject([
+      [{ type: "hello" }, { event: { type: "access", mayWrite: true, isAdmin: true } }],
+      [{ type: "hello" }, { event: { type: "access", mayWrite: true, isAdmin: false, paths: ["/a", "/b"] } }],
+      [{ type: "hello" }, { event: { type: "access", mayWrite: false, isAdmin: false } }],
+    ]);
+    expect(first[0]?.[1]).not.toHaveProperty("event.paths");
+  });
+
+  test("when a list changes them, and not when it does not", async () => {
+    await grant({ principal: "bob", role: "writer" });
+    const bob = await hearing(bearer("bob"));
+    bob.connection.take();
+    await grant({ principal: "bob", role: "reader" });
+    await grant({ principal: "bob", role: "reader" }, { principal: "eve", role: "reader" });
+    await grant({ principal: "bob", role: "admin" });
+    expect(rightsOf(bob)).toEqual([
+      { type: "access", mayWrite: false, isAdmin: false },
+      { type: "access", mayWrite: true, isAdmin: true },
+    ]);
+  });
+
+  test("when a token changes them", async () => {
+    const scopes = new Set(["contexts:read", "contexts:write"] as const);
+    const ann = await hearing(bearer("ann"), true, async () => bearer("ann", { scopes }));
+    ann.connection.take();
+    ann.session.receive(encodeToken("next"));
+    await turns();
+    expect(rightsOf(ann)).toEqual([{ type: "access", mayWrite: true, isAdmin: false }]);
+  });
+
+  test("after it fell behind", async () => {
+    await grant({ principal: "bob", role: "writer" });
+    const bob = await hearing(bearer("bob"));
+    bob.session.receive(encodeStep1(new Uint8Array([0])));
+    await turns();
+    bob.connection.take();
+    bob.connection.bufferedBytes = 2 * LIMITS.outboundBytesMax;
+    await rig.service.change(caller("ann"), PLAN, { ops: [{ op: "add", path: "/a", value: 2 }] });
+    await grant({ principal: "bob", role: "reader" });
+    await turns();
+    expect(bob.connection.take()).toEqual([]);
+    bob.connection.drain();
+    await turns();
+    expect(rightsOf(bob)).toContainEqual({ type: "access", mayWrite: false, isAdmin: false });
+  });
+
+  test("and a stock client is not", async () => {
+    const ann = await hearing(bearer("ann"), false);
+    await grant({ principal: "bob", role: "reader" });
+    await turns();
+    expect(ann.connection.take().map(({ type }) => type)).toEqual(["sync"]);
   });
 });
 

@@ -25,6 +25,7 @@ function join() {
     encodeSince: () => Promise.resolve(batchOf([])),
     retired: () => new Set(),
     renew: async () => undefined,
+    voids: () => new Map(),
     request: () => Promise.resolve({}),
     flushSoon: () => undefined,
     ended: () => undefined,
@@ -34,7 +35,7 @@ function join() {
   session.start();
   connection.take();
   const acks = (): unknown[] => {
-    session.flushAck();
+    session.flushOwn();
     return connection.take();
   };
   return { session, topic, connection, settle, acks };
@@ -86,7 +87,7 @@ test("[WIRE-15] what the version of hello holds is not sent as a commit again", 
   topic.publish([
     { change: { ...change, version: 5, seq: 5 }, kind: "change", advances: [{ client: 7, to: 4 }], author: undefined },
   ]);
-  topic.flush();
+  topic.flush(0);
   expect(connection.take()).toMatchObject([{ type: "commit", changes: [{ version: 5 }] }]);
 });
 
@@ -107,11 +108,11 @@ test("[PRES-3] a client that fell behind hears of those who left meanwhile", asy
   const { topic, connection } = join();
   const visitor = { info: { actor: "eve" } };
   topic.presence.hear(visitor, [{ yjsClientId: 9, clock: 1, state: "{}" }], 0);
-  topic.flush();
+  topic.flush(0);
   connection.take();
   connection.bufferedBytes = LIMITS.outboundBytesMax;
   topic.presence.leave(visitor, 1);
-  topic.flush();
+  topic.flush(0);
   expect(connection.take()).toEqual([]);
   connection.drain();
   await new Promise((resolve) => void setImmediate(resolve));

@@ -41,6 +41,7 @@ class Service {
   readonly port: SessionPort = {
     applyUpdate: (update, source, done) => void this.updates.push({ update, source, done }),
     retired: () => this.retired,
+    voids: () => new Map(),
     encodeSince: (vector) => {
       this.asked.push(vector);
       return this.state;
@@ -123,7 +124,7 @@ describe("the beginning", () => {
   test("nothing is delivered before it", () => {
     const { connection } = join(true, false);
     topic.publish([publication(5)]);
-    topic.flush();
+    topic.flush(0);
     expect(connection.batches).toEqual([]);
   });
 });
@@ -134,7 +135,7 @@ describe("fan-out", () => {
     const extended = [join(true), join(true)];
     topic.publish([publication(5)]);
     topic.publish([publication(6)]);
-    topic.flush();
+    topic.flush(0);
     const [first, second, third, fourth] = [...stock, ...extended].map(({ connection }) => connection.batches);
     expect(first).toHaveLength(1);
     expect(first?.[0]).toBe(second?.[0]);
@@ -152,11 +153,11 @@ describe("fan-out", () => {
   test("[SYNC-2] [WIRE-15] the author of all gets no bytes back", async () => {
     const stock = await joinStock();
     topic.publish([publication(5, stock.session)]);
-    topic.flush();
+    topic.flush(0);
     expect(stock.connection.take()).toEqual([]);
     const extended = join(true);
     topic.publish([publication(6, extended.session)]);
-    topic.flush();
+    topic.flush(0);
     expect(extended.connection.take()).toEqual([
       { type: "commit", changes: [{ ...publication(6).change, update: new Uint8Array(0) }] },
     ]);
@@ -165,14 +166,14 @@ describe("fan-out", () => {
   test("[SYNC-2] the author of a part gets the whole batch", async () => {
     const stock = await joinStock();
     topic.publish([publication(5, stock.session), publication(6)]);
-    topic.flush();
+    topic.flush(0);
     expect(stock.connection.take()).toHaveLength(2);
   });
 
   test("presence goes to everybody", () => {
     const { session, connection } = join(false);
     session.receive(encodeAwareness([{ yjsClientId: 9, clock: 1, state: "{}" }]));
-    topic.flush();
+    topic.flush(0);
     expect(connection.take()).toEqual([
       { type: "awareness", entries: [{ yjsClientId: 9, clock: 1, state: '{"actor":"anonymous"}' }] },
     ]);
@@ -198,12 +199,12 @@ describe("epochs", () => {
     const { session, connection, service } = join(false);
     topic.publish([publication(5)]);
     topic.presence.hear({ info: { actor: "ada" } }, [{ yjsClientId: 1, clock: 1, state: "{}" }], 0);
-    topic.flush();
+    topic.flush(0);
     expect(connection.take()).toMatchObject([{ type: "awareness" }]);
     session.receive(encodeStep1(EMPTY_VECTOR));
     expect(service.asked).toEqual([EMPTY_VECTOR]);
     topic.publish([publication(6)]);
-    topic.flush();
+    topic.flush(0);
     await settle();
     expect(connection.take()).toMatchObject([{ step: SYNC.update }, { step: SYNC.step2 }]);
   });
@@ -212,7 +213,7 @@ describe("epochs", () => {
     const { connection, service } = join(false);
     connection.bufferedBytes = LIMITS.outboundBytesMax;
     topic.presence.hear({ info: { actor: "ada" } }, [{ yjsClientId: 1, clock: 1, state: "{}" }], 0);
-    topic.flush();
+    topic.flush(0);
     connection.drain();
     await settle();
     expect(service.asked).toEqual([]);
@@ -252,7 +253,7 @@ describe("epochs", () => {
     const [stock, extended] = [await joinStock(), join(true)];
     topic.announce({ type: "conflict", conflict: { id: "5.0" } });
     topic.publish([publication(5)]);
-    topic.flush();
+    topic.flush(0);
     expect(extended.connection.take()).toMatchObject([
       { type: "commit" },
       { type: "event", event: { type: "conflict", conflict: { id: "5.0" } } },
@@ -280,24 +281,24 @@ describe("data frames", () => {
     for (const update of [1, 2, 3]) session.receive(encodeUpdate(Uint8Array.from([update])));
     expect(service.updates.map(({ update }) => update[0])).toEqual([1, 2, 3]);
     for (const { done } of service.updates.slice(0, 2)) done({ version: 8 });
-    session.flushAck();
-    session.flushAck();
+    session.flushOwn();
+    session.flushOwn();
     expect(connection.take()).toEqual([{ type: "ack", ack: { frames: 2, version: 8 } }]);
     const stock = join(false);
     stock.session.receive(encodeStep2(Uint8Array.from([0, 0])));
     stock.service.updates[0]?.done({ version: 8 });
-    stock.session.flushAck();
+    stock.session.flushOwn();
     expect(stock.connection.take()).toEqual([]);
   });
 
-  test("[WIRE-16] a refused frame is named to an mcm.v1 client, and ends the session", () => {
+  test("[WIRE-16] a refused frame is named to an mcm.v1 client, after what was saved before it, and ends the session", () => {
     const { session, connection, service } = join(true);
     session.receive(encodeUpdate(Uint8Array.from([1])));
     session.receive(encodeUpdate(Uint8Array.from([2])));
     service.updates[0]?.done({ version: 8 });
     service.updates[1]?.done(new ServiceError("CLIENT_ID_TAKEN", "no", { details: { yjsClientId: 3 } }));
-    expect(connection.batches).toHaveLength(1);
     expect(connection.take()).toEqual([
+      { type: "ack", ack: { frames: 1, version: 8 } },
       { type: "rejected", rejected: { frame: 2, code: "CLIENT_ID_TAKEN", message: "no", details: { yjsClientId: 3 } } },
     ]);
     expect(connection.closedWith?.code).toBe(4403);
@@ -328,9 +329,9 @@ describe("falling behind", () => {
     const { session, connection, service } = join(true);
     connection.bufferedBytes = LIMITS.outboundBytesMax;
     topic.publish([publication(5)]);
-    topic.flush();
+    topic.flush(0);
     topic.publish([publication(6)]);
-    topic.flush();
+    topic.flush(0);
     expect(connection.take()).toEqual([]);
     connection.drain();
     await settle();
@@ -341,7 +342,7 @@ describe("falling behind", () => {
       { type: "event", event: { type: "resynced", version: 6 } },
     ]);
     topic.publish([publication(7)]);
-    topic.flush();
+    topic.flush(0);
     expect(connection.take()).toMatchObject([{ type: "commit" }]);
     session.tick(LIMITS.slowConsumerMsMax * 2);
     expect(connection.closedWith).toBeUndefined();
@@ -351,7 +352,7 @@ describe("falling behind", () => {
     const { session, connection } = await joinStock();
     connection.bufferedBytes = LIMITS.outboundBytesMax;
     topic.publish([publication(5)]);
-    topic.flush();
+    topic.flush(0);
     session.tick(LIMITS.slowConsumerMsMax - 1);
     expect(connection.closedWith).toBeUndefined();
     session.tick(LIMITS.slowConsumerMsMax);
@@ -425,9 +426,16 @@ describe("the line", () => {
     expect(connection.closedWith?.code).toBe(4503);
   });
 
-  test("whoever asks who is here is told", () => {
+  test("[PRES-8] whoever asks who is here is told, once a turn, and not while it is behind", () => {
     const { session, connection } = join(false);
-    session.receive(Uint8Array.from([FRAME.queryAwareness]));
+    for (let i = 0; i < 1000; i++) session.receive(Uint8Array.from([FRAME.queryAwareness]));
+    expect(connection.take()).toEqual([]);
+    session.flushOwn();
+    session.flushOwn();
     expect(connection.take()).toEqual([{ type: "awareness", entries: [] }]);
+    session.receive(Uint8Array.from([FRAME.queryAwareness]));
+    connection.bufferedBytes = LIMITS.outboundBytesMax;
+    session.flushOwn();
+    expect(connection.take()).toEqual([]);
   });
 });

@@ -197,6 +197,7 @@ describe("[VOID-3] a context with voids", () => {
       expect(Y.encodeStateAsUpdate(loaded.doc)).toEqual(wanted);
       expect([loaded.seq, loaded.version, loaded.updatedAtMs]).toEqual([7, 4, 10]);
       expect(loaded.clientIds.ownerOf(200)).toBe("bob");
+      expect([...loaded.voids]).toEqual([[200, 1]]);
     }
     const compact = new Y.Doc();
     Y.applyUpdate(compact, recreateState({ state: Y.encodeStateAsUpdateV2(admission.state.doc), authorId: 5 }).update);

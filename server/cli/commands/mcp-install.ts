@@ -6,12 +6,13 @@
 import { homedir } from "node:os";
 import { InvalidArgumentError, Option } from "commander";
 import type { Command } from "commander";
+import type { TokenFlags } from "../bearer-token.ts";
 import { addressOption, namedTargetOf } from "../client-command.ts";
 import type { Cli } from "../client-command.ts";
 import { HOSTS, hostFile, withServer } from "../mcp/host-configs.ts";
 import type { HostName, McpEntry } from "../mcp/host-configs.ts";
 
-interface InstallFlags {
+interface InstallFlags extends TokenFlags {
   readonly host: HostName;
   readonly name: string;
   readonly file?: string;
@@ -44,10 +45,11 @@ export function addInstall(mcp: Command, cli: Cli): void {
 async function install(cli: Cli, flags: InstallFlags): Promise<void> {
   const { io, color } = cli;
   const { url, token } = namedTargetOf(cli, flags);
+  const hasToken = (await token.read()) !== undefined;
   const entry: McpEntry =
     url === undefined
       ? { kind: "command", command: "npx", args: ["-y", "mcp-context-manager", "mcp"] }
-      : { kind: "url", url: `${url}/mcp`, hasToken: token !== undefined };
+      : { kind: "url", url: `${url}/mcp`, hasToken };
   const { host, name } = flags;
   const path = flags.file ?? hostFile(host).replace(/^~(?=\/)/, homedir());
   if (flags.write !== true) {

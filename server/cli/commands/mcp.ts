@@ -11,13 +11,15 @@ import type { Command } from "commander";
 import { SCOPES } from "../../../shared/permission.ts";
 import { parseActor } from "../../../shared/ids.ts";
 import { parseConfig } from "../../config.ts";
+import { addTokenFileOption } from "../bearer-token.ts";
+import type { TokenFlags } from "../bearer-token.ts";
 import { addressOption, namedTargetOf, nameOption } from "../client-command.ts";
 import type { Cli } from "../client-command.ts";
 import type { StartHub } from "../mcp/hub.ts";
 import type { Start } from "./serve.ts";
 import { addInstall } from "./mcp-install.ts";
 
-interface McpFlags {
+interface McpFlags extends TokenFlags {
   readonly url?: string;
   readonly actor?: string;
   readonly dataDir?: string;
@@ -49,6 +51,7 @@ export function addMcp(program: Command, cli: Cli, start: Start): void {
     )
     .addHelpText("after", EXAMPLES);
   command.addOption(addressOption("a server to work with (env MCM_URL)")).addOption(nameOption());
+  addTokenFileOption(command);
   command.action((flags: McpFlags) => serve(cli, flags, start));
   addInstall(command, cli);
 }
@@ -66,6 +69,7 @@ async function serve(cli: Cli, flags: McpFlags, start: Start): Promise<void> {
     import("../mcp/hub.ts"),
     import("../mcp/hub-place.ts"),
   ]);
+  const shown = url === undefined ? undefined : await token.read();
   const named = name === undefined ? undefined : { actor: parseActor(name), scopes: SCOPES };
   const userId = process.getuid?.() ?? -1;
   const { environment } = io;
@@ -76,7 +80,7 @@ async function serve(cli: Cli, flags: McpFlags, start: Start): Promise<void> {
   );
   await serveStdio({
     toolset: flags.tools,
-    self: token === undefined || url === undefined ? named : selfOfToken(token),
+    self: shown === undefined ? named : selfOfToken(shown),
     reach: ({ actor }) =>
       url === undefined
         ? new Hub({ place: hubPlace, actor, userId, start: starter(start, environment), io })

@@ -8,6 +8,7 @@
 import type { Command } from "commander";
 import { ServiceError } from "../../../shared/errors.ts";
 import { changeSchema } from "../../../shared/protocol/rest.ts";
+import { ConfigError } from "../../config.ts";
 import { addClientOptions, clientOf, wholeNumber } from "../client-command.ts";
 import type { Cli, ClientFlags } from "../client-command.ts";
 import { readEvents } from "../event-stream.ts";
@@ -65,9 +66,9 @@ async function watch(cli: Cli, id: string, { since, path, by: actor, json, ...ta
   forget();
 }
 
-/** A refusal that will stay. A cut connection shows as fetch's TypeError, or as the feed's end without an error. */
+/** What will stay. A cut connection shows as fetch's TypeError, or as the feed's end without an error. */
 function isFinal(error: unknown): boolean {
-  return error instanceof ServiceError && error.retry !== "later";
+  return error instanceof ConfigError || (error instanceof ServiceError && error.retry !== "later");
 }
 
 function whyLost(error: unknown): string {

@@ -14,6 +14,7 @@
  */
 import { dirname } from "node:path";
 import { ServiceError, toServiceError } from "../../../shared/errors.ts";
+import type { TokenSource } from "../bearer-token.ts";
 import type { CliIo } from "../io.ts";
 import { RestClient } from "../rest-client.ts";
 import { makePrivate } from "./hub-place.ts";
@@ -36,6 +37,8 @@ interface HubOptions {
 
 /** The name in the Host header: the socket is no host. */
 const URL_OF_HUB = "http://localhost";
+/** The socket proves whose process asks. */
+const NO_TOKEN: TokenSource = { read: async () => undefined, environment: {} };
 /** Longer than a large folder takes to open after a crash. */
 const REACH_MS_MAX = 30_000;
 
@@ -50,11 +53,14 @@ export class Hub implements Line {
   constructor(options: HubOptions) {
     this.#options = options;
     this.#socket = socketFetch(options.place.socket);
-    this.client = new RestClient({ url: URL_OF_HUB, actor: options.actor, door: "mcp" }, async (url, init) => {
-      // the first call finds it, or becomes it
-      await (this.#reaching ??= this.#reach());
-      return this.#socket.fetch(url, init);
-    });
+    this.client = new RestClient(
+      { url: URL_OF_HUB, actor: options.actor, token: NO_TOKEN, door: "mcp" },
+      async (url, init) => {
+        // the first call finds it, or becomes it
+        await (this.#reaching ??= this.#reach());
+        return this.#socket.fetch(url, init);
+      },
+    );
   }
 
   /** This process serves the others. */

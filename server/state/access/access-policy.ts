@@ -13,8 +13,8 @@ import type { ContextMeta } from "../../../shared/context.ts";
 import { ServiceError } from "../../../shared/errors.ts";
 import { matchesGlob } from "../../../shared/glob.ts";
 import { EVERYBODY } from "../../../shared/permission.ts";
-import type { Grant, Role, Scope } from "../../../shared/permission.ts";
-import { parentOf } from "../path-cover.ts";
+import type { Grant, Rights, Role, Scope } from "../../../shared/permission.ts";
+import { coverOf, parentOf } from "../path-cover.ts";
 import type { Identity } from "./identity.ts";
 
 /** What of a context decides. */
@@ -50,6 +50,13 @@ export class Access {
     if (this.isAdmin) return "admin";
     if (this.mayWrite) return "writer";
     return this.mayRead ? "reader" : undefined;
+  }
+
+  /** As they are told to who has them. */
+  get rights(): Rights {
+    const { mayWrite, isAdmin } = this;
+    const isBound = mayWrite && this.#paths !== undefined;
+    return { mayWrite, isAdmin, ...(isBound ? { paths: coverOf(this.#paths, Infinity) } : {}) };
   }
 
   mayWriteAt(path: string): boolean {

@@ -112,6 +112,7 @@ export function encodeCheckpoint(key: Uint8Array, checkpoint: FirstCheckpoint): 
     writeVarUint(encoder, checkpoint.retired.length);
     writeVarUints(encoder, checkpoint.retired);
     writeVarString(encoder, JSON.stringify(checkpoint.locks));
+    writeVarUints(encoder, checkpoint.voids?.flat() ?? []);
   });
 }
 
@@ -130,7 +131,10 @@ export function decodeCheckpoint(record: StoredRecord): FirstCheckpoint {
     const authorSalt = readVarUint(decoder);
     for (let ids = readVarUint(decoder); ids > 0; ids--) retired.push(readVarUint(decoder));
     const locks = hasContent(decoder) ? parseLocks(readVarString(decoder)) : [];
-    return { seq, version, state, owners, retired, authorSalt, locks };
+    const voids: [number, number][] = [];
+    while (hasContent(decoder)) voids.push([readVarUint(decoder), readVarUint(decoder)]);
+    const decoded = { seq, version, state, owners, retired, authorSalt, locks };
+    return voids.length === 0 ? decoded : { ...decoded, voids };
   });
 }
 

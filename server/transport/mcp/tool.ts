@@ -30,6 +30,8 @@ export interface Tool {
   readonly name: string;
   /** What a token must allow for it to be listed and called. */
   readonly scope: Scope;
+  /** It counts for as many requests as reading the past does. */
+  readonly isHeavy: boolean;
   /** As tools/list tells it. */
   readonly listed: () => ListedTool;
   /** @throws {ServiceError} */
@@ -41,6 +43,7 @@ interface ToolDefinition<Input extends z.ZodObject, Output extends z.ZodObject> 
   readonly title: string;
   readonly description: string;
   readonly scope: Scope;
+  readonly isHeavy?: boolean;
   readonly annotations: ToolAnnotations;
   readonly input: Input;
   readonly output: Output;
@@ -61,10 +64,11 @@ export const WRITES: ToolAnnotations = { ...READS, readOnlyHint: false, idempote
 export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject>(
   definition: ToolDefinition<Input, Output>,
 ): Tool {
-  const { name, title, description, scope, annotations, input, output, run, links } = definition;
+  const { name, title, description, scope, isHeavy = false, annotations, input, output, run, links } = definition;
   return {
     name,
     scope,
+    isHeavy,
     listed: () => ({
       name,
       title,

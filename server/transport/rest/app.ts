@@ -2,7 +2,7 @@
  * The REST application: what holds for every request.
  *
  * Invariants (REST-14 … REST-16):
- *  1. Every request is checked in one order: host, address, method, identity, then its handler.
+ *  1. Every request is checked in one order: rate of the address, site, address, method, identity, rate of the actor, then its handler.
  *  2. Every answer carries X-Request-Id; every refusal is a problem of the error table; nothing internal leaks.
  *
  * Not here: which address is answered by whom (routes.ts), the socket (http-server.ts).
@@ -12,16 +12,18 @@ import { Hono } from "hono";
 import type { Context } from "hono";
 import { cors } from "hono/cors";
 import { ServiceError, toServiceError } from "../../../shared/errors.ts";
-import { isHostAllowed, isOriginAllowed } from "../../../shared/host.ts";
 import type { Clock } from "../../clock.ts";
 import type { ContextService, Service } from "../../context-service.ts";
 import type { Logger } from "../../monitor/logger.ts";
+import type { Actor } from "../../../shared/ids.ts";
 import type { Authenticate } from "../../security/authenticate.ts";
 import { METADATA_PATHS } from "../mcp/http/challenges.ts";
+import type { Arrival } from "../mcp/http/mount.ts";
+import type { Gate, Peer } from "../gate.ts";
 import type { Call, RestHandler, RestParts } from "./call.ts";
 import { openApiText } from "./openapi.ts";
 import { problemResponse } from "./problem.ts";
-import { ROUTES } from "./routes.ts";
+import { ROUTES, costOf } from "./routes.ts";
 import type { Methods } from "./routes.ts";
 
 interface RestOptions {
@@ -29,17 +31,19 @@ interface RestOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly authenticate: Authenticate;
-  /** Names besides loopback ones that the Host header may have. */
-  readonly allowedHosts: readonly string[];
+  readonly gate: Gate;
   /** What answers at /mcp, and says who issues tokens for it. */
-  readonly mcp?: {
-    readonly fetch: (request: Request) => Promise<Response>;
-    readonly metadata: () => Response | undefined;
-  };
+  readonly mcp?: McpAddress;
+}
+
+/** An address that is not of this interface, on the same server. */
+interface McpAddress {
+  readonly fetch: (request: Request, arrival: Arrival) => Promise<Response>;
+  readonly metadata: () => Response | undefined;
 }
 
 /** Without a socket (app.request in a test) there are no bindings. */
-type RestEnv = { Bindings: Partial<HttpBindings>; Variables: { requestId: string } };
+type RestEnv = { Bindings: Partial<HttpBindings>; Variables: { requestId: string; peer: Peer; actor?: Actor } };
 type RestContext = Context<RestEnv>;
 type Handler = (context: RestContext) => Response | Promise<Response>;
 
@@ -63,13 +67,13 @@ const ASKABLE_HEADERS = [
 ];
 
 export function createRestApp(options: RestOptions): RestApp {
+  const { gate } = options;
   const app: RestApp = new Hono<RestEnv>();
   app.use(async (context, next) => {
     context.set("requestId", options.clock.newId());
     const startedAtMs = options.clock.monotonicMs();
     await next();
     context.header("x-request-id", context.get("requestId"));
-    context.header("x-content-type-options", "nosniff");
     options.logger.debug("request", {
       requestId: context.get("requestId"),
       method: context.req.method,
@@ -79,23 +83,40 @@ export function createRestApp(options: RestOptions): RestApp {
     });
   });
   app.use(async (context, next) => {
-    assertHost(context, options.allowedHosts);
+    const { incoming } = bindingsOf(context);
+    const peer = gate.peerOf(incoming);
+    context.set("peer", peer);
+    gate.checkSite(peer, siteOf(context), { requestId: context.get("requestId") });
     await next();
+    const { method } = context.req;
+    const answerBytes = method === "HEAD" ? 0 : Number(context.res.headers.get("content-length") ?? 0);
+    const readBytes = incoming === undefined ? 0 : gate.bytesReadFrom(incoming);
+    gate.countBytes(peer, context.get("actor"), readBytes + answerBytes);
   });
   const forPages = cors({
-    origin: (origin) => (isOriginAllowed(origin, options.allowedHosts) ? origin : null),
+    origin: (origin) => origin,
     allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
     allowHeaders: ASKABLE_HEADERS,
-    exposeHeaders: ["etag", "location", "mcp-session-id", "www-authenticate", "x-request-id"],
+    exposeHeaders: ["etag", "location", "mcp-session-id", "retry-after", "www-authenticate", "x-request-id"],
     maxAge: 600,
   });
   app.use((context, next) => (context.req.header("origin") === undefined ? next() : forPages(context, next)));
   for (const route of Object.entries(openRoutes(options.service))) addRoute(app, route, (handler) => handler);
+  app.use(async (context, next) => {
+    gate.checkRequest(context.get("peer"), { requestId: context.get("requestId") });
+    await next();
+  });
   const asCaller = identified(options);
   for (const route of Object.entries(ROUTES)) addRoute(app, route, asCaller);
   const { mcp } = options;
   if (mcp !== undefined) {
-    app.all("/mcp", (context) => mcp.fetch(context.req.raw));
+    app.all("/mcp", (context) =>
+      mcp.fetch(context.req.raw, {
+        peer: context.get("peer"),
+        requestId: context.get("requestId"),
+        identified: (actor) => context.set("actor", actor),
+      }),
+    );
     for (const path of METADATA_PATHS) app.get(path, (context) => mcp.metadata() ?? context.notFound());
   }
   app.notFound((context) => {
@@ -134,21 +155,22 @@ function openRoutes(service: ContextService): Readonly<Record<string, Methods<Ha
   };
 }
 
-function identified({ service, clock, logger, authenticate }: RestOptions): (handler: RestHandler) => Handler {
+function identified(options: RestOptions): (handler: RestHandler, operation: string) => Handler {
+  const { service, clock, logger } = options;
   const onFeedError = (error: unknown): void => {
     if (toServiceError(error).code === "INTERNAL") logger.error("live feed failed", { error });
   };
   const parts: RestParts = { service, clock, onFeedError };
-  return (handler) => async (context) => handler(parts, await callOf(context, authenticate));
+  return (handler, operation) => async (context) => handler(parts, await callOf(context, operation, options));
 }
 
 /** Any other method on the address is refused with the list of those there are (RFC 9110 §15.5.6). */
 function addRoute<Given>(
   app: RestApp,
   [path, methods]: readonly [string, Methods<Given>],
-  answering: (given: Given) => Handler,
+  answering: (given: Given, operation: string) => Handler,
 ): void {
-  for (const [method, given] of Object.entries(methods)) app.on(method, path, answering(given));
+  for (const [method, given] of Object.entries(methods)) app.on(method, path, answering(given, `${method} ${path}`));
   const allowed = Object.keys(methods).flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method]));
   app.all(path, (context) => {
     const error = new ServiceError("METHOD_NOT_ALLOWED", `This address takes ${allowed.join(", ")}.`, {
@@ -163,20 +185,32 @@ function addRoute<Given>(
 /** `Mcm-Client` is how our own programs say that they are the door; anything else is "rest". */
 const DOORS = ["cli", "mcp"] as const;
 
-async function callOf(context: RestContext, authenticate: Authenticate): Promise<Call> {
+async function callOf(context: RestContext, operation: string, { authenticate, gate }: RestOptions): Promise<Call> {
   const headers = context.req.header();
-  const identity = await authenticate({ headers, query: new URLSearchParams() });
   const origin = DOORS.find((door) => door === headers["mcm-client"]) ?? "rest";
-  const cut = (): void => void context.env.outgoing?.destroy();
+  const peer = context.get("peer");
+  const known = { origin, requestId: context.get("requestId") } as const;
+  const identity = await authenticate({ headers, query: new URLSearchParams() }).catch((error: unknown) => {
+    throw gate.denied("request.authenticate", peer, toServiceError(error), known);
+  });
+  const { actor } = identity;
+  context.set("actor", actor);
+  gate.checkCaller(peer, actor, costOf(operation), known);
+  const cut = (): void => void bindingsOf(context).outgoing?.destroy();
   const param = (name: string): string => context.req.param(name) ?? "";
-  return { request: context.req.raw, caller: { identity, origin }, param, cut };
+  const hold = (): (() => void) => gate.holdBoth(peer, actor);
+  const via = { address: peer.address, requestId: known.requestId };
+  return { request: context.req.raw, caller: { identity, origin, via }, param, cut, hold };
 }
 
-function assertHost(context: RestContext, allowedHosts: readonly string[]): void {
-  const host = context.req.header("host") ?? new URL(context.req.url).host;
-  if (isHostAllowed(host, allowedHosts)) return;
-  throw new ServiceError(
-    "FORBIDDEN",
-    "This server does not answer under the name in the Host header. Use localhost or 127.0.0.1, or add the name to MCM_ALLOWED_HOSTS.",
-  );
+/** Without a socket the address has the host. */
+function siteOf(context: RestContext) {
+  const { req } = context;
+  const host = req.header("host") ?? new URL(req.url).host;
+  return { host, origin: req.header("origin"), rawHeaders: bindingsOf(context).incoming?.rawHeaders };
+}
+
+/** Hono gives no environment at all to a request that came without one. */
+function bindingsOf({ env }: { readonly env: Partial<HttpBindings> | undefined }): Partial<HttpBindings> {
+  return env ?? {};
 }

@@ -17,6 +17,8 @@ export interface Call {
   readonly param: (name: string) => string;
   /** Ends the connection without an answer. */
   readonly cut: () => void;
+  /** Counts an answer that stays open; what it returns counts it off, once. @throws {ServiceError} RATE_LIMITED */
+  readonly hold: () => () => void;
 }
 
 /** What the handlers need. */
@@ -40,9 +42,15 @@ interface Extras {
 
 /** No `no-store`: clients may keep a copy and ask with If-None-Match. */
 export function json(body: unknown, { status = 200, headers = {} }: Extras = {}): Response {
-  return new Response(JSON.stringify(body), {
+  const text = JSON.stringify(body);
+  return new Response(text, {
     status,
-    headers: { "content-type": "application/json", "cache-control": "private, no-cache", ...headers },
+    headers: {
+      "content-type": "application/json",
+      "content-length": String(Buffer.byteLength(text)),
+      "cache-control": "private, no-cache",
+      ...headers,
+    },
   });
 }
 

@@ -38,6 +38,7 @@ async function list({ service, ...parts }: RestParts, call: Call): Promise<Respo
       follow,
       blockOf: changeBlock,
       onError: parts.onFeedError,
+      onEnd: call.hold(),
       cut: call.cut,
     });
   }

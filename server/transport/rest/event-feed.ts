@@ -27,6 +27,8 @@ interface EventFeedOptions<Item> {
   /** An item's block, without the empty line that ends it. */
   readonly blockOf: (item: Item) => string;
   readonly onError: (error: unknown) => void;
+  /** Told when the feed is over; perhaps several times. */
+  readonly onEnd: () => void;
   /** Ends the connection of a client that takes nothing: what is queued for it can't be ended any other way. */
   readonly cut: () => void;
 }
@@ -49,6 +51,7 @@ function eventFeed<Item>({
   follow,
   blockOf,
   onError,
+  onEnd,
   cut,
 }: EventFeedOptions<Item>): ReadableStream<Uint8Array> {
   const ended = new AbortController();
@@ -60,6 +63,7 @@ function eventFeed<Item>({
   const end = (): void => {
     cancelTimer();
     ended.abort();
+    onEnd();
     // A generator that waits at its yield sees no signal; one that waits for an item is ended by the signal first.
     void items.return?.().catch(onError);
   };

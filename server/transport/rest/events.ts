@@ -15,13 +15,14 @@ import type { RestHandler } from "./call.ts";
 import { eventStream } from "./event-feed.ts";
 import { parseQuery } from "./request.ts";
 
-export const follow: RestHandler = async ({ service, clock, onFeedError }, { request, caller, cut }) => {
+export const follow: RestHandler = async ({ service, clock, onFeedError }, { request, caller, cut, hold }) => {
   parseQuery(noQuerySchema, request.url);
   return eventStream({
     clock,
     follow: (signal) => pendingEvents((watcher) => service.watch(caller, watcher), signal),
     blockOf: ({ kind, ...facts }: EventView) => `event: ${kind}\ndata: ${JSON.stringify(facts)}`,
     onError: onFeedError,
+    onEnd: hold(),
     cut,
   });
 };

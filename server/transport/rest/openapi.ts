@@ -25,6 +25,7 @@ import {
 import { eventSchema } from "../../../shared/protocol/rest-events.ts";
 import { PRODUCT_VERSION } from "../../../shared/protocol/version.ts";
 import { accessPaths } from "./openapi-access.ts";
+import { auditPaths } from "./openapi-audit.ts";
 import { historyPaths } from "./openapi-history.ts";
 import { lockPaths } from "./openapi-locks.ts";
 import {
@@ -130,6 +131,7 @@ const paths: ZodOpenApiPathsObject = {
   ...historyPaths,
   ...lockPaths,
   ...accessPaths,
+  ...auditPaths,
   ...typePaths,
   "/healthz": { get: { summary: "Is the process alive", responses: { "200": answer("Alive", healthSchema) } } },
   "/readyz": { get: { summary: "Can it do its work", responses: readiness } },

@@ -7,10 +7,11 @@
  * Not here: which error when.
  */
 import { STATUS_CODES } from "node:http";
-import { toServiceError } from "../../../shared/errors.ts";
+import { ServiceError, toServiceError } from "../../../shared/errors.ts";
 import type { Problem } from "../../../shared/protocol/rest.ts";
+import { retryAfterS } from "../gate.ts";
 
-/** Seconds after which a client that was told "later" may ask again. */
+/** Seconds after which a client that was told "later" may ask again, unless the refusal knows better. */
 const RETRY_AFTER_S = 1;
 
 /** The type is about:blank (RFC 9457 §4.2.1): `code` says more than an address could. */
@@ -30,6 +31,7 @@ export function problemOf(error: unknown, requestId?: string): Problem {
 
 export function problemResponse(error: unknown, requestId?: string): Response {
   const problem = problemOf(error, requestId);
+  const retryAfter = (error instanceof ServiceError ? retryAfterS(error) : undefined) ?? RETRY_AFTER_S;
   const isRetryable = problem.status === 429 || problem.status === 503;
   return new Response(JSON.stringify(problem), {
     status: problem.status,
@@ -38,7 +40,7 @@ export function problemResponse(error: unknown, requestId?: string): Response {
       "cache-control": "no-store",
       // RFC 6750 §3: what kind of proof is wanted, and whether one was there
       ...(problem.status === 401 ? { "www-authenticate": challengeOf(problem) } : {}),
-      ...(isRetryable && problem.retry === "later" ? { "retry-after": String(RETRY_AFTER_S) } : {}),
+      ...(isRetryable && problem.retry === "later" ? { "retry-after": String(retryAfter) } : {}),
     },
   });
 }

@@ -3,8 +3,10 @@
  *
  * Not here: addresses that need no identity (app.ts), their description (openapi.ts; REST-22 compares the two).
  */
+import { LIMITS } from "../../../shared/limits.ts";
 import type { RestHandler } from "./call.ts";
 import { accessHandlers } from "./access.ts";
+import { auditHandlers } from "./audit.ts";
 import { changeHandlers } from "./changes.ts";
 import { conflictHandlers } from "./conflicts.ts";
 import { typeHandlers } from "./context-types.ts";
@@ -39,6 +41,23 @@ export const ROUTES: Readonly<Record<string, Methods<RestHandler>>> = {
   "/v1/revocations": { GET: accessHandlers.revocations, POST: accessHandlers.revoke },
   "/v1/events": { GET: follow },
   "/v1/locks": { GET: lockHandlers.held },
+  "/v1/audit": { GET: auditHandlers.list },
   "/v1/types": { GET: typeHandlers.list },
   "/v1/types/:name": { GET: typeHandlers.read, PUT: typeHandlers.register, DELETE: typeHandlers.remove },
 };
+
+/** These make the server work out the past, recreate a document, compile a schema, or read through thousands of records. */
+const HEAVY: ReadonlySet<string> = new Set([
+  "GET /v1/contexts/:id/diff",
+  "GET /v1/contexts/:id/blame",
+  "POST /v1/contexts/:id/restore",
+  "POST /v1/contexts/:id/undo",
+  "POST /v1/contexts/:id/compact",
+  "PUT /v1/types/:name",
+  "GET /v1/audit",
+]);
+
+/** For how many requests `operation` (method and address) counts. */
+export function costOf(operation: string): number {
+  return HEAVY.has(operation) ? LIMITS.heavyOpCost : 1;
+}

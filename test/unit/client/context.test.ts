@@ -22,7 +22,7 @@ function open(): { context: Context; replica: Replica; requests: OutgoingRequest
   replicas.push(replica);
   const rest = new Rest({
     baseUrl: "http://mcm.test",
-    token: undefined,
+    tokens: undefined,
     actor: "ada",
     timeoutMs: 1000,
     fetch: server.fetch,

@@ -16,7 +16,7 @@ const AT_MS = Date.parse(AT);
 const server = new RecordingFetch();
 const rest = new Rest({
   baseUrl: "http://mcm.test",
-  token: undefined,
+  tokens: undefined,
   actor: "ada",
   timeoutMs: 1000,
   fetch: server.fetch,

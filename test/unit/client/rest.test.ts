@@ -2,12 +2,13 @@
 import { describe, expect, test } from "vitest";
 import { Rest } from "../../../client/rest.ts";
 import type { RestOptions } from "../../../client/rest.ts";
+import { Tokens } from "../../../client/tokens.ts";
 import { RecordingFetch } from "../../support/recording-fetch.ts";
 
 const server = new RecordingFetch();
 
 function rest(options: Partial<RestOptions> = {}): Rest {
-  const all = { baseUrl: "http://mcm.test/base", token: undefined, actor: "Ada L.", timeoutMs: 1000 };
+  const all = { baseUrl: "http://mcm.test/base", tokens: undefined, actor: "Ada L.", timeoutMs: 1000 };
   return new Rest({ ...all, fetch: server.fetch, ...options });
 }
 
@@ -27,13 +28,35 @@ describe("[SDK-25] a call", () => {
 
   test("says who calls", async () => {
     server.answer();
-    await rest({ token: "t.o.k" }).call("DELETE", ["types", "x"]);
+    await rest({ tokens: new Tokens("t.o.k", 1000) }).call("DELETE", ["types", "x"]);
     expect(server.last?.headers.get("authorization")).toBe("Bearer t.o.k");
     expect(server.last?.headers.get("mcm-actor")).toBeNull();
     server.answer();
     await rest().call("DELETE", ["types", "x"]);
     expect(server.last?.headers.get("mcm-actor")).toBe("Ada%20L.");
     expect(server.last?.headers.get("authorization")).toBeNull();
+  });
+
+  test("[SDK-50] whose token was refused is made again with another, once", async () => {
+    const names = ["old", "new", "newer"];
+    const tokens = new Tokens(() => names.shift() ?? "none", 1000);
+    const shown = (count: number): unknown[] =>
+      server.asked.slice(-count).map(({ headers }) => headers.get("authorization"));
+    const problem = { code: "UNAUTHENTICATED", detail: "The token has expired.", details: {} };
+    server.answer(problem, 401).answer({ ok: true });
+    expect(await rest({ tokens }).call("POST", ["contexts"], { body: { id: "a" } })).toEqual({ ok: true });
+    expect([shown(2), server.asked.slice(-2).map(({ body }) => body)]).toEqual([
+      ["Bearer old", "Bearer new"],
+      [{ id: "a" }, { id: "a" }],
+    ]);
+    server.answer(problem, 401).answer(problem, 401);
+    await expect(rest({ tokens }).call("GET", ["contexts"])).rejects.toEqual(refusal("UNAUTHENTICATED", "has expired"));
+    expect(shown(2)).toEqual(["Bearer new", "Bearer newer"]);
+    const before = server.asked.length;
+    server.answer(problem, 401);
+    const only = rest({ tokens: new Tokens("only", 1000) });
+    await expect(only.call("GET", ["contexts"])).rejects.toEqual(refusal("UNAUTHENTICATED"));
+    expect(server.asked.length).toBe(before + 1);
   });
 
   test("never ends at another address than the steps say", async () => {

@@ -2,19 +2,19 @@
  * /mcp: both generations of Streamable HTTP on one address. Requests of 2026-07-28 stand alone; those of 2024-11-05 to
  * 2025-11-25 have sessions.
  *
- *   origin → method → identity → limits → body → generation → its handler
+ *   method → identity → body → scope → generation → limits → its handler
  *
  * Invariants (MCP):
  *  1. Nothing is answered, not even by an error of the protocol, before it is known who asks.
  *  2. A stream tells only what its caller may read at that moment, and its acknowledgement says so.
  *  3. When either side ends, nothing of a request or stream is left behind.
  *
- * Not here: Host (rest/app.ts checks it for every address), tools and resources.
+ * Not here: Host and Origin (rest/app.ts checks them for every address), tools and resources.
  */
 import { createMcpHandler, isInitializeRequest, isLegacyRequest } from "@modelcontextprotocol/server";
 import type { McpHttpHandler, ServerEventBus } from "@modelcontextprotocol/server";
 import { ServiceError } from "../../../../shared/errors.ts";
-import { isOriginAllowed } from "../../../../shared/host.ts";
+import type { Actor } from "../../../../shared/ids.ts";
 import { isJsonObject } from "../../../../shared/json.ts";
 import type { Json, JsonObject } from "../../../../shared/json.ts";
 import { LIMITS } from "../../../../shared/limits.ts";
@@ -22,6 +22,7 @@ import type { Scope } from "../../../../shared/permission.ts";
 import { createMcpServer } from "../mcp-server.ts";
 import type { Surface } from "../mcp-server.ts";
 import { followUris, isSubscribable } from "../subscriptions.ts";
+import type { Tool } from "../tool.ts";
 import { TOOLS } from "../tools.ts";
 import type { Contexts } from "../contexts.ts";
 import { ActorLimits } from "./actor-limits.ts";
@@ -35,14 +36,20 @@ import { idOf, methodNotAllowed, refusedResponse } from "./rpc-response.ts";
 import type { RpcId } from "./rpc-response.ts";
 import { Sessions } from "./sessions.ts";
 
+/** What is known of a request beside itself. */
+export interface Sender {
+  /** @throws {ServiceError} UNAUTHENTICATED, RATE_LIMITED */
+  readonly identify: () => Promise<Principal>;
+  /** Counts so many requests more. @throws {ServiceError} RATE_LIMITED */
+  readonly spend: (actor: Actor, count: number) => void;
+  /** Counts a stream that stays; the returned function counts it off. @throws {ServiceError} RATE_LIMITED */
+  readonly hold: (actor: Actor) => () => void;
+}
+
 const LISTEN = "subscriptions/listen";
 
 export interface McpEndpointOptions {
   readonly surface: Surface;
-  /** Who sends this request. @throws {ServiceError} UNAUTHENTICATED */
-  readonly identify: (request: Request) => Promise<Principal>;
-  /** Names besides loopback ones of which pages may call. */
-  readonly allowedHosts: readonly string[];
   /** When an identity provider is configured. */
   readonly resource?: ProtectedResource;
 }
@@ -71,7 +78,8 @@ export class McpEndpoint {
     return this.#listeners.size;
   }
 
-  readonly fetch = (request: Request): Promise<Response> => this.#refusing(null, () => this.#answer(request));
+  readonly fetch = (request: Request, sender: Sender): Promise<Response> =>
+    this.#refusing(null, () => this.#answer(request, sender));
 
   /** RFC 9728: who issues tokens for this server. Undefined when that is nobody whom clients could ask. */
   readonly metadata = (): Response | undefined => {
@@ -86,21 +94,21 @@ export class McpEndpoint {
     await Promise.all([this.#sessions.close(), ...handlers.map((handler) => handler.close())]);
   }
 
-  async #answer(request: Request): Promise<Response> {
+  async #answer(request: Request, sender: Sender): Promise<Response> {
     if (this.#isClosed) throw new ServiceError("SHUTTING_DOWN", "The server is stopping. Connect again in a moment.");
-    const origin = request.headers.get("origin");
-    if (origin !== null && !isOriginAllowed(origin, this.#options.allowedHosts)) throw foreignPage();
     if (!["GET", "POST", "DELETE"].includes(request.method)) return methodNotAllowed("This address takes POST.");
-    const principal = await this.#options.identify(request);
-    if (request.method !== "POST") return this.#ofSession(request, principal);
+    const principal = await sender.identify();
+    const asking: Asking = { request, principal, sender };
+    if (request.method !== "POST") return this.#ofSession(asking);
     const body = await jsonBodyOf(request);
     if (body instanceof Response) return body;
     return this.#refusing(idOf(body), async () => {
       const missing = missingScope(body, principal);
       const { resource } = this.#options;
       if (missing !== undefined) return insufficientScope(missing, principal.scopes, { resource, id: idOf(body) });
-      if (await isLegacyRequest(request, body)) return this.#ofSession(request, principal, body);
-      return isListen(body) ? this.#listen(request, principal, body) : this.#request(request, principal, body);
+      if (toolOf(body)?.isHeavy === true) sender.spend(principal.actor, LIMITS.heavyOpCost - 1);
+      if (await isLegacyRequest(request, body)) return this.#ofSession(asking, body);
+      return isListen(body) ? this.#listen(asking, body) : this.#request(asking, body);
     });
   }
 
@@ -114,14 +122,13 @@ export class McpEndpoint {
     }
   }
 
-  async #ofSession(request: Request, principal: Principal, body?: Json): Promise<Response> {
+  async #ofSession({ request, principal, sender }: Asking, body?: Json): Promise<Response> {
     const id = request.headers.get("mcp-session-id");
     const isBeginning = id === null && isInitializeRequest(body);
     if (id === null && request.method !== "POST")
       return methodNotAllowed("This address takes POST; with the Mcp-Session-Id of a session GET and DELETE too.");
     if (id === null && !isBeginning) throw noSession();
-    const limits = request.method === "GET" ? this.#streams : this.#calls;
-    const onEnd = limits.enter(principal.actor);
+    const onEnd = request.method === "GET" ? this.#stream(principal, sender) : this.#calls.enter(principal.actor);
     try {
       const asked = { principal, body, onEnd };
       return await (id === null ? this.#sessions.begin(request, asked) : this.#sessions.answer(request, id, asked));
@@ -131,7 +138,7 @@ export class McpEndpoint {
     }
   }
 
-  async #request(request: Request, principal: Principal, body: Json): Promise<Response> {
+  async #request({ request, principal }: Asking, body: Json): Promise<Response> {
     const onEnd = this.#calls.enter(principal.actor);
     try {
       const response = await this.#requests.fetch(request, { authInfo: principal, parsedBody: body });
@@ -142,8 +149,8 @@ export class McpEndpoint {
     }
   }
 
-  async #listen(request: Request, principal: Principal, body: JsonObject): Promise<Response> {
-    const leave = this.#streams.enter(principal.actor);
+  async #listen({ request, principal, sender }: Asking, body: JsonObject): Promise<Response> {
+    const leave = this.#stream(principal, sender);
     const { clock, onError } = this.#options.surface;
     const { contexts } = principal;
     // its token does not hold any more; not at once: the stream may be just about to open
@@ -164,6 +171,21 @@ export class McpEndpoint {
       return boundedStream(response, { bytesMax: LIMITS.outboundBytesMax, onEnd });
     } catch (error) {
       onEnd();
+      throw error;
+    }
+  }
+
+  /** Counts a stream that stays. @throws {ServiceError} RATE_LIMITED */
+  #stream({ actor }: Principal, { hold }: Sender): () => void {
+    const leave = this.#streams.enter(actor);
+    try {
+      const release = hold(actor);
+      return () => {
+        release();
+        leave();
+      };
+    } catch (error) {
+      leave();
       throw error;
     }
   }
@@ -198,26 +220,27 @@ export class McpEndpoint {
   }
 }
 
+interface Asking {
+  readonly request: Request;
+  readonly principal: Principal;
+  readonly sender: Sender;
+}
+
 function isListen(body: Json): body is JsonObject {
   return isJsonObject(body) && body["method"] === LISTEN;
 }
 
 /** What the token would have to allow for this call, if it does not. */
 function missingScope(body: Json, { scopes }: Principal): Scope | undefined {
-  const needed = isJsonObject(body) && body["method"] === "tools/call" ? scopeOfCall(body["params"]) : "contexts:read";
+  const needed = toolOf(body)?.scope ?? "contexts:read";
   return scopes.includes(needed) ? undefined : needed;
 }
 
-function scopeOfCall(params: Json | undefined): Scope {
-  const tool = isJsonObject(params) ? TOOLS.find(({ name }) => name === params["name"]) : undefined;
-  return tool?.scope ?? "contexts:read";
-}
-
-function foreignPage(): ServiceError {
-  return new ServiceError(
-    "FORBIDDEN",
-    "Pages of this origin may not call the server. Serve the page from this machine, or add its host to MCM_ALLOWED_HOSTS.",
-  );
+/** The tool that is called, if it is one of ours. */
+function toolOf(body: Json): Tool | undefined {
+  const { method, params } = isJsonObject(body) ? body : {};
+  if (method !== "tools/call" || !isJsonObject(params)) return undefined;
+  return TOOLS.find(({ name }) => name === params["name"]);
 }
 
 function noSession(): ServiceError {

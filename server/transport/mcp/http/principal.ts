@@ -4,6 +4,7 @@
  * Not here: verifying who it is (server/security).
  */
 import type { AuthInfo, ServerContext } from "@modelcontextprotocol/server";
+import type { Actor } from "../../../../shared/ids.ts";
 import type { Caller, ContextService } from "../../../context-service.ts";
 import type { Contexts } from "../contexts.ts";
 import { LocalContexts } from "../local-contexts.ts";
@@ -35,7 +36,7 @@ export class Principal implements AuthInfo {
   }
 
   /** Sessions are bound to it. */
-  get actor(): string {
+  get actor(): Actor {
     return this.caller.identity.actor;
   }
 }

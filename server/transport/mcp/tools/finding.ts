@@ -29,6 +29,7 @@ export const findContexts = defineTool({
   description:
     "List the shared contexts you can read, in order of id, or search in their names, descriptions and contents. Returns summaries, and with query the places that match; read those with context_read.",
   scope: "contexts:read",
+  isHeavy: true,
   annotations: READS,
   input: z.strictObject({
     query: z.string().min(1).max(LIMITS.nameCharsMax).optional().describe("Text, in any case"),

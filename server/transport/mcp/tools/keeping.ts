@@ -16,6 +16,7 @@ export const restoreContext = defineTool({
   description:
     "Make a context, or the part at path, what it was at an older version. That is a change of its own: nothing is erased from the history, and what others write elsewhere meanwhile stays.",
   scope: "contexts:write",
+  isHeavy: true,
   annotations: WRITES,
   input: z.strictObject({
     id,

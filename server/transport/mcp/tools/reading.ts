@@ -67,6 +67,7 @@ export const readChanges = defineTool({
   description:
     "What changed since a version you have already read, as an RFC 6902 patch, with who, when and why. Cheaper than reading again.",
   scope: "contexts:read",
+  isHeavy: true,
   annotations: READS,
   input: z.strictObject({ id, since_version: version, path: part }),
   output: z.object({
