@@ -215,7 +215,7 @@ export class AccessGuard implements Service, SessionOpener {
 
   async #heldBy(caller: Caller, inner: LockService): Promise<readonly HeldLock[]> {
     const held = await inner.held(caller);
-    const contexts = await Promise.all(held.map(({ contextId }) => this.#inner.guarded(contextId)));
+    const contexts = await Promise.all(held.map(async ({ contextId }) => this.#inner.guarded(contextId)));
     return held.filter((_lock, index) => {
       const context = contexts[index];
       return context !== undefined && accessTo(context, caller.identity).mayRead;

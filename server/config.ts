@@ -111,17 +111,16 @@ export function parseConfig(flags: Flags, environment: Environment, files: Confi
     );
   }
   if (problems.length > 0 || !server.success || !edges.success || auth === undefined) throw new ConfigError(problems);
-  const { publicUrl, port } = server.data;
   return {
     ...server.data,
-    publicUrl: publicUrl || `http://${hostOfUrl(server.data.host)}:${port}`,
+    publicUrl: publicUrlOf(server.data),
     auth,
     edges: edgesOf(edges.data, auth.mode === "open"),
   };
 }
 
-function hostOfUrl(host: string): string {
-  return host.includes(":") ? `[${host}]` : host;
+function publicUrlOf({ publicUrl, host, port }: z.output<typeof serverSchema>): string {
+  return publicUrl || `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
 /** The environment of this process. */

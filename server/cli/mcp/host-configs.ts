@@ -115,7 +115,7 @@ function addToToml(text: string, name: string, entry: McpEntry): string {
   const table = [header, ...lines].join("\n");
   if (text.includes(table)) return text;
   if (new RegExp(`^\\s*\\[\\s*mcp_servers\\s*\\.\\s*"?${name}"?\\s*[.\\]]`, "m").test(text)) throw taken(name);
-  const before = text === "" ? "" : `${text.replace(/\n*$/, "\n\n")}`;
+  const before = text === "" ? "" : text.replace(/\n*$/, "\n\n");
   return `${before}${table}\n`;
 }
 

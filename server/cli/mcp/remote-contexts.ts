@@ -176,9 +176,8 @@ export class RemoteContexts implements Contexts {
       try {
         const body = await feed(this.#line.client);
         if (failures > 0) yield { event: "missed", data: "{}", lastEventId: "" };
-        for await (const event of readEvents(body)) {
+        for await (const event of unlessProblem(readEvents(body))) {
           failures = 0;
-          if (event.event === "problem") throw problemOf(event.data);
           yield event;
         }
       } catch (error) {
@@ -189,6 +188,14 @@ export class RemoteContexts implements Contexts {
       failures += 1;
       if (!signal.aborted) await this.#line.recover(failures, signal);
     }
+  }
+}
+
+/** The end of a feed says why. @throws {ServiceError} */
+async function* unlessProblem(events: AsyncIterable<ServerEvent>): AsyncGenerator<ServerEvent> {
+  for await (const event of events) {
+    if (event.event === "problem") throw problemOf(event.data);
+    yield event;
   }
 }
 

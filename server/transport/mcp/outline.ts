@@ -50,7 +50,7 @@ interface Place {
 
 interface Folded {
   readonly place: Place;
-  unfold(to: Shown): void;
+  readonly unfold: (to: Shown) => void;
 }
 
 class Unfolding {

@@ -142,7 +142,7 @@ async function contentsOf(contexts: Contexts, uri: string, name: ResourceName): 
       const history = list.changes.filter(({ version }) => version <= to).map(changeOf);
       return json(uri, { since_version: name.version, version: to, patch: changes, history });
     }
-    case "locks": {
+    default: {
       const locks = await contexts.locks(name.id);
       return json(uri, { locks: locks.map((lock) => lockOf(lock, contexts.self.actor)) });
     }

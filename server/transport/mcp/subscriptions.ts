@@ -60,7 +60,7 @@ function urisOf({ kind, id }: Exclude<EventView, { kind: "missed" }>): readonly 
     case "created":
     case "access":
       return [INDEX_URI, LIST];
-    case "deleted":
+    default:
       return [contextUri(id), locksUri(id), INDEX_URI, LIST];
   }
 }

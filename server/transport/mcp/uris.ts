@@ -37,13 +37,17 @@ export function parseResourceUri(uri: string): ResourceName | undefined {
   if (!uri.startsWith(CONTEXTS)) return undefined;
   const [id = "", ...rest] = uri.slice(CONTEXTS.length).split("/");
   if (!isContextId(id)) return undefined;
-  const [kind, first, ...more] = rest;
+  const [kind, ...more] = rest;
   if (kind === undefined) return { kind: "context", id };
-  if (kind === "locks" && first === undefined) return { kind, id };
-  if (kind === "at" && first !== undefined) return partOf(id, rest.slice(1).join("/"));
-  const isNumber = more.length === 0 && first !== undefined && /^\d{1,15}$/.test(first);
-  if (isNumber && kind === "versions") return { kind: "version", id, version: Number(first) };
-  if (isNumber && kind === "changes") return { kind, id, version: Number(first) };
+  if (more.length === 0) return kind === "locks" ? { kind, id } : undefined;
+  return belowOf(id, kind, more.join("/"));
+}
+
+function belowOf(id: string, kind: string, rest: string): ResourceName | undefined {
+  if (kind === "at") return partOf(id, rest);
+  if (!/^\d{1,15}$/.test(rest)) return undefined;
+  if (kind === "versions") return { kind: "version", id, version: Number(rest) };
+  if (kind === "changes") return { kind, id, version: Number(rest) };
   return undefined;
 }
 

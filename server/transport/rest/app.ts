@@ -66,6 +66,14 @@ const ASKABLE_HEADERS = [
   "mcp-session-id",
 ];
 
+const forPages = cors({
+  origin: (origin) => origin,
+  allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+  allowHeaders: ASKABLE_HEADERS,
+  exposeHeaders: ["etag", "location", "mcp-session-id", "retry-after", "www-authenticate", "x-request-id"],
+  maxAge: 600,
+});
+
 export function createRestApp(options: RestOptions): RestApp {
   const { gate } = options;
   const app: RestApp = new Hono<RestEnv>();
@@ -93,13 +101,6 @@ export function createRestApp(options: RestOptions): RestApp {
     const readBytes = incoming === undefined ? 0 : gate.bytesReadFrom(incoming);
     gate.countBytes(peer, context.get("actor"), readBytes + answerBytes);
   });
-  const forPages = cors({
-    origin: (origin) => origin,
-    allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-    allowHeaders: ASKABLE_HEADERS,
-    exposeHeaders: ["etag", "location", "mcp-session-id", "retry-after", "www-authenticate", "x-request-id"],
-    maxAge: 600,
-  });
   app.use((context, next) => (context.req.header("origin") === undefined ? next() : forPages(context, next)));
   for (const route of Object.entries(openRoutes(options.service))) addRoute(app, route, (handler) => handler);
   app.use(async (context, next) => {
@@ -108,17 +109,7 @@ export function createRestApp(options: RestOptions): RestApp {
   });
   const asCaller = identified(options);
   for (const route of Object.entries(ROUTES)) addRoute(app, route, asCaller);
-  const { mcp } = options;
-  if (mcp !== undefined) {
-    app.all("/mcp", (context) =>
-      mcp.fetch(context.req.raw, {
-        peer: context.get("peer"),
-        requestId: context.get("requestId"),
-        identified: (actor) => context.set("actor", actor),
-      }),
-    );
-    for (const path of METADATA_PATHS) app.get(path, (context) => mcp.metadata() ?? context.notFound());
-  }
+  if (options.mcp !== undefined) addMcp(app, options.mcp);
   app.notFound((context) => {
     const error = new ServiceError(
       "NOT_FOUND",
@@ -135,6 +126,17 @@ export function createRestApp(options: RestOptions): RestApp {
     return problemResponse(error, requestId);
   });
   return app;
+}
+
+function addMcp(app: RestApp, mcp: McpAddress): void {
+  app.all("/mcp", (context) =>
+    mcp.fetch(context.req.raw, {
+      peer: context.get("peer"),
+      requestId: context.get("requestId"),
+      identified: (actor) => context.set("actor", actor),
+    }),
+  );
+  for (const path of METADATA_PATHS) app.get(path, (context) => mcp.metadata() ?? context.notFound());
 }
 
 /** What needs no identity. */

@@ -117,9 +117,12 @@ export const updateContext = defineTool({
 function checkedOp(given: z.output<typeof op>, index: number): JsonOp {
   const parsed = jsonOpSchema.safeParse(given);
   if (parsed.success) return parsed.data;
-  const [{ path: at = [], message: why = "" } = {}] = parsed.error.issues;
-  const place = ["ops", index, ...at].join("/");
-  throw new ServiceError("INVALID_REQUEST", `/${place} is not valid for ${given.op}: ${why}. Nothing was applied.`, {
-    details: { issues: [{ at: `/${place}`, message: why }] },
+  const issues = parsed.error.issues.map((issue) => ({
+    at: `/${["ops", index, ...issue.path].join("/")}`,
+    message: issue.message,
+  }));
+  const told = issues.map((issue) => `${issue.at}: ${issue.message}`).join("; ");
+  throw new ServiceError("INVALID_REQUEST", `Not valid for ${given.op}: ${told}. Nothing was applied.`, {
+    details: { issues },
   });
 }

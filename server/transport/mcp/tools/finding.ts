@@ -7,16 +7,16 @@
  * Not here: finding by name (ContextService.find).
  */
 import { z } from "zod";
+import { toServiceError } from "../../../../shared/errors.ts";
 import { isJsonObject } from "../../../../shared/json.ts";
 import type { Json } from "../../../../shared/json.ts";
 import { LIMITS } from "../../../../shared/limits.ts";
 import { escapeStep } from "../../../../shared/path.ts";
-import type { ContextInfo } from "../../../../shared/protocol/rest.ts";
+import type { ContextInfo, ContextList } from "../../../../shared/protocol/rest.ts";
 import type { Contexts } from "../contexts.ts";
 import { summary } from "../fields.ts";
 import { defineTool, READS } from "../tool.ts";
 import { summaryOf } from "../views.ts";
-import { toServiceError } from "../../../../shared/errors.ts";
 
 const match = z.object({ path: z.string(), snippet: z.string() });
 const found = summary.extend({ matches: z.array(match).optional() });
@@ -39,19 +39,14 @@ export const findContexts = defineTool({
   }),
   output: z.object({ contexts: z.array(found), next_cursor: z.string().optional() }),
   run: async ({ contexts, signal }, { query, tags = [], limit, cursor }) => {
-    const [tag, ...others] = tags;
-    const search = new Search(contexts, query?.toLowerCase());
+    const search = new Search(contexts, tags, query?.toLowerCase());
     const hits: Found[] = [];
     let next = cursor;
     do {
-      const page = await contexts.find({
-        limit: LIMITS.mcpFindLimitMax,
-        ...(tag === undefined ? {} : { tag }),
-        ...(next === undefined ? {} : { cursor: next }),
-      });
+      const page = await search.page(next);
       next = page.next;
       for (const info of page.contexts) {
-        const hit = others.every((one) => info.tags.includes(one)) ? await search.look(info) : undefined;
+        const hit = await search.look(info);
         if (hit !== undefined) hits.push(hit);
         const isLast = info === page.contexts.at(-1) && page.next === undefined;
         if (!isLast && (hits.length === limit || search.isTired || signal.aborted))
@@ -64,13 +59,25 @@ export const findContexts = defineTool({
 
 class Search {
   readonly #contexts: Contexts;
+  readonly #tags: readonly string[];
   readonly #needle: string | undefined;
   #count = 0;
   #chars = 0;
 
-  constructor(contexts: Contexts, needle: string | undefined) {
+  constructor(contexts: Contexts, tags: readonly string[], needle: string | undefined) {
     this.#contexts = contexts;
+    this.#tags = tags;
     this.#needle = needle;
+  }
+
+  /** With the first of the tags: look() has an eye on the others. */
+  page(cursor: string | undefined): Promise<ContextList> {
+    const [tag] = this.#tags;
+    return this.#contexts.find({
+      limit: LIMITS.mcpFindLimitMax,
+      ...(tag === undefined ? {} : { tag }),
+      ...(cursor === undefined ? {} : { cursor }),
+    });
   }
 
   /** One call has looked at enough. */
@@ -81,6 +88,7 @@ class Search {
   /** Undefined when it is not among those meant. */
   async look(info: ContextInfo): Promise<Found | undefined> {
     const needle = this.#needle;
+    if (!this.#tags.every((tag) => info.tags.includes(tag))) return undefined;
     if (needle === undefined) return summaryOf(info);
     this.#count += 1;
     const matches: Match[] = [];

@@ -26,10 +26,10 @@ export const restoreContext = defineTool({
     message: message.optional(),
   }),
   output: z.object({ id: z.string(), version }),
-  run: async ({ contexts }, { id: contextId, version: past, path, lock_token, message: why }) => {
+  run: async ({ contexts }, { id: contextId, version: past, path: place, lock_token, message: why }) => {
     const outcome = await contexts.restore(contextId, {
       version: past,
-      path,
+      path: place,
       ...lockTokensOf(lock_token),
       ...(why === undefined ? {} : { message: why }),
     });

@@ -102,19 +102,19 @@ export const status = defineTool({
 
 async function renewed(
   contexts: Contexts,
-  id: string,
+  contextId: string,
   { token, ttlMs }: { readonly token: string; readonly ttlMs: number },
 ): Promise<LockView> {
-  const [held, ...others] = await ownLocks(contexts, id, token);
+  const [held, ...others] = await ownLocks(contexts, contextId, token);
   if (held === undefined || others.length > 0)
     throw new ServiceError("INVALID_REQUEST", "One call renews one lock. Pass the lock_token of one of them.");
-  return contexts.renewLock(id, held.lockId, ttlMs);
+  return contexts.renewLock(contextId, held.lockId, ttlMs);
 }
 
 /** @throws {ServiceError} LOCK_NOT_FOUND, INVALID_REQUEST */
-async function ownLocks(contexts: Contexts, id: string, token: string): Promise<readonly LockView[]> {
+async function ownLocks(contexts: Contexts, contextId: string, token: string): Promise<readonly LockView[]> {
   const tokens = parseLockTokens(token);
-  const locks = await contexts.locks(id);
+  const locks = await contexts.locks(contextId);
   return tokens.map((one) => {
     const lockOfToken = locks.find(({ fencingToken }) => fencingToken === one);
     if (lockOfToken?.holder === contexts.self.actor) return lockOfToken;
