@@ -28,7 +28,7 @@ export class Replay {
   /** Puts an edit in, those before it first. Returns it with the voids that it needs; undefined when it cannot be. */
   put(edit: Uint8Array, origin: unknown): Uint8Array | undefined {
     this.#trial ??= copyOf(this.#doc);
-    const missing = voidOf(this.#missing(this.#trial));
+    const missing = voidOf(this.#missing(this.#trial, edit));
     const update = missing === undefined ? edit : Y.mergeUpdates([missing, edit]);
     const known = Y.decodeStateVector(Y.encodeStateVector(this.#trial));
     Y.applyUpdate(this.#trial, update);
@@ -41,26 +41,29 @@ export class Replay {
     return undefined;
   }
 
-  /** The document has all that this edit says. */
+  /** The document has all that this edit says, and not as a void. */
   includes(edit: Uint8Array): boolean {
     const trial = (this.#trial ??= copyOf(this.#doc));
+    const known = Y.decodeStateVector(Y.encodeStateVector(trial));
     let isNews = false;
     trial.once("update", () => (isNews = true));
     Y.applyUpdate(trial, edit);
-    if (!isNews && isComplete(trial)) return true;
+    if (!isNews && isComplete(trial) && hasArrived(trial, edit, known)) return true;
     this.#trial = undefined;
     return false;
   }
 
-  /** Clocks of refused edits that the document lacks, up to the first gap. */
-  #missing(doc: Y.Doc): readonly ClockRange[] {
+  /** Clocks of refused edits that the document lacks and the edit comes after, up to the first gap. */
+  #missing(doc: Y.Doc, edit: Uint8Array): readonly ClockRange[] {
     const missing = new Map<number, ClockRange>();
     for (const { client, from, to } of this.#refused.toSorted((a, b) => a.from - b.from)) {
       const begin = missing.get(client)?.from ?? Y.getState(doc.store, client);
       const end = missing.get(client)?.to ?? begin;
       if (from <= end && to > end) missing.set(client, { client, from: begin, to });
     }
-    return [...missing.values()];
+    const ends = endsOf(edit);
+    // an earlier edit and a later void would be an update with a hole
+    return [...missing.values()].filter(({ client, from }) => (ends.get(client) ?? 0) > from);
   }
 }
 
@@ -92,6 +95,16 @@ function clocksOf(update: Uint8Array): ClockRange[] {
     from: clock,
     to: clock + length,
   }));
+}
+
+/** Up to which clocks of each client an edit writes, or deletes. */
+function endsOf(edit: Uint8Array): ReadonlyMap<number, number> {
+  const { structs, ds } = Y.decodeUpdate(edit);
+  const ends = new Map<number, number>();
+  const reach = (client: number, end: number): void => void ends.set(client, Math.max(end, ends.get(client) ?? 0));
+  for (const { id, length } of structs) reach(id.client, id.clock + length);
+  for (const [client, ranges] of ds.clients) for (const { clock, len } of ranges) reach(client, clock + len);
+  return ends;
 }
 
 function copyOf(doc: Y.Doc): Y.Doc {

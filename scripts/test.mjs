@@ -20,6 +20,7 @@ const CHECK = [
   script("lint"),
   script("types"),
   script("knip"),
+  script("audit"),
   vitest("check", QUICK_LAYERS, { mustRun: "/test/unit/" }),
 ];
 const PHASES = { check: CHECK, all: [...CHECK, vitest("chaos", ["chaos"]), playwright()] };

@@ -3,7 +3,7 @@
  *
  * Invariants (CONF):
  *  1. `auto` bounds amounts where callers prove who they are. An open server serves one machine, where every address is the same
- *     and names are free to choose: there it bounds nothing (docs/decisions/0010-an-open-server-bounds-no-rates.md).
+ *     and names are free to choose: there it bounds nothing (docs/decisions/0009).
  *
  * Not here: reading variables (config.ts), what the amounts mean (security/rate-limiter.ts).
  */

@@ -75,7 +75,7 @@ export const SETTINGS = {
     variable: "MCM_JWT_SECRET_FILE",
     placeholder: "<path>",
     default: "",
-    meaning: "jwt: a file that holds the secret instead; a line break at its end does not count.",
+    meaning: "jwt: a file that holds the secret, instead of MCM_JWT_SECRET; a line break at its end does not count.",
   },
   jwtPublicKey: {
     flag: "--jwt-public-key",

@@ -184,6 +184,8 @@ export const LIMITS = {
   // --- locks ----------------------------------------------------------------------------------------------------
   /** Locks of one context at once. */
   locksMax: 1000,
+  /** Of these, those of one actor: nobody takes all of them from the others. */
+  actorLocksMax: 500,
   /** Locks that one session holds, lost and did not give back, or waits for: each edit is judged under all of them. */
   sessionLeasesMax: 32,
   /** Paths of one lock. */
@@ -197,6 +199,7 @@ export const LIMITS = {
   lockWaitMsMax: 60_000,
   /** Requests of one context that wait for locks. */
   lockWaitersMax: 1000,
+  actorLockWaitersMax: 500,
 
   /** How long a command that ran under a lock has to end when the lock is lost, before it is killed. */
   commandStopMs: 10_000,

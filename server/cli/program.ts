@@ -9,6 +9,8 @@ import { ServiceError } from "../../shared/errors.ts";
 import { PRODUCT_VERSION } from "../../shared/protocol/version.ts";
 import { ConfigError } from "../config.ts";
 import type { Cli } from "./client-command.ts";
+import { addAcl } from "./commands/acl.ts";
+import { addAudit } from "./commands/audit.ts";
 import { addBlame } from "./commands/blame.ts";
 import { addCheckpoint } from "./commands/checkpoint.ts";
 import { addCompact } from "./commands/compact.ts";
@@ -53,9 +55,11 @@ const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
   addLock,
   addLocks,
   addUnlock,
+  addAcl,
   addType,
   addCompact,
   addToken,
+  addAudit,
 ];
 
 export interface CliOptions {

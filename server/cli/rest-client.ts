@@ -6,8 +6,16 @@
 import type { z } from "zod";
 import { isErrorCode, ServiceError } from "../../shared/errors.ts";
 import type { JsonObject } from "../../shared/json.ts";
-import { revocationListSchema, revocationResultSchema } from "../../shared/protocol/rest-access.ts";
-import type { RevocationBody, RevocationList, RevocationResult } from "../../shared/protocol/rest-access.ts";
+import { aclSchema, revocationListSchema, revocationResultSchema } from "../../shared/protocol/rest-access.ts";
+import type {
+  AclBody,
+  AclView,
+  RevocationBody,
+  RevocationList,
+  RevocationResult,
+} from "../../shared/protocol/rest-access.ts";
+import { auditListSchema } from "../../shared/protocol/rest-audit.ts";
+import type { AuditList } from "../../shared/protocol/rest-audit.ts";
 import { conflictListSchema, resolveResultSchema } from "../../shared/protocol/rest-conflicts.ts";
 import type { ConflictList, ResolveBody, ResolveResult } from "../../shared/protocol/rest-conflicts.ts";
 import {
@@ -184,8 +192,17 @@ export class RestClient {
     return this.#json(aclSchema, "PATCH", contextPath(id, "acl"), { body });
   }
 
-  async unlock(id: string, lockId: string): Promise<void> {
-    await this.#request("DELETE", contextPath(id, "locks", lockId), {});
+  /** `force`: somebody else's too. */
+  async unlock(id: string, lockId: string, query: { readonly force?: true } = {}): Promise<void> {
+    await this.#request("DELETE", contextPath(id, "locks", lockId), { query });
+  }
+
+  acl(id: string): Promise<AclView> {
+    return this.#json(aclSchema, "GET", contextPath(id, "acl"), {});
+  }
+
+  setAcl(id: string, body: AclBody): Promise<AclView> {
+    return this.#json(aclSchema, "PUT", contextPath(id, "acl"), { body });
   }
 
   types(): Promise<TypeList> {
@@ -206,6 +223,10 @@ export class RestClient {
 
   revoke(body: Draft<RevocationBody>): Promise<RevocationResult> {
     return this.#json(revocationResultSchema, "POST", "/v1/revocations", { body });
+  }
+
+  audit(query: Query): Promise<AuditList> {
+    return this.#json(auditListSchema, "GET", "/v1/audit", { query });
   }
 
   revocations(): Promise<RevocationList> {

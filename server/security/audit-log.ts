@@ -3,11 +3,11 @@
  *
  * Invariants (AUDIT):
  *  1. `record` never throws and never waits. What it takes is written in batches, in order, and again after a failed write.
- *  2. Denials alike (actor, address, action, code, context, paths) within `auditWindowMs` are one entry, whose count is written when that
+ *  2. Denials alike (actor, address, action, code, rule, context, paths) within `auditWindowMs` are one entry, whose count is written when that
  *     time is over. Deeds are never joined.
  *  3. Entries a second, entries that wait, and counts under way are bounded, of deeds and denials each; what is beyond is
  *     counted in an entry `audit.suppress`.
- *  4. What was recorded before `list` is in its answer, but for counts under way.
+ *  4. What was recorded before `list` is in its answer, counts under way too.
  *
  * Not here: keys and bounds of what is kept (audit-store.ts), who may read it (server/use-cases/audit.ts).
  */
@@ -121,6 +121,7 @@ export class AuditLog implements AuditRecorder {
   async list(query: AuditQuery): Promise<{ readonly items: readonly AuditEntry[]; readonly next?: string }> {
     await this.#flush();
     const items: AuditEntry[] = [];
+    const counted = new Map([...this.#windows.values()].map((window) => [window.entry.id, window]));
     const since = query.sinceMs === undefined ? "" : firstIdAt(query.sinceMs);
     let scanned = 0;
     let last = "";
@@ -129,7 +130,7 @@ export class AuditLog implements AuditRecorder {
       if (items.length >= query.limit || scanned >= this.#limits.auditScanMax) return { items, next: last };
       scanned++;
       last = record.id;
-      if (fits(record.value, query)) items.push(entryOf(record));
+      if (fits(record.value, query)) items.push(withCount(entryOf(record), counted.get(record.id)));
     }
     return { items };
   }
@@ -176,8 +177,7 @@ export class AuditLog implements AuditRecorder {
     const window = this.#windows.get(alike);
     if (window === undefined) return;
     this.#windows.delete(alike);
-    const { entry, count, lastAtMs } = window;
-    if (count > 1) this.#enqueue({ ...entry, count, lastAtMs }, false);
+    if (window.count > 1) this.#enqueue(withCount(window.entry, window), false);
   }
 
   #tellSuppressed(): void {
@@ -244,8 +244,14 @@ export class AuditLog implements AuditRecorder {
   }
 }
 
-function likenessOf({ actor, address, action, code, contextId, paths }: AuditEvent): string {
-  return JSON.stringify([actor, address, action, code, contextId, paths]);
+function withCount(entry: AuditEntry, window: Window | undefined): AuditEntry {
+  if (window === undefined || window.count === 1) return entry;
+  const { count, lastAtMs } = window;
+  return { ...entry, count, lastAtMs };
+}
+
+function likenessOf({ actor, address, action, code, rule, contextId, paths }: AuditEvent): string {
+  return JSON.stringify([actor, address, action, code, rule, contextId, paths]);
 }
 
 function fits(value: JsonObject, { actor, action, contextId }: AuditFilter): boolean {

@@ -44,6 +44,7 @@ import { SizeGuard } from "./size-guard.ts";
 import { TouchIndex } from "./touch-index.ts";
 import { touchOf } from "./update/touched-paths.ts";
 import type { Touch } from "./update/touched-paths.ts";
+import { refusedBefore } from "./update/update-refusals.ts";
 import { scanUpdate } from "./update/update-scanner.ts";
 import type { ScannedUpdate } from "./update/update-scanner.ts";
 import type { AdmittedChange, LockWrite, MetaWrite, Moment, OpsWrite, UpdateWrite, Verdict, Write } from "./writes.ts";
@@ -193,12 +194,14 @@ export class ContextState implements Present {
   }
 
   #admitUpdate(write: UpdateWrite, now: Moment): Verdict {
-    const { update, actor } = write;
+    const { actor } = write;
+    let { update } = write;
     let probe: ConflictProbe;
     let touch: Touch | undefined;
     try {
       const scanned = scanUpdate(update);
       touch = touchOf(this.doc, scanned);
+      update = this.#newIn(write);
       // first: what is refused for another reason takes its clocks, which must be its author's
       this.clientIds.check(touch.advances, actor);
       this.#checkVoids(write, touch);
@@ -224,6 +227,11 @@ export class ContextState implements Present {
       { kind: "change", actor, origin: "sync", atMs, paths, update, advances, conflicts },
       write.source,
     );
+  }
+
+  /** An answer tells voided places again, also those that are gone since: that must not get into the log by it. */
+  #newIn({ update, isAnswer = false }: UpdateWrite): Uint8Array {
+    return isAnswer && this.#voids.size > 0 ? Y.diffUpdate(update, Y.encodeStateVector(this.doc)) : update;
   }
 
   /**
@@ -400,15 +408,6 @@ export class ContextState implements Present {
     this.size.grew(change.update.byteLength, advances.length === 0);
     return { kind: "admitted", change };
   }
-}
-
-/** Its author did not hear of the refusal, and sends the edit again. */
-function refusedBefore(): ServiceError {
-  return new ServiceError(
-    "FORBIDDEN",
-    "This edit was refused before, and the answer got lost. Make it again on the current content if it still makes sense.",
-    { details: { rule: "voided" } },
-  );
 }
 
 function pathsOf(conflicts: readonly Conflict[]): readonly string[] {

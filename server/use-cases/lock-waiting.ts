@@ -17,6 +17,7 @@ import type { LockTable } from "../state/locks/lock-table.ts";
 
 /** One who waits. */
 export class Waiter implements Waiting {
+  readonly actor: string;
   readonly paths: readonly string[];
   readonly mode: LockMode;
   #isCalled = false;
@@ -24,7 +25,8 @@ export class Waiter implements Waiting {
   #error: ServiceError | undefined;
   #notify: () => void = () => undefined;
 
-  constructor({ paths, mode }: Waiting) {
+  constructor(actor: string, { paths, mode }: Waiting) {
+    this.actor = actor;
     this.paths = paths;
     this.mode = mode;
   }
@@ -70,6 +72,8 @@ export class WaitingRoom {
   readonly #table: LockTable;
   readonly #clock: Pick<Clock, "defer">;
   readonly #queue = new LockQueue<Waiter>();
+  /** How many of whom. */
+  readonly #counts = new Map<string, number>();
   #isLookDue = false;
   #endedBy: ServiceError | undefined;
 
@@ -79,10 +83,14 @@ export class WaitingRoom {
   }
 
   /** Called at once when nobody is in its way who came before. @throws {ServiceError} RATE_LIMITED, or why the room was closed */
-  enter(request: Waiting): Waiter {
+  enter(actor: string, request: Waiting): Waiter {
     if (this.#endedBy !== undefined) throw this.#endedBy;
-    if (this.#queue.length >= LIMITS.lockWaitersMax) throw tooMany();
-    const waiter = new Waiter(request);
+    const count = this.#counts.get(actor) ?? 0;
+    if (this.#queue.length >= LIMITS.lockWaitersMax || count >= LIMITS.actorLockWaitersMax) {
+      throw tooMany(this.#queue.length, count);
+    }
+    this.#counts.set(actor, count + 1);
+    const waiter = new Waiter(actor, request);
     if (this.#queue.add(waiter)) waiter.call();
     return waiter;
   }
@@ -96,6 +104,9 @@ export class WaitingRoom {
 
   leave(waiter: Waiter): void {
     this.#queue.remove(waiter);
+    const left = (this.#counts.get(waiter.actor) ?? 0) - 1;
+    if (left > 0) this.#counts.set(waiter.actor, left);
+    else this.#counts.delete(waiter.actor);
     this.look();
   }
 
@@ -116,9 +127,9 @@ export class WaitingRoom {
   }
 }
 
-function tooMany(): ServiceError {
+function tooMany(all: number, own: number): ServiceError {
   return new ServiceError(
     "RATE_LIMITED",
-    `${LIMITS.lockWaitersMax} requests wait for locks of this context already. Try again later.`,
+    `${all} requests wait for locks of this context already, ${own} of them yours. Try again later.`,
   );
 }

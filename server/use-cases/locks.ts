@@ -40,6 +40,7 @@ export interface LockAccess {
 }
 
 interface Wait {
+  readonly actor: Actor;
   readonly event: Extract<LockEvent, { op: "acquire" }>;
   /** Monotonic. */
   readonly endsAtMs: number;
@@ -93,8 +94,9 @@ export class LockUseCases implements LockService {
     const paths = coverOf(new Set(request.paths), LIMITS.lockPathsMax);
     const event = { op: "acquire", lockId, paths, mode, ttlMs, ...(purpose === undefined ? {} : { purpose }) } as const;
     const endsAtMs = this.#clock.monotonicMs() + waitMs;
+    const wait = { actor: caller.identity.actor, event, endsAtMs };
     return this.#access.withLocks(caller, id, async (context) => {
-      if (context.desk.table.get(lockId) === undefined) await this.#take(context, { event, endsAtMs, signal });
+      if (context.desk.table.get(lockId) === undefined) await this.#take(context, { ...wait, signal });
       // granted to an earlier request that named it: its time begins anew
       else await context.write({ op: "renew", lockId, ttlMs });
       if (signal?.aborted === true) {
@@ -136,9 +138,9 @@ export class LockUseCases implements LockService {
   }
 
   /** Tries whenever it may be this request's turn, until its time is over. */
-  async #take(context: LockContext, { event, endsAtMs, signal }: Wait): Promise<void> {
+  async #take(context: LockContext, { actor, event, endsAtMs, signal }: Wait): Promise<void> {
     const room = this.#roomOf(context.desk);
-    const waiter = room.enter(event);
+    const waiter = room.enter(actor, event);
     const cancelTimer = this.#at(endsAtMs, () => waiter.late());
     const forgetSignal = onAbort(signal, () => waiter.fail(gone()));
     let refusal = othersFirst();

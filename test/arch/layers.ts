@@ -57,7 +57,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   security: {
     files: /^server\/security\//,
     // the audit log is kept in side records, behind the log's port
-    imports: { ...MANAGER_IMPORTS, "change-log": "types" },
+    imports: { ...MANAGER_IMPORTS, "context-service": "types", "change-log": "types" },
     npm: ["jose", "lru-cache", "zod"],
     node: ["crypto", "net"],
   },

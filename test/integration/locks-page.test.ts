@@ -80,5 +80,7 @@ test("docs/locks.md has the limits of the product", () => {
   expect(page).toContain("1 second to 10 minutes");
   expect([LIMITS.lockTtlMsMin, LIMITS.lockTtlMsMax, LIMITS.lockWaitMsMax]).toEqual([1000, 600_000, 60_000]);
   expect(page).toContain("at most 1,000 locks, a lock at most 64 paths, and 1,000 requests may wait");
+  expect(page).toContain("500 of each may be one actor's");
+  expect([LIMITS.actorLocksMax, LIMITS.actorLockWaitersMax]).toEqual([500, 500]);
   expect([LIMITS.locksMax, LIMITS.lockPathsMax, LIMITS.lockWaitersMax]).toEqual([1000, 64, 1000]);
 });

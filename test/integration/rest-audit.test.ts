@@ -1,4 +1,4 @@
-/** The audit log over REST, on the real service: rule REST-43. */
+/** The audit log over REST, on the real service: rule REST-40. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { AuditEvent } from "../../shared/audit.ts";
 import { parseActor, parseContextId } from "../../shared/ids.ts";
@@ -49,7 +49,7 @@ beforeAll(async () => {
 });
 afterAll(() => close());
 
-test("[REST-43] entries are listed newest first, with all that is known of each", async () => {
+test("[REST-40] entries are listed newest first, with all that is known of each", async () => {
   const { entries, next } = await list("");
   expect(next).toBeUndefined();
   expect(entries).toMatchObject([
@@ -78,11 +78,11 @@ test.each([
   ["?context=plan", ["request.size"]],
   [`?since=${timeAt(1000)}`, ["request.size", "request.authenticate"]],
   [`?since=${timeAt(1)}&until=${timeAt(1000)}`, ["request.authenticate"]],
-])("[REST-43] %s", async (query, actions) => {
+])("[REST-40] %s", async (query, actions) => {
   expect((await list(query)).entries.map(({ action }) => action)).toEqual(actions);
 });
 
-test("[REST-43] pages follow each other", async () => {
+test("[REST-40] pages follow each other", async () => {
   const seen: string[] = [];
   let cursor = "";
   for (let page = 0; page < 10; page++) {
@@ -102,11 +102,11 @@ test.each([
   "?limit=0",
   "?context=a/b",
   "?what=1",
-])("[REST-43] %s is refused", async (query) => {
+])("[REST-40] %s is refused", async (query) => {
   expect((await ask(query)).status).toBe(400);
 });
 
-test("[REST-43] it is for admins of the server alone", async () => {
+test("[REST-40] it is for admins of the server alone", async () => {
   const ofAll = [{ id: "*", role: "admin" as const }];
   const as = (grants: typeof ofAll) =>
     rig.guard.server.audit.list({ identity: bearer("eve", { grants }), origin: "rest" }, { limit: 1 });

@@ -2,10 +2,12 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { connect } from "../../client/index.ts";
 import type { Client, Context } from "../../client/index.ts";
 import { fileStore } from "../../client/node/file-store.ts";
+import { startJwtServer } from "../support/jwt-server.ts";
+import type { JwtServer } from "../support/jwt-server.ts";
 import { startTestServer } from "../support/running-server.ts";
 import type { TestServer } from "../support/running-server.ts";
 
@@ -198,6 +200,58 @@ test("types of contexts", async () => {
 
   expect(report).toEqual({ checked: 0, invalid: [] });
   await expect(client.create({ type: "task", data: {} })).rejects.toMatchObject({ code: "SCHEMA_VIOLATION" });
+});
+
+describe("identity and rights", () => {
+  let jwt: JwtServer;
+  beforeEach(async () => {
+    jwt = await startJwtServer();
+    url = jwt.url;
+  });
+  afterEach(() => jwt.close());
+
+  test("run on a server that checks tokens", async () => {
+    const fetch = async (_address: string): Promise<Response> => new Response(await jwt.token("ada"));
+
+    const client = await connect(url, {
+      token: async () => (await fetch("/login/token")).text(),
+    });
+    const plan = await client.open("plan", { create: { data: { tasks: {}, notes: { $text: "" } } } });
+    opened.push(client);
+
+    await plan.lock("/tasks");
+    await plan.setAcl({
+      grants: [
+        { principal: "bob", role: "writer", paths: ["/notes"] },
+        { principal: "*", role: "reader" },
+      ],
+    });
+    for (const { lockId } of await plan.locks()) await plan.unlock(lockId, { force: true });
+
+    expect(await plan.locks()).toEqual([]);
+    await follow(await jwt.token("bob"));
+    await jwt.grant("plan", "ada", { principal: "bob", role: "reader" });
+    await expect.poll(() => String(printed)).toMatch(/^FORBIDDEN: \d+ bytes were not saved$/);
+  });
+
+  async function follow(token: string): Promise<void> {
+    const client = await connect(url, { token });
+    opened.push(client);
+    const plan = await client.open("plan");
+
+    const editable = () => plan.status !== "closed" && plan.mayWriteAt("/notes");
+    let isReadOnly = !editable();
+    plan.on("access", () => (isReadOnly = !editable()));
+    plan.on("rejected", ({ error, update }) => {
+      console.log(`${error.code}: ${update.byteLength} bytes were not saved`);
+    });
+
+    expect(isReadOnly).toBe(false);
+    plan.on("access", () => {
+      expect(isReadOnly).toBe(true);
+      plan.data.getText("notes").insert(0, "x");
+    });
+  }
 });
 
 test("local copies", async () => {

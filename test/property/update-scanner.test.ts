@@ -182,12 +182,14 @@ function load(state: Uint8Array): Y.Doc {
 }
 
 /** Judges by the sample's own document, which is only read; applies to a fresh one. */
+/** The last for what goes on in the middle of what was voided. */
+const REFUSALS: ReadonlySet<string> = new Set(["MALFORMED_UPDATE", "TOO_LARGE", "LIMIT_EXCEEDED", "FORBIDDEN"]);
+
 function isAccepted(sample: Sample, update: Uint8Array): boolean {
   try {
     touchOf(sample.doc, scanUpdate(update));
   } catch (error) {
-    if (error instanceof ServiceError && ["MALFORMED_UPDATE", "TOO_LARGE", "LIMIT_EXCEEDED"].includes(error.code))
-      return false;
+    if (error instanceof ServiceError && REFUSALS.has(error.code)) return false;
     throw error;
   }
   const doc = load(sample.state);

@@ -7,7 +7,7 @@
  *  S8  a request under a key is in the log at most once, at the version that was answered; a refused one not at all; one
  *      that changed nothing changed nothing
  *
- * Not here: the log by itself (log-replay.ts), the past (past-audit.ts), preconditions, conflicts.
+ * Not here: the log by itself (log-replay.ts), the past (past-audit.ts), preconditions, conflicts, locks, refusals.
  */
 import * as Y from "yjs";
 import type { Clock } from "../../server/clock.ts";
@@ -18,10 +18,12 @@ import { KeyValueChangeLog } from "../../server/storage/log/key-value-change-log
 import type { KeyValueStore } from "../../server/storage/store/store.ts";
 import { ConflictAudit } from "./conflict-audit.ts";
 import type { Ledger } from "./ledger.ts";
+import { LockAudit } from "./locks/lock-audit.ts";
 import { LogReplay } from "./log-replay.ts";
 import type { Violate } from "./log-replay.ts";
 import { PastAudit } from "./past-audit.ts";
 import { checkPrecondition } from "./precondition-audit.ts";
+import { RefusalAudit } from "./refusals/refusal-audit.ts";
 import { beyond, vectorOf, viewOf } from "./replica-view.ts";
 
 export class Audit {
@@ -30,6 +32,8 @@ export class Audit {
   readonly replay: LogReplay;
   readonly #past: PastAudit;
   readonly #conflicts: ConflictAudit;
+  readonly #locks: LockAudit;
+  readonly #refusals: RefusalAudit;
   #baseVersion = 0;
 
   constructor(ledger: Ledger, violate: Violate, retention: RetentionPolicy) {
@@ -37,8 +41,10 @@ export class Audit {
     this.#violate = violate;
     this.replay = new LogReplay(ledger, violate);
     const parts = { ledger, violate, replay: this.replay };
-    this.#past = new PastAudit({ ...parts, retention });
+    this.#locks = new LockAudit(parts);
+    this.#past = new PastAudit({ ...parts, retention, locks: this.#locks });
     this.#conflicts = new ConflictAudit(parts);
+    this.#refusals = new RefusalAudit(parts);
   }
 
   get doc(): Y.Doc {
@@ -78,12 +84,15 @@ export class Audit {
         `the head says seq ${head.seq}, version ${head.version}, epoch ${meta.epoch}; the log has ${entries.length}, ${version} and ${epochs.length}`,
       );
     }
-    const loaded = new ContextState(stored, { nodeClientId: log.nodeClientId, monotonicMs: 0 }).doc;
-    if (viewOf(loaded) !== viewOf(this.doc))
+    const loaded = new ContextState(stored, { nodeClientId: log.nodeClientId, monotonicMs: 0 });
+    if (viewOf(loaded.doc) !== viewOf(this.doc))
       this.#violate(
         "S3 STATE-7",
         `checkpoint ${stored.checkpoint.seq} and tail differ from the log at version ${version}`,
       );
+    this.#locks.check();
+    this.#locks.checkLoaded(loaded.locks.table.list());
+    this.#refusals.check();
     this.#checkShown();
     this.#checkChanges();
     this.#checkReads();
@@ -164,6 +173,8 @@ export class Audit {
       if (answer.kind === "refused" && this.replay.versionOf(key) !== undefined)
         this.#violate("S8 IDEM-1", `request ${key} was refused with ${answer.code} and is in the log`);
     }
+    this.#refusals.checkSettled();
+    this.#locks.checkSettled();
   }
 }
 

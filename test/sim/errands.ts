@@ -26,6 +26,8 @@ export interface Runner {
   /** Of the newest that it was told of. */
   readonly version: number;
   readonly change: (change: KeyedChange) => Promise<Answer>;
+  /** Fencing tokens to show with the next write: of locks that it has, or had. */
+  readonly tokens: () => readonly number[];
   /** One attempt. `left` sees the answer when it leaves the server. @throws {ServiceError} */
   readonly call: <T>(ask: (service: ContextManager) => Promise<T>, left: (answer: T) => void) => Promise<T>;
 }
@@ -51,27 +53,29 @@ const RUNS = {
     const path = random.pick(["", ...PLACES]);
     await call(async (service) => service.history.blame(caller, contextId, { path }), nothing);
   },
-  restore: async ({ caller, contextId, ledger, random, version: newest, call }, mark) => {
+  restore: async ({ caller, contextId, ledger, random, version: newest, call, tokens }, mark) => {
     const version = random.below(newest + 1);
     const path = random.pick(["", ...PLACES]);
     const [message, dryRun] = [`restore ${mark}`, random.percent(20)];
     // before the context's first change there was nothing, not even the counters
     if (version === 0) return;
     ledger.restores.set(message, { version, path });
+    const shown = shownWith(ledger, message, tokens());
     await call(
-      async (service) => service.history.restore(caller, contextId, { version, path, message, dryRun }),
+      async (service) => service.history.restore(caller, contextId, { version, path, dryRun, ...shown }),
       (outcome) => {
         ledger.sawVersion(outcome.version);
         if (!dryRun && outcome.kept.length === 0) ledger.restored.push({ message, version: outcome.version });
       },
     );
   },
-  undo: async ({ caller, contextId, ledger, others, random, version, call }, mark) => {
+  undo: async ({ caller, contextId, ledger, others, random, version, call, tokens }, mark) => {
     const actor = parseActor(random.pick(others) ?? "nobody");
     const from = random.below(version + 1);
     const request = { actor, from, to: version + 1, path: random.pick(PLACES) };
+    const shown = shownWith(ledger, `undo ${mark}`, tokens());
     await call(
-      async (service) => service.history.undo(caller, contextId, { ...request, message: `undo ${mark}` }),
+      async (service) => service.history.undo(caller, contextId, { ...request, ...shown }),
       (outcome) => ledger.sawVersion(outcome.version),
     );
   },
@@ -145,7 +149,7 @@ async function count(runner: Runner, mark: string, ifVersionScope: "paths" | "co
   }
 }
 
-async function settle({ caller, contextId, ledger, random, call }: Runner, mark: string): Promise<void> {
+async function settle({ caller, contextId, ledger, random, call, tokens }: Runner, mark: string): Promise<void> {
   const { items } = await call(
     async (service) => service.conflicts.list(caller, contextId, { limit: 20 }),
     (page) => {
@@ -156,7 +160,7 @@ async function settle({ caller, contextId, ledger, random, call }: Runner, mark:
   if (conflict === undefined) return;
   const own: readonly JsonOp[] = [{ op: "add", path: "/k3", value: mark }];
   const take = random.pick<"winner" | "loser" | readonly JsonOp[]>(["winner", "loser", own, []]);
-  const request = { conflictId: conflict.id, take, message: `settle ${mark}` };
+  const request = { conflictId: conflict.id, take, ...shownWith(ledger, `settle ${mark}`, tokens()) };
   await call(
     async (service) => service.conflicts.resolve(caller, contextId, request),
     (outcome) => {
@@ -164,6 +168,11 @@ async function settle({ caller, contextId, ledger, random, call }: Runner, mark:
       ledger.sawConflict(outcome.conflict.id, outcome.conflict.status);
     },
   );
+}
+
+function shownWith({ locks }: Ledger, message: string, tokens: readonly number[]) {
+  locks.tokensOf.set(message, tokens);
+  return { message, ...(tokens.length === 0 ? {} : { lockTokens: tokens }) };
 }
 
 const nothing = (): void => undefined;

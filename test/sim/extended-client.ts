@@ -2,33 +2,54 @@
  * An mcm.v1 client: a stock one that also counts its data frames, takes acks and commits, says what its edits are based on,
  * and asks for JSON changes under idempotency keys, again after each reconnect until they are answered.
  *
+ * One with locks goes on as the SDK does: nothing is sent before the first sync, then its leases, then each edit by itself;
+ * and when one was refused, its successor begins with an empty document and puts the others into it (client/replay.ts).
+ *
  * A compaction it outlives as the SDK does, in the simplest honest way: its successor begins with an empty document and
  * asks for what was not acknowledged once more, as JSON changes; what JSON cannot say is handed back to its author.
  */
 import { createDecoder, readVarUint } from "lib0/decoding";
 import * as Y from "yjs";
-import type { JsonOp } from "../../shared/change.ts";
-import type { Json } from "../../shared/json.ts";
+import type { Change, JsonOp } from "../../shared/change.ts";
+import type { Json, JsonObject } from "../../shared/json.ts";
 import { FRAME, SYNC, encodeBase, encodeRequest } from "../../shared/protocol/frames.ts";
 import { decodeServerExtension } from "../../shared/protocol/server-frames.ts";
-import type { Hello, Response } from "../../shared/protocol/server-frames.ts";
-import type { Change } from "../../shared/change.ts";
+import type { Hello, Rejected, Response } from "../../shared/protocol/server-frames.ts";
+import { Replay } from "../../client/replay.ts";
 import type { KeyedChange } from "./ledger.ts";
+import type { ClientLocks, Line } from "./locks/client-locks.ts";
+import type { EditLedger } from "./refusals/edit-ledger.ts";
+import { changedPlaces, readable } from "./refusals/places.ts";
 import { SimClient } from "./sim-client.ts";
+import type { ClientIdentity, Surroundings } from "./sim-client.ts";
 import { RETRIED } from "./wiretap.ts";
 
 /** An edit that is not known to be saved, and the data frame that carries it. */
 interface Unsaved {
+  readonly mark: string;
   readonly ops: readonly JsonOp[];
+  /** Where it changed what is read. */
+  readonly places: readonly string[];
+  /** A version that the document included when it was made. */
+  readonly base: number | undefined;
+  /** Absent when it is sent with all else that the server lacks. */
+  update?: Uint8Array;
   frame: number | undefined;
+}
+
+/** What a client with locks has beyond one without. */
+interface PatientParts {
+  readonly locks: ClientLocks;
+  readonly edits: EditLedger;
 }
 
 const RETRY_MS = 300;
 
-export class ExtendedClient extends SimClient {
+export class ExtendedClient extends SimClient implements Line {
   override readonly isExtended: boolean = true;
   /** Of the newest commit it was told of. */
   version = 0;
+  readonly #parts: PatientParts | undefined;
   #epoch: number | undefined;
   /** A version that the document includes. */
   #included: number | undefined;
@@ -41,29 +62,90 @@ export class ExtendedClient extends SimClient {
   #framesAcked = 0;
   #requestId = 0;
   #unsaved: Unsaved[] = [];
+  /** Refused in a document before this one; not to be put into this one. */
+  #refused: Uint8Array[] = [];
+  /** What the present edit did to the document. */
+  #made: Uint8Array | undefined;
   readonly #unanswered = new Map<string, KeyedChange>();
-  readonly #asked = new Map<number, KeyedChange>();
+  readonly #asked = new Map<number, (response: Response) => void>();
+
+  constructor(identity: ClientIdentity, world: Surroundings, parts?: PatientParts) {
+    super(identity, world);
+    this.#parts = parts;
+  }
+
+  get locks(): ClientLocks | undefined {
+    return this.#parts?.locks;
+  }
+
+  /** In step with the server: what it sends now is in order. */
+  get isReady(): boolean {
+    return this.isConnected && this.isSynced && this.#hasAnswered;
+  }
+
+  get hasUnsavedEdits(): boolean {
+    return this.#parts === undefined ? this.#framesAcked !== this.#framesSent : this.#unsaved.length > 0;
+  }
 
   override get isSaved(): boolean {
-    return this.#framesAcked === this.#framesSent && this.#unanswered.size === 0;
+    return !this.hasUnsavedEdits && this.#unanswered.size === 0;
   }
 
   request(change: KeyedChange): void {
     this.#unanswered.set(change.key, change);
-    this.#ask(change);
+    this.#askFor(change);
   }
 
-  override edit(change: (doc: Y.Doc) => readonly JsonOp[]): readonly JsonOp[] {
+  ask(method: string, params: JsonObject, answered: (response: Response) => void): void {
+    const id = ++this.#requestId;
+    this.#asked.set(id, answered);
+    this.send(encodeRequest(id, method, params));
+  }
+
+  override edit(mark: string, change: (doc: Y.Doc) => readonly JsonOp[]): void {
     const before = this.#framesSent;
-    const ops = super.edit(change);
-    this.#unsaved.push({ ops, frame: this.#framesSent > before ? this.#framesSent : undefined });
-    return ops;
+    const base = this.#included;
+    const was = this.#parts === undefined ? undefined : readable(this.doc);
+    this.#made = undefined;
+    const ops = this.doc.transact(() => change(this.doc));
+    if (was === undefined) {
+      this.#unsaved.push({
+        mark,
+        ops,
+        places: [],
+        base,
+        frame: this.#framesSent > before ? this.#framesSent : undefined,
+      });
+      return;
+    }
+    const update = this.#made;
+    if (update === undefined) return;
+    this.#parts?.edits.made(mark, this.identity.party, update);
+    const edit = { mark, ops, places: changedPlaces(was, readable(this.doc)), base, update, frame: undefined };
+    this.#unsaved.push(edit);
+    if (this.isReady) this.#sendEdit(edit);
+  }
+
+  protected override edited(update: Uint8Array): void {
+    if (this.#parts === undefined) super.edited(update);
+    else this.#made = update;
   }
 
   /** Takes over what its predecessor has not saved: what may be lost with the document it asks for under new keys. */
-  inherit(predecessor: ExtendedClient, newKey: () => string): void {
+  inherit(predecessor: ExtendedClient, newChange: (ops: readonly JsonOp[]) => KeyedChange): void {
     for (const change of predecessor.#unanswered.values()) this.request(change);
-    for (const { ops } of predecessor.#unsaved) if (ops.length > 0) this.request({ key: newKey(), ops });
+    for (const { mark, ops } of predecessor.#unsaved) {
+      this.#parts?.edits.became(mark, "carried");
+      if (ops.length > 0) this.request(newChange(ops));
+    }
+  }
+
+  /** Takes over from a predecessor of whose edits one was refused: the others go on as they are. */
+  takeOver(predecessor: ExtendedClient): void {
+    for (const [key, change] of predecessor.#unanswered) this.#unanswered.set(key, change);
+    this.#epoch = predecessor.#epoch;
+    this.#unsaved = predecessor.#unsaved;
+    this.#refused = predecessor.#refused;
   }
 
   /** It will write no more: somebody else may under its Yjs client id. */
@@ -77,7 +159,7 @@ export class ExtendedClient extends SimClient {
     this.#baseSent = -1;
     this.#hasAnswered = false;
     super.lineOpen();
-    for (const change of this.#unanswered.values()) this.#ask(change);
+    if (this.#parts === undefined) for (const change of this.#unanswered.values()) this.#askFor(change);
   }
 
   protected override lineGone(): void {
@@ -92,12 +174,20 @@ export class ExtendedClient extends SimClient {
     this.#included = Math.max(this.#included ?? 0, this.#announced);
     if (this.#offeredId !== undefined && this.#unsaved.length === 0) this.doc.clientID = this.#offeredId;
     this.#offeredId = undefined;
+    if (this.#parts === undefined || this.#hasAnswered) return;
+    this.#hasAnswered = true;
+    this.#parts.locks.resume(this);
+    this.#replay(this.#parts.edits);
+    for (const edit of this.#unsaved) this.#sendEdit(edit);
+    for (const change of this.#unanswered.values()) this.#askFor(change);
   }
 
   protected override send(message: Uint8Array): void {
     const [type, step] = message;
     if (!this.isConnected || type !== FRAME.sync || step === SYNC.step1) return super.send(message);
-    if (step === SYNC.update) this.#sayBase();
+    // what it has is sent edit by edit, when the first sync is complete
+    if (this.#parts !== undefined && !this.isReady) return;
+    if (step === SYNC.update && this.#parts === undefined) this.#sayBase(this.#included);
     this.#framesSent++;
     if (step === SYNC.step2) {
       this.#hasAnswered = true;
@@ -114,15 +204,16 @@ export class ExtendedClient extends SimClient {
       case "hello":
         return this.#greeted(said.hello);
       case "ack":
-        this.#framesAcked = said.ack.frames;
-        this.#unsaved = this.#unsaved.filter(({ frame = Infinity }) => frame > said.ack.frames);
-        return;
+        return this.#acked(said.ack.frames);
+      case "rejected":
+        return this.#rejected(said.rejected);
       case "commit":
         return this.#committed(said.changes);
       case "response":
         return this.#answered(said.response);
       case "event":
         if (said.event["type"] === "resynced") this.#included = Number(said.event["version"]);
+        this.locks?.heard(said.event);
         return;
       default:
     }
@@ -136,6 +227,42 @@ export class ExtendedClient extends SimClient {
     this.#offeredId = yjsClientId;
   }
 
+  #acked(frames: number): void {
+    this.#framesAcked = frames;
+    for (const { mark, frame = Infinity } of this.#unsaved)
+      if (frame <= frames) this.#parts?.edits.became(mark, "saved");
+    this.#unsaved = this.#unsaved.filter(({ frame = Infinity }) => frame > frames);
+  }
+
+  /** Its document holds what nobody else has: another one takes its place. */
+  #rejected({ frame, code, details }: Rejected): void {
+    const { party, actor } = this.identity;
+    for (const edit of this.#unsaved.filter((it) => it.frame === frame)) {
+      this.#parts?.edits.refusals.push({ party, actor, code, details, places: edit.places });
+      this.#refuse(edit);
+    }
+    this.world.refused(this);
+  }
+
+  #refuse(edit: Unsaved): void {
+    this.#parts?.edits.became(edit.mark, "refused");
+    this.#unsaved = this.#unsaved.filter((it) => it !== edit);
+    if (edit.update !== undefined) this.#refused.push(edit.update);
+  }
+
+  /** Edits of the document before this one; those that build on what was refused are refused too. */
+  #replay(edits: EditLedger): void {
+    if (this.#refused.length === 0) return;
+    const replay = new Replay(this.doc, this.#refused);
+    this.#refused = [];
+    this.#unsaved = this.#unsaved.filter((edit) => {
+      const update = edit.update === undefined ? undefined : replay.put(edit.update, this);
+      if (update === undefined) edits.became(edit.mark, "returned");
+      else edit.update = update;
+      return update !== undefined;
+    });
+  }
+
   #committed(changes: readonly Change[]): void {
     for (const { version, update } of changes) {
       this.version = version;
@@ -145,32 +272,42 @@ export class ExtendedClient extends SimClient {
     }
   }
 
-  /** Before an edit that was made on it; edits from before this connection are in the answer to the server's step 1. */
-  #sayBase(): void {
-    if (!this.#hasAnswered || this.#included === undefined || this.#included <= this.#baseSent) return;
-    this.#baseSent = this.#included;
-    super.send(encodeBase(this.#included));
+  #sendEdit(edit: Unsaved): void {
+    if (edit.update === undefined) return;
+    this.#sayBase(edit.base);
+    super.edited(edit.update);
+    edit.frame = this.#framesSent;
   }
 
-  #ask(change: KeyedChange): void {
-    if (!this.isConnected) return;
-    const id = ++this.#requestId;
-    this.#asked.set(id, change);
-    const { key, ops, counts: _counts, ...conditions } = change;
+  /** Before an edit that was made on it; edits from before this connection are in the answer to the server's step 1. */
+  #sayBase(version: number | undefined): void {
+    if (!this.#hasAnswered || version === undefined || version <= this.#baseSent) return;
+    this.#baseSent = version;
+    super.send(encodeBase(version));
+  }
+
+  #askFor(change: KeyedChange): void {
+    if (!this.isConnected || (this.#parts !== undefined && !this.isReady)) return;
+    const { key, ops, counts: _counts, lockTokens, ...conditions } = change;
     const changes = ops.map((op): Json => ({ ...op }));
-    this.send(encodeRequest(id, "change", { changes, message: key, idempotencyKey: key, ...conditions }));
+    const tokens = lockTokens === undefined ? {} : { lockTokens: [...lockTokens] };
+    const params = { changes, message: key, idempotencyKey: key, ...conditions, ...tokens };
+    this.ask("change", params, (response) => this.#changeAnswered(change, response));
   }
 
   #answered(response: Response): void {
-    const change = this.#asked.get(response.id);
-    if (change === undefined) return;
+    const answered = this.#asked.get(response.id);
     this.#asked.delete(response.id);
+    answered?.(response);
+  }
+
+  #changeAnswered(change: KeyedChange, response: Response): void {
     if (response.ok || !RETRIED.has(response.error.code)) {
       this.#unanswered.delete(change.key);
       return;
     }
     this.world.after(RETRY_MS, () => {
-      if (this.#unanswered.has(change.key) && this.link?.isClientOver === false) this.#ask(change);
+      if (this.#unanswered.has(change.key) && this.link?.isClientOver === false) this.#askFor(change);
     });
   }
 }

@@ -90,19 +90,19 @@ function editRun(doc: Y.Doc, random: Random, mark: string): void {
   }
 }
 
-function typeIn(text: Y.Text, random: Random, mark: string): void {
+export function typeIn(text: Y.Text, random: Random, mark: string): void {
   const at = random.below(text.length + 1);
   if (text.length > 60 || random.percent(30)) text.delete(at, Math.min(text.length - at, random.below(30)));
   else text.insert(at, `${mark} `);
 }
 
-function changeList(list: Y.Array<unknown>, random: Random, mark: string): void {
+export function changeList(list: Y.Array<unknown>, random: Random, mark: string): void {
   const at = random.below(list.length + 1);
   if (list.length > 10 || random.percent(30)) list.delete(at, Math.min(list.length - at, random.between(0, 3)));
   else list.insert(at, [mark, { mark }]);
 }
 
-function changeBranch(branch: unknown, random: Random, mark: string): void {
+export function changeBranch(branch: unknown, random: Random, mark: string): void {
   if (!(branch instanceof Y.Map)) return;
   for (const [key, leaf] of branch.entries()) {
     if (leaf instanceof Y.Text && random.percent(50)) leaf.insert(0, mark);

@@ -11,6 +11,9 @@ import type { ConflictStatus } from "../../shared/conflict.ts";
 import type { ErrorDetails } from "../../shared/errors.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import type { Counts } from "./habits.ts";
+import { LockLedger } from "./locks/lock-ledger.ts";
+import type { Scene } from "./locks/lock-ledger.ts";
+import { EditLedger } from "./refusals/edit-ledger.ts";
 import { canonical } from "./replica-view.ts";
 
 /** A change as somebody saw it; receipts and feeds have no bytes. */
@@ -29,6 +32,7 @@ export interface KeyedChange {
   readonly ifVersionScope?: VersionScope;
   /** What it adds to which counter. */
   readonly counts?: Counts;
+  readonly lockTokens?: readonly number[];
 }
 
 export type Answer =
@@ -62,6 +66,8 @@ interface SeenDiff {
 
 export class Ledger {
   readonly id: ContextId;
+  readonly locks: LockLedger;
+  readonly edits = new EditLedger();
   readonly shown = new Map<number, ShownEpoch>();
   versionMax = 0;
   epochMax = 1;
@@ -89,9 +95,10 @@ export class Ledger {
   turnedAway: { readonly vector: ReadonlyMap<number, number>; readonly epoch: number | undefined }[] = [];
   readonly #violate: (rule: string, what: string) => void;
 
-  constructor(id: ContextId, violate: (rule: string, what: string) => void) {
+  constructor(id: ContextId, violate: (rule: string, what: string) => void, scene: Scene) {
     this.id = id;
     this.#violate = violate;
+    this.locks = new LockLedger(violate, scene);
   }
 
   epoch(epoch: number): ShownEpoch {
@@ -105,8 +112,9 @@ export class Ledger {
     return shown;
   }
 
-  asks({ key, counts = {}, ...change }: KeyedChange): void {
+  asks({ key, counts = {}, lockTokens = [], ...change }: KeyedChange): void {
     this.asked.set(key, { ...change, counts });
+    this.locks.tokensOf.set(key, lockTokens);
   }
 
   sawVersion(version: number): void {

@@ -1,5 +1,6 @@
 /**
- * `npm run sim -- --seed 123 --ops 500 --trace` replays one run; `--seeds 1000 [--from 1]` looks for failing ones.
+ * `npm run sim -- --seed 123 --ops 500 --trace` replays one run; `--seeds 1000 [--from 1]` looks for failing ones;
+ * `--no-locks` leaves locks out.
  */
 import { parseArgs } from "node:util";
 import { OPS, runSeed } from "./run.ts";
@@ -10,6 +11,7 @@ const { values } = parseArgs({
     seeds: { type: "string", default: "200" },
     from: { type: "string", default: "1" },
     ops: { type: "string", default: String(OPS) },
+    "no-locks": { type: "boolean", default: false },
     trace: { type: "boolean", default: false },
   },
 });
@@ -24,7 +26,7 @@ let simulatedMs = 0;
 let failures = 0;
 
 for (let seed = first; seed < first + count; seed++) {
-  const result = await runSeed({ seed, ops, ...(print === undefined ? {} : { print }) });
+  const result = await runSeed({ seed, ops, hasLocks: !values["no-locks"], ...(print === undefined ? {} : { print }) });
   events += result.events;
   simulatedMs += result.simulatedMs;
   if (values.seed !== undefined) console.log(`seed ${seed}: trace ${result.trace}`);

@@ -6,6 +6,7 @@ import type { Limits } from "../../shared/limits.ts";
 import type { RetentionPolicy } from "../../server/state/retention.ts";
 import { ERRANDS } from "./errands.ts";
 import type { Errand } from "./errands.ts";
+import type { LockNature } from "./locks/lock-habits.ts";
 import type { Random } from "./random.ts";
 import type { LinkNature } from "./sim-link.ts";
 import type { DiskNature } from "./sim-store.ts";
@@ -32,6 +33,8 @@ export interface Nature {
   readonly nights: number;
   /** How often each fault comes, in a thousand operations. */
   readonly faults: Readonly<Record<Fault, number>>;
+  /** Absent when nobody locks anything. Drawn by itself (locks/lock-habits.ts). */
+  readonly locks?: LockNature;
 }
 
 export const FAULTS = [

@@ -96,7 +96,8 @@ describe("a line", () => {
     const events = new EventQueue();
     const got: (number | string)[] = [];
     const heard: (number | string)[] = [];
-    const tap = { fromServer: () => undefined, fromClient: () => undefined, buffered: () => undefined };
+    const nothing = (): void => undefined;
+    const tap = { fromServer: nothing, fromClient: nothing, reached: nothing, buffered: nothing, over: nothing };
     const client = {
       receive: (it: Uint8Array) => got.push(it[0] ?? -1),
       closed: (code: number) => got.push(`closed ${code}`),

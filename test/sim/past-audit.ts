@@ -11,6 +11,7 @@ import type { RetentionPolicy } from "../../server/state/retention.ts";
 import type { ChangeLog, Checkpoint, LogSize } from "../../server/storage/change-log.ts";
 import { patched } from "../support/json-patch.ts";
 import type { Ledger } from "./ledger.ts";
+import type { LockAudit } from "./locks/lock-audit.ts";
 import type { LogReplay, Violate } from "./log-replay.ts";
 import { canonical, viewOf } from "./replica-view.ts";
 
@@ -19,6 +20,7 @@ interface PastAuditOptions {
   readonly replay: LogReplay;
   readonly violate: Violate;
   readonly retention: RetentionPolicy;
+  readonly locks: LockAudit;
 }
 
 const SHARE_THAT_STAYS = 3 / 4;
@@ -28,13 +30,15 @@ export class PastAudit {
   readonly #replay: LogReplay;
   readonly #violate: Violate;
   readonly #retention: RetentionPolicy;
+  readonly #locks: LockAudit;
   #baseSeq = 0;
 
-  constructor({ ledger, replay, violate, retention }: PastAuditOptions) {
+  constructor({ ledger, replay, violate, retention, locks }: PastAuditOptions) {
     this.#ledger = ledger;
     this.#replay = replay;
     this.#violate = violate;
     this.#retention = retention;
+    this.#locks = locks;
   }
 
   async check(log: ChangeLog, size: LogSize): Promise<void> {
@@ -70,6 +74,7 @@ export class PastAudit {
       const moment = this.#replay.moments[info.seq];
       if (checkpoint?.seq !== info.seq || moment === undefined || checkpoint.version !== moment.version)
         return this.#violate("S3 LOG-18", `the checkpoint at seq ${info.seq} says it is at ${checkpoint?.seq}`);
+      this.#locks.checkCheckpoint(checkpoint);
       if (viewOfState(checkpoint) !== moment.view)
         this.#violate("S3 STATE-7", `the checkpoint at seq ${info.seq} differs from the log there`);
       const { retired, authorSalt } = moment.epoch;

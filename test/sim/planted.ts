@@ -4,6 +4,10 @@
  */
 import { ContextState } from "../../server/state/context-state.ts";
 import { DocumentFold } from "../../server/state/document-fold.ts";
+import { LockDesk } from "../../server/state/locks/lock-desk.ts";
+import { LockQueue } from "../../server/state/locks/lock-queue.ts";
+import { LockTable } from "../../server/state/locks/lock-table.ts";
+import { Leases } from "../../server/state/locks/leases.ts";
 import { StateManager } from "../../server/state/state-manager.ts";
 import {
   IDEMPOTENCY,
@@ -17,6 +21,16 @@ import {
   withBatch,
   write,
 } from "./broken-parts.ts";
+import {
+  callingNewest,
+  countingAnew,
+  forgettingExpiry,
+  forgettingLost,
+  hurryingLeases,
+  leakingVoids,
+  trustingNames,
+  trustingTokens,
+} from "./locks/broken-locks.ts";
 import { replaced } from "./server-life.ts";
 import type { Sabotage } from "./server-life.ts";
 
@@ -113,6 +127,51 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     mistake: "[IDEM-3] a request that changed nothing is not remembered",
     within: 20,
     sabotage: { log: (log) => replaced(log, { recordIdempotent: () => Promise.resolve() }) },
+  },
+  {
+    mistake: "[LOCK-14] nobody looks when a lease ends",
+    within: 10,
+    sabotage: { spoil: () => patched(LockDesk.prototype, "nextEndMs", () => () => undefined) },
+  },
+  {
+    mistake: "[LOCK-6] the table keeps a lock whose time is over",
+    within: 10,
+    sabotage: { spoil: () => patched(LockTable.prototype, "apply", forgettingExpiry) },
+  },
+  {
+    mistake: "[LOCK-6] a lease ends before its holder thinks it does",
+    within: 20,
+    sabotage: { spoil: () => patched(Leases.prototype, "begin", hurryingLeases) },
+  },
+  {
+    mistake: "[LOCK-4] a token counts whatever became of its lock",
+    within: 10,
+    sabotage: { spoil: () => patched(LockDesk.prototype, "checkWrite", trustingTokens) },
+  },
+  {
+    mistake: "[LOCK-4] tokens are counted by the process, and begin anew with it",
+    within: 20,
+    sabotage: { spoil: () => patched(LockTable.prototype, "apply", countingAnew) },
+  },
+  {
+    mistake: "[LOCK-2] who has the holder's name writes as the holder",
+    within: 20,
+    sabotage: { spoil: () => patched(LockDesk.prototype, "checkEdit", trustingNames) },
+  },
+  {
+    mistake: "[LOCK-5] who lost a lock and does not know it edits on where it was",
+    within: 20,
+    sabotage: { spoil: () => patched(LockDesk.prototype, "checkEdit", forgettingLost) },
+  },
+  {
+    mistake: "[LOCK-7] who came last is called first",
+    within: 20,
+    sabotage: { spoil: () => patched(LockQueue.prototype, "call", callingNewest) },
+  },
+  {
+    mistake: "[VOID-1] a void says what was refused",
+    within: 10,
+    sabotage: { spoil: () => patched(ContextState.prototype, "admit", leakingVoids) },
   },
   {
     mistake: "[PRES-3] nobody looks for presence that is not renewed, and for silent lines",

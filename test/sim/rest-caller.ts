@@ -10,6 +10,10 @@ import type { Caller, ChangeOutcome } from "../../server/context-service.ts";
 import { lookBack, runErrand } from "./errands.ts";
 import type { Errand, Runner } from "./errands.ts";
 import type { Answer, KeyedChange, Ledger } from "./ledger.ts";
+import { runLockErrand } from "./locks/lock-errands.ts";
+import type { LockErrand } from "./locks/lock-errands.ts";
+import type { LockNature } from "./locks/lock-habits.ts";
+import type { Asker, Shown, ToldLock } from "./locks/lock-ledger.ts";
 import type { Random } from "./random.ts";
 import { RETRIED } from "./wiretap.ts";
 import type { World } from "./world.ts";
@@ -24,6 +28,7 @@ interface Colleagues {
 
 export class RestCaller {
   readonly contextId: ContextId;
+  readonly #asker: Asker;
   readonly #caller: Caller;
   readonly #world: World;
   readonly #ledger: Ledger;
@@ -34,8 +39,12 @@ export class RestCaller {
   /** Of the newest answer. */
   version = 0;
 
-  constructor(world: World, actor: Actor, contextId: ContextId) {
+  /** Locks that it was granted, the newest last; some may be over. */
+  readonly #locks: ToldLock[] = [];
+
+  constructor(world: World, actor: Actor, contextId: ContextId, party: string = actor) {
     this.#world = world;
+    this.#asker = { party, actor };
     this.#caller = callerOf(actor);
     this.contextId = contextId;
     this.#ledger = world.ledger(contextId);
@@ -57,10 +66,11 @@ export class RestCaller {
     const { key: idempotencyKey, counts: _counts, ...rest } = change;
     const request = { ...rest, idempotencyKey, message: idempotencyKey };
     for (;;) {
+      const shown = { ...this.#asker, tokens: change.lockTokens ?? [], sentMs: this.#world.nowMs() };
       try {
         const outcome = await this.#world.call(
           async (service) => service.change(this.#caller, this.contextId, request),
-          (answer) => this.#left(idempotencyKey, answer),
+          (answer) => this.#left(idempotencyKey, answer, shown),
         );
         this.version = outcome.version;
         this.#unanswered--;
@@ -95,6 +105,21 @@ export class RestCaller {
     return this.#counted(runErrand(errand, this.#runner(colleagues), mark));
   }
 
+  runWithLocks(errand: LockErrand, mark: string, nature: LockNature, colleagues: Colleagues): Promise<void> {
+    this.#world.note(`${this.#asker.party}: ${errand} ${mark}`);
+    const runner = {
+      ...this.#runner(colleagues),
+      asker: this.#asker,
+      nature,
+      locks: this.#locks,
+      nowMs: () => this.#world.nowMs(),
+      pause: (forMs: number) => new Promise<void>((resolve) => this.#world.after(forMs, resolve)),
+      callAndHear: <T>(ask: (service: ContextManager) => Promise<T>, left: (answer: T | ServiceError) => void) =>
+        this.#world.call(ask, left),
+    };
+    return this.#counted(runLockErrand(errand, runner, mark));
+  }
+
   /** Reads old versions. */
   async lookBack(versions: readonly number[], colleagues: Colleagues): Promise<void> {
     const runner = this.#runner(colleagues);
@@ -127,8 +152,14 @@ export class RestCaller {
       ledger: this.#ledger,
       version: Math.max(this.version, this.#fed),
       change: (change) => this.change(change),
+      tokens: () => this.#drawTokens(colleagues.random),
       call: (ask, left) => this.#ask(ask, left),
     };
+  }
+
+  #drawTokens(random: Random): readonly number[] {
+    const newest = this.#locks.at(-1);
+    return newest === undefined || random.percent(50) ? [] : [newest.fencingToken];
   }
 
   #ask<T>(ask: (service: ContextManager) => Promise<T>, left: (answer: T) => void): Promise<T> {
@@ -166,9 +197,11 @@ export class RestCaller {
     }
   }
 
-  #left(key: string, answer: ChangeOutcome | ServiceError): void {
+  #left(key: string, answer: ChangeOutcome | ServiceError, shown: Shown): void {
     const known = answerOf(answer);
     if (known !== undefined) this.#ledger.sawAnswer(key, known);
+    if (answer instanceof ServiceError) this.#ledger.locks.refused(answer.code, answer.details, shown);
+    else if (!answer.replayed) this.#ledger.locks.wrote(shown);
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { EventQueue, drain } from "./event-queue.ts";
 import { strike } from "./faults.ts";
+import { drawLockNature } from "./locks/lock-habits.ts";
 import { FAULTS, drawNature } from "./nature.ts";
 import { Random } from "./random.ts";
 import type { Sabotage } from "./server-life.ts";
@@ -15,6 +16,8 @@ export interface RunOptions {
   readonly seed: number;
   /** Edits, changes and reads of the safety phase. */
   readonly ops?: number;
+  /** False: nobody locks anything, whatever the seed draws. */
+  readonly hasLocks?: boolean;
   readonly sabotage?: Sabotage;
   readonly print?: (line: string) => void;
 }
@@ -39,10 +42,13 @@ const PRESENCE_MS = 36_000;
 /** Long enough for a goodbye to come through. */
 const LEAVE_MS = 5000;
 
-export async function runSeed({ seed, ops = OPS, sabotage = {}, print }: RunOptions): Promise<RunResult> {
+export async function runSeed(options: RunOptions): Promise<RunResult> {
+  const { seed, ops = OPS, hasLocks = true, sabotage = {}, print } = options;
   const events = new EventQueue(print);
   const random = new Random(seed);
-  const nature = drawNature(random);
+  // of a stream of their own: a run without them is what it was before there were any
+  const locks = hasLocks ? drawLockNature(new Random(~seed)) : undefined;
+  const nature = { ...drawNature(random), ...(locks === undefined ? {} : { locks }) };
   events.note(`seed ${seed} ${JSON.stringify(nature)}`);
   const world = new World({ events, random: random.fork(), nature, sabotage });
   const stage = new Stage(world, random, nature);
@@ -94,6 +100,7 @@ async function livenessPhase(stage: Stage): Promise<void> {
   world.disk.heal();
   const links = new Set([...world.links, ...stage.clients.flatMap(({ currentLink }) => currentLink ?? [])]);
   for (const link of links) if (link.isDisturbed) link.cut({ clientMs: 0, serverMs: 0 });
+  stage.letGo();
   stage.actOnceMore();
   await world.events.runUntil(world.nowMs() + SETTLE_MS);
   stage.lookBack();

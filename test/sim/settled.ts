@@ -6,6 +6,7 @@
  *  S9   the server is up and ready, everybody is connected and synced, nothing waits for an answer
  */
 import { viewOf } from "./replica-view.ts";
+import { ExtendedClient } from "./extended-client.ts";
 import type { SimClient } from "./sim-client.ts";
 import type { Stage } from "./stage.ts";
 import type { World } from "./world.ts";
@@ -26,6 +27,8 @@ function checkClient(world: World, client: SimClient): void {
   const { name, contextId } = client.identity;
   if (!client.isConnected || !client.isSynced) return world.violate("S9", `${name} is not synced`);
   if (!client.isSaved) return world.violate("S9", `${name} waits for acks or answers`);
+  if (client instanceof ExtendedClient && client.locks?.isIdle === false)
+    return world.violate("S9 LOCK-8", `${name} has not done with its locks`);
   const log = world.audit(contextId)?.doc;
   if (log !== undefined && viewOf(client.doc) !== viewOf(log))
     world.violate("S1", `${name} says ${JSON.stringify(client.doc.toJSON())}, the log ${JSON.stringify(log.toJSON())}`);

@@ -24,12 +24,16 @@ export interface Surroundings {
   dial(client: SimClient, end: ClientEnd): SimLink;
   /** The client's document is of an earlier epoch, of `epoch` if it was told that: another one takes its place. */
   outlived(client: SimClient, epoch?: number): void;
+  /** An edit of the client was refused: its document is wrong for good. False when there is nothing that could refuse one. */
+  refused(client: SimClient): boolean;
 }
 
 export interface ClientIdentity {
   readonly name: string;
   readonly actor: Actor;
   readonly contextId: ContextId;
+  /** Whose page it is: one that begins anew with another document is still the same party, one that is loaded anew is not. */
+  readonly party: string;
   readonly yjsClientId: number;
   /** It shows no presence, as a program that only syncs: then nothing but the server's keep-alive tells it that the line lives. */
   readonly isShy: boolean;
@@ -61,7 +65,7 @@ export class SimClient {
     // it would renew by the wall clock
     clearInterval(this.awareness._checkInterval);
     this.doc.on("update", (update: Uint8Array, origin: unknown) => {
-      if (origin !== this) this.#say(FRAME.sync, (encoder) => writeUpdate(encoder, update));
+      if (origin !== this) this.edited(update);
     });
     this.awareness.on(
       "update",
@@ -115,9 +119,14 @@ export class SimClient {
     this.lineGone();
   }
 
-  /** What the edit did, as far as JSON can say it. */
-  edit(change: (doc: Y.Doc) => readonly JsonOp[]): readonly JsonOp[] {
-    return this.doc.transact(() => change(this.doc));
+  /** `mark` makes its content unlike any other. */
+  edit(_mark: string, change: (doc: Y.Doc) => readonly JsonOp[]): void {
+    this.doc.transact(() => change(this.doc));
+  }
+
+  /** Its document changed by its own doing. */
+  protected edited(update: Uint8Array): void {
+    this.#say(FRAME.sync, (encoder) => writeUpdate(encoder, update));
   }
 
   protected lineGone(): void {
@@ -150,8 +159,8 @@ export class SimClient {
       receive: (message) => {
         if (this.link === link) this.#hear(message);
       },
-      closed: (code) => {
-        if (this.link === link) this.#closed(code);
+      closed: (code, reason) => {
+        if (this.link === link) this.#closed(code, reason);
       },
     };
     const link = this.world.dial(this, end);
@@ -161,11 +170,14 @@ export class SimClient {
     this.lineOpen();
   }
 
-  #closed(code: number): void {
-    this.world.note(`${this.identity.name} closed ${code}`);
+  #closed(code: number, reason = ""): void {
+    this.world.note(`${this.identity.name} closed ${code} ${reason}`);
     if (code === ERRORS.EPOCH_CHANGED.closeCode) return this.world.outlived(this);
     this.lineGone();
-    if (code >= 4400 && code < 4500) this.world.violate("S9", `${this.identity.name} was shut out with ${code}`);
+    // an mcm.v1 client was told before which edit it is
+    if (code === ERRORS.FORBIDDEN.closeCode && !this.isExtended && this.world.refused(this)) return;
+    if (code >= 4400 && code < 4500)
+      this.world.violate("S9", `${this.identity.name} was shut out with ${code} ${reason}`);
     const delayMs = Math.min(100 * 2 ** this.#attempts++, BACKOFF_MS_MAX);
     this.world.after(delayMs, () => {
       if (this.#wantsLine && this.link === undefined) this.#dial();

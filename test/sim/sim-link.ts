@@ -27,15 +27,19 @@ export interface ServerEnd {
 export interface ClientEnd {
   receive(message: Uint8Array): void;
   /** 1006 when nobody said why. */
-  closed(code: number): void;
+  closed(code: number, reason: string): void;
 }
 
 /** Sees every message at the moment its sender lets go of it. */
 export interface Tap {
   fromServer(message: Uint8Array): void;
   fromClient(message: Uint8Array): void;
+  /** The server gets a message of the client. */
+  reached(message: Uint8Array): void;
   /** So much is on its way to the client. */
   buffered(bytes: number): void;
+  /** The server knows that the line is over. */
+  over(): void;
 }
 
 interface Item {
@@ -171,11 +175,12 @@ export class SimLink implements Connection {
     this.#toServer.hold(false);
   }
 
-  close(code: number): void {
+  close(code: number, reason = ""): void {
     if (this.#isClosedByServer) return;
     this.#isClosedByServer = true;
+    this.#tap.over();
     this.#toServer.hold(false);
-    this.#toClient.push(0, () => this.#endClient(code));
+    this.#toClient.push(0, () => this.#endClient(code, reason));
   }
 
   /** The session is open: what the client said meanwhile is read now. */
@@ -190,7 +195,10 @@ export class SimLink implements Connection {
   clientSend(message: Uint8Array): void {
     if (this.#isClosedByClient || this.#isOver.client) return;
     this.#tap.fromClient(message);
-    this.#toServer.push(message.byteLength, () => this.#server?.receive(message));
+    this.#toServer.push(message.byteLength, () => {
+      if (this.#server !== undefined) this.#tap.reached(message);
+      this.#server?.receive(message);
+    });
   }
 
   get isClientOver(): boolean {
@@ -222,15 +230,16 @@ export class SimLink implements Connection {
     this.#events.after(forMs, () => this.#toClient.hold(false));
   }
 
-  #endClient(code: number): void {
+  #endClient(code: number, reason = ""): void {
     if (this.#isOver.client) return;
     this.#isOver.client = true;
-    this.#client.closed(code);
+    this.#client.closed(code, reason);
   }
 
   #endServer(): void {
     if (this.#isOver.server) return;
     this.#isOver.server = true;
+    this.#tap.over();
     this.#server?.closed();
   }
 }

@@ -7,6 +7,10 @@ import type { Actor, ContextId } from "../../shared/ids.ts";
 import { ExtendedClient } from "./extended-client.ts";
 import { CONTEXTS, FIRST_CONTENT, SCHEMA, TYPE, edit, operations } from "./habits.ts";
 import type { KeyedChange } from "./ledger.ts";
+import { ClientLocks } from "./locks/client-locks.ts";
+import { OFFENCES, WORK } from "./locks/lock-errands.ts";
+import type { LockNature } from "./locks/lock-habits.ts";
+import { pageTurnsToLocks } from "./locks/lock-turn.ts";
 import type { Nature } from "./nature.ts";
 import type { Random } from "./random.ts";
 import { RestCaller } from "./rest-caller.ts";
@@ -19,7 +23,14 @@ const VERSIONS_LOOKED_AT = 6;
 const AGAIN_PACES = 30;
 const MAKER = callerOf("maker");
 
-type Who = Readonly<{ name: string; actor: Actor; contextId: ContextId }>;
+/** `locks` are those of a page that begins anew with another document. */
+type Who = Readonly<{
+  name: string;
+  actor: Actor;
+  contextId: ContextId;
+  party?: string;
+  locks?: ClientLocks | undefined;
+}>;
 
 const nobody = (): void => undefined;
 
@@ -37,6 +48,7 @@ export class Stage {
     this.random = random;
     this.nature = nature;
     world.onOutlived = (client) => this.#replaceOld(client);
+    world.onRefused = (client) => this.#replaceRefused(client);
   }
 
   /** A server, contexts with their first content, and everybody connected; nothing fails yet. */
@@ -53,11 +65,12 @@ export class Stage {
     const { stockClients, extendedClients, callers } = this.nature;
     for (let i = 0; i < stockClients + extendedClients; i++) {
       const name = `client${i}`;
-      const who = { name, actor: parseActor(name), contextId: this.#anyContext() };
+      const who = { name, actor: this.#actorOf(name), contextId: this.#anyContext() };
       this.clients.push(this.#newClient(who, i >= stockClients));
     }
     for (let i = 0; i < callers; i++) {
-      const caller = new RestCaller(this.world, parseActor(`caller${i}`), this.#anyContext());
+      const name = `caller${i}`;
+      const caller = new RestCaller(this.world, this.#actorOf(name), this.#anyContext(), name);
       this.callers.push(caller);
       this.world.go(caller.follow());
     }
@@ -67,25 +80,54 @@ export class Stage {
   /** Somebody does something. */
   act(): void {
     const { random, world } = this;
+    const { locks } = this.nature;
+    if (locks !== undefined && random.percent(locks.share)) return this.#turnToLocks(locks);
     const actor = random.pick([...this.clients, ...this.callers]);
     const mark = this.#newMark();
     if (actor instanceof RestCaller) {
-      if (random.percent(20)) return world.go(actor.read());
-      const errand = random.pick(this.nature.errands);
-      if (errand !== undefined && random.percent(50)) return world.go(actor.run(errand, mark, this.#colleagues()));
-      const change = this.newChange(mark, actor.version);
-      world.go(actor.change(change));
-      // a caller that lost patience: the same request once more while the first is under way
-      if (random.percent(15)) world.go(actor.change(change));
-      // or one that forgot that it was answered
-      if (random.percent(15))
-        world.after(random.below(AGAIN_PACES * this.nature.paceMsMax), () => world.go(actor.change(change)));
+      this.#call(actor, mark);
     } else if (actor instanceof ExtendedClient && random.percent(30)) {
-      this.#request(actor, this.newChange(mark, actor.version));
+      actor.request(this.#asked(actor, this.newChange(mark, actor.version)));
     } else if (actor !== undefined) {
       world.note(`${actor.identity.name} edits`);
       const count = random.percent(10) ? random.between(2, 6) : 1;
-      for (let i = 0; i < count; i++) actor.edit((doc) => edit(doc, random, `${mark}.${i}`));
+      for (let i = 0; i < count; i++) actor.edit(`${mark}.${i}`, (doc) => edit(doc, random, `${mark}.${i}`));
+    }
+  }
+
+  #call(caller: RestCaller, mark: string): void {
+    const { random, world } = this;
+    if (random.percent(20)) return world.go(caller.read());
+    const errand = random.pick(this.nature.errands);
+    if (errand !== undefined && random.percent(50)) return world.go(caller.run(errand, mark, this.#colleagues()));
+    const change = this.newChange(mark, caller.version);
+    world.go(caller.change(change));
+    // a caller that lost patience: the same request once more while the first is under way
+    if (random.percent(15)) world.go(caller.change(change));
+    // or one that forgot that it was answered
+    if (random.percent(15))
+      world.after(random.below(AGAIN_PACES * this.nature.paceMsMax), () => world.go(caller.change(change)));
+  }
+
+  /** Nobody takes locks any more; what is held is given back, or left to its time. */
+  letGo(): void {
+    for (const client of this.clients) {
+      if (client instanceof ExtendedClient) client.locks?.end(() => this.random.percent(50));
+    }
+  }
+
+  #turnToLocks(nature: LockNature): void {
+    const { random, world } = this;
+    const client = random.pick(
+      [...this.clients, ...this.callers].filter((it) => it instanceof RestCaller || it.isExtended),
+    );
+    const mark = this.#newMark();
+    if (client instanceof RestCaller) {
+      const errand = random.pick(random.percent(nature.offences) ? OFFENCES : WORK);
+      if (errand !== undefined) world.go(client.runWithLocks(errand, mark, nature, this.#colleagues()));
+    } else if (client instanceof ExtendedClient && client.locks !== undefined) {
+      world.note(`${client.identity.name} turns to locks`);
+      pageTurnsToLocks(client, client.locks, { random, nature, mark });
     }
   }
 
@@ -103,7 +145,7 @@ export class Stage {
   actOnceMore(): void {
     for (const client of this.clients) {
       const key = `last-${client.identity.name}`;
-      client.edit((doc) => {
+      client.edit(key, (doc) => {
         doc.getMap("data").set(key, true);
         return [{ op: "add", path: `/${key}`, value: true }];
       });
@@ -151,26 +193,52 @@ export class Stage {
     client.disconnect();
     const replace = (): void => {
       if (!this.clients.includes(client)) return;
-      const heir = this.#succeed(client, identity.contextId);
+      const heir = this.#succeed(client, identity.contextId, pageOf(client));
       if (isHere) heir.connect();
       if (!(client instanceof ExtendedClient && heir instanceof ExtendedClient)) return;
-      heir.inherit(client, () => this.#newMark());
+      heir.inherit(client, (ops) => this.#asked(heir, { key: this.#newMark(), ops }));
     };
     if (client.isExtended) replace();
     else this.world.after(this.random.below(RELOAD_MS_MAX), replace);
   }
 
-  #succeed(client: SimClient, contextId: ContextId): SimClient {
+  /** A page with the SDK begins anew by itself; a person sees that a stock one is dead, some first try it once more. */
+  #replaceRefused(client: SimClient): void {
+    const { isHere, identity } = client;
+    if (client instanceof ExtendedClient) {
+      const heir = this.#succeed(client, identity.contextId, pageOf(client));
+      if (heir instanceof ExtendedClient) heir.takeOver(client);
+      if (isHere) heir.connect();
+      return;
+    }
+    const { random, world } = this;
+    client.disconnect();
+    const again = random.percent(30) ? random.below(RELOAD_MS_MAX) : undefined;
+    if (again !== undefined && isHere)
+      world.after(again, () => {
+        if (this.clients.includes(client)) client.connect();
+      });
+    world.after(RELOAD_MS_MAX + random.below(RELOAD_MS_MAX), () => {
+      if (!this.clients.includes(client)) return;
+      const heir = this.#succeed(client, identity.contextId);
+      if (isHere) heir.connect();
+    });
+  }
+
+  #succeed(client: SimClient, contextId: ContextId, page: Pick<Who, "party" | "locks"> = {}): SimClient {
     const { name, actor } = client.identity;
     client.leave();
-    const next = this.#newClient({ name: `${name}'`, actor, contextId }, client.isExtended);
+    const next = this.#newClient({ name: `${name}'`, actor, contextId, ...page }, client.isExtended);
     this.clients[this.clients.indexOf(client)] = next;
     return next;
   }
 
-  #request(client: ExtendedClient, change: KeyedChange): void {
-    this.world.ledger(client.identity.contextId).asks(change);
-    client.request(change);
+  /** A change that the client will ask for, under the tokens of what it holds where it writes, as in the SDK. */
+  #asked({ identity, locks }: ExtendedClient, change: KeyedChange): KeyedChange {
+    const lockTokens = locks?.tokensFor(change.ops.map(({ path }) => path)) ?? [];
+    const asked = lockTokens.length === 0 ? change : { ...change, lockTokens };
+    this.world.ledger(identity.contextId).asks(asked);
+    return asked;
   }
 
   #colleagues(): { readonly random: Random; readonly others: readonly string[] } {
@@ -192,10 +260,19 @@ export class Stage {
     this.contexts.push(id);
   }
 
-  #newClient(who: Who, isExtended: boolean): SimClient {
-    const { random } = this;
-    const identity = { ...who, yjsClientId: random.uint32(), isShy: random.percent(20) };
-    return isExtended ? new ExtendedClient(identity, this.world) : new SimClient(identity, this.world);
+  #newClient({ name, party = name, locks, ...who }: Who, isExtended: boolean): SimClient {
+    const { random, world, nature } = this;
+    const identity = { ...who, name, party, yjsClientId: random.uint32(), isShy: random.percent(20) };
+    if (!isExtended) return new SimClient(identity, world);
+    if (nature.locks === undefined) return new ExtendedClient(identity, world);
+    const { edits } = world.ledger(who.contextId);
+    return new ExtendedClient(identity, world, { locks: locks ?? new ClientLocks(world), edits });
+  }
+
+  /** Siblings share a name. */
+  #actorOf(name: string): Actor {
+    const isSibling = this.nature.locks?.hasSiblings === true && this.random.percent(60);
+    return parseActor(isSibling ? "client0" : name);
   }
 
   #anyContext(): ContextId {
@@ -203,4 +280,9 @@ export class Stage {
     if (id === undefined) throw new Error("a run has at least one context");
     return id;
   }
+}
+
+function pageOf(client: SimClient): Pick<Who, "party" | "locks"> {
+  const { party } = client.identity;
+  return client instanceof ExtendedClient ? { party, locks: client.locks } : {};
 }

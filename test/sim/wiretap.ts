@@ -13,13 +13,18 @@ import { isJsonObject } from "../../shared/json.ts";
 import type { Json } from "../../shared/json.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { FRAME, SYNC, decodeClientFrame } from "../../shared/protocol/frames.ts";
+import type { ClientFrame } from "../../shared/protocol/frames.ts";
 import { decodeServerExtension } from "../../shared/protocol/server-frames.ts";
 import type { Response, ServerExtension } from "../../shared/protocol/server-frames.ts";
 import type { Answer, Ledger } from "./ledger.ts";
+import type { LockTap } from "./locks/lock-tap.ts";
 import type { Tap } from "./sim-link.ts";
 
 export interface WiretapOptions {
   readonly isExtended: boolean;
+  readonly party: string;
+  /** There are locks, and what they forbid is refused. */
+  readonly locks: LockTap | undefined;
   /** A good moment to hold the disk against what was promised. */
   readonly look: () => void;
   readonly ledger: Ledger;
@@ -64,12 +69,23 @@ export class Wiretap implements Tap {
   fromClient(message: Uint8Array): void {
     const frame = decodeClientFrame(message);
     if (frame.type === "step1") this.#hasAsked = true;
-    if (frame.type === "data") this.#frames.push(frame.update);
-    if (frame.type === "request") this.#askingMax = Math.max(this.#askingMax, ++this.#asking);
-    if (frame.type === "request" && isJsonObject(frame.params)) {
-      const key = frame.params["idempotencyKey"];
-      if (typeof key === "string") this.#keyOf.set(frame.id, key);
+    if (frame.type === "data") {
+      this.#frames.push(frame.update);
+      if (this.#options.locks !== undefined) this.#options.ledger.edits.sends(this.#options.party, frame.update);
     }
+    if (frame.type === "request") this.#asks(frame);
+  }
+
+  reached(message: Uint8Array): void {
+    const { locks, ledger } = this.#options;
+    if (locks === undefined) return;
+    const frame = decodeClientFrame(message);
+    if (frame.type === "request") locks.reached(frame.id);
+    if (frame.type === "data") ledger.edits.reaches(frame.update, locks.leases);
+  }
+
+  over(): void {
+    this.#options.locks?.over();
   }
 
   fromServer(message: Uint8Array): void {
@@ -78,8 +94,16 @@ export class Wiretap implements Tap {
     else this.#hear(message, this.#epoch);
   }
 
+  #asks({ id, method, params }: Extract<ClientFrame, { type: "request" }>): void {
+    this.#askingMax = Math.max(this.#askingMax, ++this.#asking);
+    const key = isJsonObject(params) ? params["idempotencyKey"] : undefined;
+    if (typeof key === "string") this.#keyOf.set(id, key);
+    this.#options.locks?.asks(id, method, params);
+  }
+
   #hear(message: Uint8Array, epoch: number): void {
-    const { ledger, isExtended, violate } = this.#options;
+    const { ledger, isExtended, violate, locks, party } = this.#options;
+    if (locks !== undefined) ledger.edits.shows(party, message);
     const decoder = createDecoder(message);
     const type = readVarUint(decoder);
     if (type >= FRAME.hello) return this.#extension(decodeServerExtension(type, decoder), epoch);
@@ -107,11 +131,15 @@ export class Wiretap implements Tap {
         return;
       case "ack":
         return this.#ack(said.ack.frames, { epoch, version: said.ack.version });
-      case "rejected":
-        return violate("STATE-1", `an honest edit was refused: ${said.rejected.code} ${said.rejected.message}`);
+      case "rejected": {
+        const { code, message } = said.rejected;
+        if (this.#options.locks !== undefined && REFUSALS.has(code)) return;
+        return violate("STATE-1", `an honest edit was refused: ${code} ${message}`);
+      }
       case "response":
         return this.#response(said.response);
       case "event":
+        this.#options.locks?.heard(said.event);
         return this.#event(said.event["conflict"]);
       default:
         violate("WIRE-5", "the server sent a frame of an unknown type");
@@ -155,6 +183,7 @@ export class Wiretap implements Tap {
 
   #response(response: Response): void {
     this.#asking--;
+    this.#options.locks?.answered(response);
     const key = this.#keyOf.get(response.id);
     if (key === undefined) return;
     const answer = answerOf(response);
@@ -165,6 +194,9 @@ export class Wiretap implements Tap {
 }
 
 const STATES_MAX = 2;
+
+/** What locks, and refusals before, make the server refuse. */
+const REFUSALS: ReadonlySet<string> = new Set(["LOCKED", "FENCE_STALE", "FORBIDDEN"]);
 
 /** Undefined when the request is to be sent again. */
 function answerOf(response: Response): Answer | undefined {

@@ -11,6 +11,7 @@ import type { ContextManager } from "../../server/context-manager.ts";
 import { Audit, auditAll } from "./audit.ts";
 import type { EventQueue } from "./event-queue.ts";
 import { Ledger } from "./ledger.ts";
+import { LockTap } from "./locks/lock-tap.ts";
 import type { Nature } from "./nature.ts";
 import type { Random } from "./random.ts";
 import { ServerLife } from "./server-life.ts";
@@ -47,6 +48,8 @@ export class World implements Surroundings {
   #probed: Promise<void> = Promise.resolve();
   /** Who puts somebody else in the place of a client whose document is of an earlier epoch. */
   onOutlived: (client: SimClient) => void = () => undefined;
+  /** And of one whose document holds what was refused. */
+  onRefused: (client: SimClient) => void = () => undefined;
 
   constructor(options: {
     readonly events: EventQueue;
@@ -100,7 +103,7 @@ export class World implements Surroundings {
     const known = this.#ledgers.get(id);
     if (known !== undefined) return known;
     const violate = (rule: string, what: string): void => this.violate(rule, `${id}: ${what}`);
-    const ledger = new Ledger(id, violate);
+    const ledger = new Ledger(id, violate, this);
     this.#ledgers.set(id, ledger);
     this.#audits.set(id, new Audit(ledger, violate, this.nature.retention));
     return ledger;
@@ -179,6 +182,7 @@ export class World implements Surroundings {
     this.disk.crash();
     for (const link of this.#links) link.cut({ clientMs: this.random.between(0, NOTICE_MS), serverMs: "never" });
     this.#links.clear();
+    for (const { locks } of this.#ledgers.values()) locks.line.clear();
     const calls = [...this.#pendingCalls];
     this.#pendingCalls.clear();
     this.after(NOTICE_MS, () => {
@@ -226,13 +230,17 @@ export class World implements Surroundings {
 
   dial(client: SimClient, end: ClientEnd): SimLink {
     const { identity } = client;
-    const nature = this.nature.link;
+    const { link: nature, locks } = this.nature;
+    const { party, actor } = identity;
+    const ledger = this.ledger(identity.contextId);
     const tap = new Wiretap({
       isExtended: client.isExtended,
+      party,
+      locks: locks && new LockTap({ ledger: ledger.locks, asker: { party, actor }, nowMs: () => this.nowMs() }),
       look: () => {
         if (this.random.percent(LOOK_PERCENT)) this.go(this.probe());
       },
-      ledger: this.ledger(identity.contextId),
+      ledger,
       violate: (rule, what) => this.violate(rule, `${identity.name}: ${what}`),
       weight: nature.weight,
     });
@@ -249,6 +257,13 @@ export class World implements Surroundings {
     const epoch = told ?? (client.currentLink && this.#taps.get(client.currentLink)?.epoch);
     this.ledger(contextId).turnedAway.push({ vector: vectorOf(client.doc), epoch });
     this.onOutlived(client);
+  }
+
+  refused(client: SimClient): boolean {
+    if (this.nature.locks === undefined) return false;
+    this.note(`${client.identity.name} was refused an edit`);
+    this.onRefused(client);
+    return true;
   }
 
   #accept({ identity, isExtended }: SimClient, link: SimLink): void {

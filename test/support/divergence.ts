@@ -31,6 +31,8 @@ const STEPS = 40;
 interface Edit {
   readonly word: string;
   isHandedBack: boolean;
+  /** Its author may have written over it, or deleted it, before it was sent. */
+  readonly mayVanish: boolean;
 }
 
 interface Party {
@@ -164,8 +166,8 @@ class DivergenceWorld {
 
   *#allEdits(): Generator<JudgedEdit> {
     for (const { name: by, edits, doc } of this.#parties)
-      for (const { word, isHandedBack } of edits)
-        yield { word, by, isRefused: isHandedBack, isOwed: !isHandedBack, isOver: doc() === undefined };
+      for (const { word, isHandedBack, mayVanish } of edits)
+        yield { word, by, isRefused: isHandedBack, isOwed: !isHandedBack && !mayVanish, isOver: doc() === undefined };
     for (const edit of this.#jsonEdits) yield { ...edit, by: "", isOwed: !edit.isRefused, isOver: false };
   }
 
@@ -224,11 +226,13 @@ class DivergenceWorld {
     const replica = doc();
     if (replica === undefined || !replica.getMap("data").has("a")) return;
     const word = this.#word();
-    edits.push({ word, isHandedBack: false });
+    const write = WRITES[intBelow(this.#random, WRITES.length)];
+    if (write === undefined) return;
+    edits.push({ word, isHandedBack: false, mayVanish: VANISHING.has(write) });
     replica.transact(() => {
-      writeWord(this.#random, replica, word);
+      writeWord(this.#random, replica, word, write);
       // in two places at once now and then: all of it is taken, or none
-      if (this.#random() < 0.15) writeWord(this.#random, replica, word);
+      if (this.#random() < 0.15) writeWord(this.#random, replica, word, write);
     });
   }
 
@@ -316,23 +320,30 @@ interface Places {
   readonly list: Y.Array<unknown>;
 }
 
-const WRITES: readonly ((places: Places, word: string, random: Random) => unknown)[] = [
+type WriteWord = (places: Places, word: string, random: Random) => unknown;
+
+const setSame: WriteWord = ({ b }, word) => b.set("same", word);
+const insertElement: WriteWord = ({ list }, word, random) => list.insert(intBelow(random, list.length + 1), [word]);
+const deleteAndSet: WriteWord = ({ list, a }, word) => {
+  if (list.length > 0) list.delete(0);
+  a.set("last", word);
+};
+const VANISHING: ReadonlySet<WriteWord> = new Set([setSame, insertElement, deleteAndSet]);
+
+const WRITES: readonly WriteWord[] = [
   ({ a }, word) => a.set(word, 1),
-  ({ b }, word) => b.set("same", word),
+  setSame,
   ({ d }, word) => d.set(word, new Y.Map([["deep", word]])),
   ({ words }, word, random) => words.insert(intBelow(random, 2) * words.length, word),
-  ({ list }, word, random) => list.insert(intBelow(random, list.length + 1), [word]),
+  insertElement,
   ({ doc }, word) => doc.getText("page").insert(0, word),
   ({ data }, word) => data.set(word, true),
-  ({ list, a }, word) => {
-    if (list.length > 0) list.delete(0);
-    a.set("last", word);
-  },
+  deleteAndSet,
 ];
 
-function writeWord(random: Random, doc: Y.Doc, word: string): void {
+function writeWord(random: Random, doc: Y.Doc, word: string, write: WriteWord): void {
   const places = placesOf(doc);
-  if (places !== undefined) WRITES[intBelow(random, WRITES.length)]?.(places, word, random);
+  if (places !== undefined) write(places, word, random);
 }
 
 /** Undefined when somebody removed one of them. */

@@ -56,7 +56,9 @@ export async function openRawSocket(
       .map(([name, value]) => `${name}: ${value}\r\n`)
       .join("")}\r\n`,
   );
-  const [first]: Buffer[] = await once(socket, "data");
+  const cut = once(socket, "close").then(() => Promise.reject(new Error("cut before an answer")));
+  const [first]: Buffer[] = await Promise.race([once(socket, "data"), cut]);
+  cut.catch(() => undefined);
   const head = first?.toString("latin1") ?? "";
   if (!head.startsWith("HTTP/1.1 101")) throw new Error(head.split("\r\n")[0]);
   let received = first?.subarray(head.indexOf("\r\n\r\n") + 4) ?? Buffer.alloc(0);

@@ -4,24 +4,41 @@
 import { once } from "node:events";
 import { systemClock } from "../../server/clock.ts";
 import type { Clock } from "../../server/clock.ts";
-import type { Service } from "../../server/context-service.ts";
+import type { Service, SessionOpener } from "../../server/context-service.ts";
 import { authenticateOpen } from "../../server/security/authenticate.ts";
 import { createRestApp } from "../../server/transport/rest/app.ts";
 import { createHttpServer } from "../../server/transport/rest/http-server.ts";
+import type { GateOptions } from "../../server/transport/gate.ts";
+import { WebSocketEndpoint } from "../../server/transport/websocket/websocket-server.ts";
+import type { AuditEvent } from "../../shared/audit.ts";
 import { openGate } from "./open-gate.ts";
 import { RecordingLogger } from "./recording-logger.ts";
 
 interface RestServer {
   readonly url: string;
   readonly logger: RecordingLogger;
+  /** For the audit log. */
+  readonly recorded: readonly AuditEvent[];
   close(): Promise<void>;
 }
 
-export async function startRestServer(service: Service, clock: Clock = systemClock): Promise<RestServer> {
+/** With `opener` it takes WebSockets, too. */
+interface RestServerOptions {
+  readonly gate?: Partial<GateOptions>;
+  readonly opener?: SessionOpener;
+}
+
+export async function startRestServer(
+  service: Service,
+  clock: Clock = systemClock,
+  options: RestServerOptions = {},
+): Promise<RestServer> {
   const logger = new RecordingLogger();
-  const { gate } = openGate({ clock });
-  const app = createRestApp({ service, clock, logger, authenticate: authenticateOpen, gate });
-  const server = createHttpServer(app, { gate, clock });
+  const { gate, recorded } = openGate({ clock, ...options.gate });
+  const edge = { clock, logger, authenticate: authenticateOpen, gate };
+  const server = createHttpServer(createRestApp({ service, ...edge }), { gate, clock });
+  const webSockets = options.opener && new WebSocketEndpoint({ service: options.opener, ...edge });
+  webSockets?.attach(server);
   server.listen({ host: "127.0.0.1", port: 0 });
   await once(server, "listening");
   const address = server.address();
@@ -29,8 +46,10 @@ export async function startRestServer(service: Service, clock: Clock = systemClo
   return {
     url: `http://127.0.0.1:${address.port}`,
     logger,
+    recorded,
     async close() {
       server.close();
+      webSockets?.close();
       server.closeAllConnections();
       await once(server, "close");
     },

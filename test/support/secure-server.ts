@@ -1,7 +1,10 @@
 /** The whole server in this process in mode `jwt`, and callers with tokens of their own. */
 import { parseConfig } from "../../server/config.ts";
+import type { Environment } from "../../server/config.ts";
 import { startServer } from "../../server/server.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
+import { LIMITS } from "../../shared/limits.ts";
+import type { Limits } from "../../shared/limits.ts";
 import { SCOPES } from "../../shared/permission.ts";
 import { RecordingLogger } from "./recording-logger.ts";
 import { claimsAt, SECRET, sign } from "./tokens.ts";
@@ -27,11 +30,18 @@ export interface Answer {
 
 let count = 0;
 
-export async function startSecureServer(dataDir?: string): Promise<SecureServer> {
+/** More that it is started with: variables, and limits of connections. */
+interface Edges {
+  readonly environment?: Environment;
+  readonly limits?: Partial<Limits>;
+}
+
+export async function startSecureServer(dataDir?: string, edges: Edges = {}): Promise<SecureServer> {
+  const { environment, limits } = edges;
   const logger = new RecordingLogger();
   const place = dataDir === undefined ? { storage: "memory" } : { dataDir };
-  const config = parseConfig({ port: "0", auth: "jwt", ...place }, { MCM_JWT_SECRET: SECRET });
-  const server = await startServer(config, { logger });
+  const config = parseConfig({ port: "0", auth: "jwt", ...place }, { MCM_JWT_SECRET: SECRET, ...environment });
+  const server = await startServer(config, { logger, limits: { ...LIMITS, ...limits } });
   const token: SecureServer["token"] = (sub, claims = {}) => {
     const jti = `t-${++count}`;
     return sign(claimsAt(Date.now(), { sub, jti, scope: SCOPES.join(" "), ...claims }));

@@ -146,27 +146,30 @@ describe("[AUDIT-3] denials alike", () => {
     clock.advance(1000);
     for (let i = 0; i < 999; i++) audit.record(DENIAL);
     const lastAtMs = clock.nowMs();
-    expect(await listed()).toEqual([first]);
+    expect(await listed()).toEqual([{ ...first, count: 1000, lastAtMs }]);
+    expect(await kept()).toEqual([first]);
     clock.advance(LIMITS.auditWindowMs);
     await turns();
+    expect(await kept()).toEqual([{ ...first, count: 1000, lastAtMs }]);
     expect(await listed()).toEqual([{ ...first, count: 1000, lastAtMs }]);
     audit.record(DENIAL);
     expect(await listed()).toHaveLength(2);
   });
 
-  test("are told apart by actor, address, action, code and context; deeds always", async () => {
+  test("are told apart by actor, address, action, code, rule and context; deeds always", async () => {
     const others: AuditEvent[] = [
       { ...DENIAL, actor: bob },
       { ...DENIAL, address: "10.0.0.2" },
       { ...DENIAL, action: "request.size" },
       { ...DENIAL, code: "TOO_LARGE" },
+      { ...DENIAL, rule: "expired" },
       { ...DENIAL, contextId: parseContextId("plan") },
       START,
       START,
     ];
-    for (const event of [DENIAL, ...others, ...others.slice(0, 5), DENIAL])
+    for (const event of [DENIAL, ...others, ...others.slice(0, 6), DENIAL])
       audit.record({ ...event, requestId: "any" });
-    expect(await listed()).toHaveLength(8);
+    expect(await listed()).toHaveLength(9);
   });
 
   test("of a wall clock that jumps still end in time", async () => {

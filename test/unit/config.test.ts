@@ -1,10 +1,12 @@
 /** Settings: precedence, checks, messages. */
 import { resolve } from "node:path";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { SETTINGS } from "../../server/config-settings.ts";
 import type { Setting } from "../../server/config-settings.ts";
 import { ConfigError, parseConfig } from "../../server/config.ts";
 import type { Environment, Flags } from "../../server/config.ts";
+import { UNLIMITED } from "../../server/security/rate-limiter.ts";
+import { LIMITS } from "../../shared/limits.ts";
 import { read } from "../arch/source.ts";
 
 const refusal = (flags: Flags, environment: Environment = {}): readonly string[] => {
@@ -24,6 +26,7 @@ test("[CONF-1] the defaults", () => {
     dataDir: resolve("data"),
     storage: "level",
     auth: { mode: "open" },
+    edges: { allowedOrigins: [], trustedProxies: [], rates: UNLIMITED },
     allowedHosts: [],
     publicUrl: "http://127.0.0.1:4400",
     historyChanges: 0,
@@ -86,4 +89,72 @@ test("the reference page has every setting with its default", () => {
     );
     expect(page).toMatch(new RegExp(`^\\|${cells.join("\\|")}\\|`, "m"));
   }
+});
+
+describe("[EDGE-13] edges", () => {
+  const jwt = { MCM_AUTH: "jwt", MCM_JWT_SECRET: "correct horse battery staple, and more" };
+  const { addressConnectionsMax, actorConnectionsMax, actorOpsPerS, actorFramesPerS, actorBytesPerS } = LIMITS;
+  const preset = { addressConnectionsMax, actorConnectionsMax, actorOpsPerS, actorFramesPerS, actorBytesPerS };
+
+  test("auto bounds amounts where callers prove who they are; a number counts as it is, 0 for none", () => {
+    expect(parseConfig({}, jwt).edges.rates).toEqual(preset);
+    expect(parseConfig({ actorOpsPerS: "7", actorFramesPerS: "0" }, jwt).edges.rates).toEqual({
+      ...preset,
+      actorOpsPerS: 7,
+      actorFramesPerS: 0,
+    });
+    expect(parseConfig({}, { MCM_ACTOR_BYTES_PER_S: "1000" }).edges.rates).toEqual({
+      ...UNLIMITED,
+      actorBytesPerS: 1000,
+    });
+  });
+
+  test("lists are taken apart", () => {
+    const environment = {
+      ...jwt,
+      MCM_ALLOWED_ORIGINS: "https://App.example, http://other.example:8080,",
+      MCM_TRUSTED_PROXIES: "10.0.0.0/8, 192.168.1.1, FD00::/8, ::1",
+    };
+    expect(parseConfig({}, environment).edges).toMatchObject({
+      allowedOrigins: ["https://app.example", "http://other.example:8080"],
+      trustedProxies: ["10.0.0.0/8", "192.168.1.1", "fd00::/8", "::1"],
+    });
+  });
+
+  test.each([
+    ["https://app.example/", "allowedOrigins"],
+    ["https://app.example:443", "allowedOrigins"],
+    ["app.example", "allowedOrigins"],
+    ["*", "allowedOrigins"],
+    ["null", "allowedOrigins"],
+    ["ftp://app.example", "allowedOrigins"],
+    ["https://user@app.example", "allowedOrigins"],
+    ["proxy.example", "trustedProxies"],
+    ["10.0.0.0/33", "trustedProxies"],
+    ["10.0.0", "trustedProxies"],
+    ["10.0.0.1:80", "trustedProxies"],
+    ["*", "trustedProxies"],
+    ["0x10", "actorOpsPerS"],
+    ["-1", "actorOpsPerS"],
+    ["1.5", "actorBytesPerS"],
+    ["many", "addressConnectionsMax"],
+  ] as const)("%s is refused as %s", (text, name) => {
+    expect(refusal({ [name]: text }, jwt).join()).toMatch(new RegExp(`^${SETTINGS[name].flag} must be `));
+  });
+
+  test("an open server takes no origin of another site", () => {
+    expect(refusal({ allowedOrigins: "https://app.example" }).join()).toMatch(
+      /^--allowed-origins is set, but has no use in auth mode "open"/,
+    );
+  });
+
+  test("the reference page says what auto is", () => {
+    const page = read("docs/reference/config.md").text;
+    for (const [name, amount] of Object.entries(preset)) {
+      const { flag } = SETTINGS[name as keyof typeof preset];
+      expect(page).toMatch(new RegExp(`^\\| \`${flag}\` .*\\\`auto\\\`: ${amount}\\.`, "m"));
+    }
+    expect(page).toContain("An address may do what ten actors may.");
+    expect(LIMITS.addressActors).toBe(10);
+  });
 });

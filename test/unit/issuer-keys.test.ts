@@ -76,6 +76,7 @@ describe("whose tokens", () => {
     });
     expect((await verify(one, undefined)).actor).toBe("ada");
     expect(asked).toEqual([DISCOVERY, JWKS]);
+    expect(clock.timerCount).toBe(0);
   });
 
   test("[AUTH-6] a given address of the keys is not asked for", async () => {

@@ -411,16 +411,43 @@ describe("[LOCK-13] bounds and owners", () => {
 
   test("locks and those who wait for them are bounded; all that end together end together", async () => {
     const rig = await start();
-    await Promise.all(Array.from({ length: LIMITS.locksMax }, (_, n) => rig.take(ann, `/k${n}`)));
-    expect(await codeOf(rig.take(bob, "/one-more"))).toBe("LIMIT_EXCEEDED");
-    const waiting = Array.from({ length: LIMITS.lockWaitersMax }, (_, n) =>
-      codeOf(rig.take(bob, `/k${n}`, { waitMs: 5000 })),
+    const { locksMax, actorLocksMax, lockWaitersMax, actorLockWaitersMax } = LIMITS;
+    const holders = [ann, bob];
+    await Promise.all(
+      Array.from({ length: locksMax }, (_, n) => rig.take(holders[n % 2] ?? ann, `/k${n}`, { ttlMs: 1000 })),
+    );
+    expect([locksMax, lockWaitersMax]).toEqual([2 * actorLocksMax, 2 * actorLockWaitersMax]);
+    expect(await codeOf(rig.take(eve, "/one-more"))).toBe("LIMIT_EXCEEDED");
+    // each waits for what it has had itself
+    const waiting = Array.from({ length: lockWaitersMax }, (_, n) =>
+      codeOf(rig.take(holders[n % 2] ?? ann, `/k${n}`, { waitMs: 5000 })),
     );
     await turns();
-    expect(await codeOf(rig.take(bob, "/k0", { waitMs: 5000 }))).toBe("RATE_LIMITED");
+    expect(await codeOf(rig.take(eve, "/k0", { waitMs: 5000 }))).toBe("RATE_LIMITED");
     await rig.pass(1000);
     expect(new Set(await Promise.all(waiting))).toEqual(new Set(["resolved"]));
     expect(await rig.held()).toHaveLength(LIMITS.locksMax);
+  });
+
+  test("one actor has so many locks and waits for so many, and leaves room for others", async () => {
+    const rig = await start();
+    const { actorLocksMax, actorLockWaitersMax } = LIMITS;
+    const first = await rig.take(ann, "/first");
+    await Promise.all(Array.from({ length: actorLocksMax - 1 }, (_, n) => rig.take(ann, `/k${n}`, { ttlMs: 5000 })));
+    expect(await codeOf(rig.take(ann, "/one-more"))).toBe("LIMIT_EXCEEDED");
+    const waiting = Array.from({ length: actorLockWaitersMax }, (_, n) =>
+      codeOf(rig.take(ann, `/k${n % 100}/x`, { waitMs: 1000 })),
+    );
+    await turns();
+    expect(await codeOf(rig.take(ann, "/k0", { waitMs: 1000 }))).toBe("RATE_LIMITED");
+    expect(await codeOf(rig.take(bob, "/one-more", { ttlMs: 5000 }))).toBe("resolved");
+    const bobs = codeOf(rig.take(bob, "/k0", { waitMs: 900 }));
+    await rig.service.locks.release(ann, PLAN, first.lockId);
+    expect(await codeOf(rig.take(ann, "/first"))).toBe("RATE_LIMITED");
+    await rig.pass(1000);
+    expect(await bobs).toBe("LOCKED");
+    expect(new Set(await Promise.all(waiting))).toEqual(new Set(["LOCKED"]));
+    expect(await codeOf(rig.take(ann, "/first"))).toBe("resolved");
   });
 
   test("a lock's id is taken once; who asks again for it gets the lock", async () => {

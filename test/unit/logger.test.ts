@@ -1,5 +1,4 @@
 /** What the log does not say: tokens and secrets, wherever they turn up. */
-import { createSecretKey } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { parseConfig } from "../../server/config.ts";
 import { createLogger } from "../../server/monitor/logger.ts";
@@ -82,7 +81,7 @@ describe("tokens in text", () => {
 
 test("[AUTH-11] a configuration that is logged, printed or turned into text has no secret in it", () => {
   const config = parseConfig({ auth: "jwt" }, { MCM_JWT_SECRET: SECRET });
-  expect(config.auth).toMatchObject({ mode: "jwt", key: { key: createSecretKey(Buffer.from(SECRET)) } });
+  expect(config.auth.mode === "jwt" && config.auth.key.key.export().toString()).toBe(SECRET);
   for (const text of [logged("starting", { config }), logged("starting", { ...config }), JSON.stringify(config)]) {
     expect(text).toContain("127.0.0.1");
     expect(text).not.toContain(SECRET);

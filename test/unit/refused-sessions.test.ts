@@ -233,13 +233,19 @@ describe("[VOID-6] an author that did not hear of a refusal", () => {
     return connection.closedWith;
   }
 
-  /** Bob edits a and then, elsewhere, b; he loses his line before he is told about a. */
+  function inA(data: Y.Map<unknown>): Y.Map<unknown> {
+    const a = data.get("a");
+    if (a instanceof Y.Map) return a;
+    throw new Error("a is no map");
+  }
+
+  /** Bob edits in a, which is locked, and loses his line before he is told. */
   async function unheard(isExtended: boolean): Promise<{ readonly rig: ServiceRig; readonly doc: Y.Doc }> {
-    const rig = await startPlan({ a: 1 });
+    const rig = await startPlan({ a: {} });
     const { lockId } = await rig.service.locks.acquire(caller("ann"), PLAN, { paths: ["/a"] });
     const bob = await present(rig, "bob", 200, isExtended);
     edit(bob, (data) => data.set("c", 1));
-    edit(bob, (data) => data.set("a", SECRET));
+    edit(bob, (data) => inA(data).set(SECRET, 1));
     await turns();
     await rig.service.locks.release(caller("ann"), PLAN, lockId);
     return { rig, doc: bob.doc };
@@ -249,7 +255,44 @@ describe("[VOID-6] an author that did not hear of a refusal", () => {
     const { rig, doc } = await unheard(isExtended);
     doc.getMap("data").set("b", 1);
     expect((await comeBack(rig, "bob", doc, isExtended))?.reason).toMatch(/^FORBIDDEN: /);
-    expect((await rig.service.read(caller("ann"), PLAN, { path: "" })).data).toEqual({ a: 1, c: 1 });
+    expect((await rig.service.read(caller("ann"), PLAN, { path: "" })).data).toEqual({ a: {}, c: 1 });
+  });
+
+  test("also when it has deleted that edit itself: others would see what follows in another order", async () => {
+    const { rig, doc } = await unheard(false);
+    inA(doc.getMap("data")).delete(SECRET);
+    expect((await comeBack(rig, "bob", doc))?.reason).toMatch(/^FORBIDDEN: /);
+  });
+
+  test("also when what it typed goes on in what it types next: Yjs makes one item of both", async () => {
+    const rig = await startPlan({ t: { $text: "" } });
+    const bob = await present(rig, "bob", 200, false);
+    const type = (text: string): void =>
+      edit(bob, (data) => {
+        const there = data.get("t");
+        if (there instanceof Y.Text) there.insert(there.length, text);
+      });
+    type("taken, ");
+    const { lockId } = await rig.service.locks.acquire(caller("ann"), PLAN, { paths: ["/t"] });
+    type("refused, ");
+    await turns();
+    await rig.service.locks.release(caller("ann"), PLAN, lockId);
+    type("new");
+    expect((await comeBack(rig, "bob", bob.doc))?.reason).toMatch(/^FORBIDDEN: /);
+    expect((await rig.service.read(caller("ann"), PLAN, { path: "" })).data).toEqual({ t: "taken, " });
+  });
+
+  test("has its other edits taken when the place of that one is gone, of which nothing is told", async () => {
+    const { rig, doc } = await unheard(false);
+    const eve = await present(rig, "eve", 300, false);
+    eve.session.receive(encodeStep1(Uint8Array.of(0)));
+    await rig.service.change(caller("ann"), PLAN, { ops: [{ op: "remove", path: "/a" }] });
+    doc.getMap("data").set("b", 1);
+    expect(await comeBack(rig, "bob", doc)).toBeUndefined();
+    expect((await rig.service.read(caller("ann"), PLAN, { path: "" })).data).toEqual({ b: 1, c: 1 });
+    const shown = eve.connection.batches.flatMap(({ messages }) => messages);
+    const logged = (await rig.log.read(PLAN, 0, 100)).map(({ update }) => update);
+    expect([...shown, ...logged].some((bytes) => Buffer.from(bytes).includes(SECRET))).toBe(false);
   });
 
   test("and nobody else is refused: a document that has the void says so", async () => {
@@ -257,7 +300,7 @@ describe("[VOID-6] an author that did not hear of a refusal", () => {
     const { doc } = await present(rig, "eve", 300);
     doc.getMap("data").set("b", 1);
     expect(await comeBack(rig, "eve", doc)).toBeUndefined();
-    expect((await rig.service.read(caller("ann"), PLAN, { path: "" })).data).toEqual({ a: 1, b: 1, c: 1 });
+    expect((await rig.service.read(caller("ann"), PLAN, { path: "" })).data).toEqual({ a: {}, b: 1, c: 1 });
   });
 });
 

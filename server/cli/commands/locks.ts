@@ -8,6 +8,10 @@ import type { Cli, ClientFlags } from "../client-command.ts";
 import { jsonText, pathsText, safe, table } from "../output.ts";
 import type { Colors } from "../output.ts";
 
+interface UnlockFlags extends ClientFlags {
+  readonly force?: boolean;
+}
+
 export function addLocks(program: Command, cli: Cli): void {
   const command = program
     .command("locks")
@@ -27,12 +31,15 @@ export function addUnlock(program: Command, cli: Cli): void {
   const command = program
     .command("unlock")
     .summary("release a lock")
-    .description("Releases a lock that you hold.")
+    .description(
+      "Releases a lock that you hold, or with --force, as an admin of the context, anybody's; its holder is told.",
+    )
     .argument("<id>", "the context's id")
     .argument("<lock>", "the lock's id")
-    .addHelpText("after", "\nExamples:\n  mcm unlock plan 0f3c9a52-6f0c-4f7e-9a55-7a4d3c1b2e10");
-  addClientOptions(command).action(async (id: string, lockId: string, flags: ClientFlags) => {
-    await clientOf(cli, flags).unlock(id, lockId);
+    .option("--force", "whoever holds it")
+    .addHelpText("after", "\nExamples:\n  mcm unlock plan 0f3c9a52-6f0c-4f7e-9a55-7a4d3c1b2e10 --force");
+  addClientOptions(command).action(async (id: string, lockId: string, flags: UnlockFlags) => {
+    await clientOf(cli, flags).unlock(id, lockId, flags.force === true ? { force: true } : {});
     if (flags.json !== true) cli.io.out(`${safe(lockId)} is released`);
   });
 }

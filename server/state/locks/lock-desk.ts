@@ -52,7 +52,7 @@ export class LockDesk {
    * @throws {ServiceError} LOCKED, LOCK_NOT_FOUND, ALREADY_EXISTS, FORBIDDEN, LIMIT_EXCEEDED
    */
   judge(event: LockEvent, asker: Asker, nowMs: number): LockEvent | undefined {
-    if (event.op === "acquire") return this.#judgeAcquire(event, nowMs);
+    if (event.op === "acquire") return this.#judgeAcquire(event, asker.actor, nowMs);
     const { lockId } = event;
     if (event.op === "expire") return this.#isOverdue(lockId, nowMs) ? event : undefined;
     const { ttlMs } = this.#own(event, asker, nowMs);
@@ -132,19 +132,14 @@ export class LockDesk {
     return this.#leases.nextEndMs();
   }
 
-  #judgeAcquire(event: Extract<LockEvent, { op: "acquire" }>, nowMs: number): LockEvent {
+  #judgeAcquire(event: Extract<LockEvent, { op: "acquire" }>, actor: Actor, nowMs: number): LockEvent {
     if (this.table.get(event.lockId) !== undefined) {
       throw new ServiceError("ALREADY_EXISTS", "A lock with this id exists. Renew it, or ask under another id.");
     }
     const obstacle = this.table.obstacleToLock(event.paths, event.mode);
     if (obstacle !== undefined) throw locked(obstacle, this.leftMs(obstacle, nowMs));
-    if (this.table.size >= LIMITS.locksMax) {
-      throw new ServiceError(
-        "LIMIT_EXCEEDED",
-        `The context has ${LIMITS.locksMax} locks, which is its limit. Release some, or lock a path above several.`,
-        { details: { limit: LIMITS.locksMax } },
-      );
-    }
+    if (this.table.size >= LIMITS.locksMax) throw tooMany("The context has", LIMITS.locksMax);
+    if (this.table.countOf(actor) >= LIMITS.actorLocksMax) throw tooMany("You hold here", LIMITS.actorLocksMax);
     return event;
   }
 
@@ -187,6 +182,14 @@ function locked({ lockId, holder, paths, mode, purpose }: Lock, leftMs: number):
         ...(purpose === undefined ? {} : { purpose }),
       },
     },
+  );
+}
+
+function tooMany(who: string, limit: number): ServiceError {
+  return new ServiceError(
+    "LIMIT_EXCEEDED",
+    `${who} ${limit} locks, which is the limit. Release some, or lock a path above several.`,
+    { details: { limit } },
   );
 }
 

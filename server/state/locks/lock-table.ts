@@ -18,6 +18,7 @@ export type Held = ReadonlySet<string>;
 export class LockTable {
   readonly #locks = new Map<string, Lock>();
   readonly #byToken = new Map<number, string>();
+  readonly #counts = new Map<string, number>();
   /** Ids of the locks at each path. */
   readonly #paths = new PathIndex<string>();
 
@@ -36,6 +37,11 @@ export class LockTable {
 
   get(lockId: string): Lock | undefined {
     return this.#locks.get(lockId);
+  }
+
+  /** Locks of this holder. */
+  countOf(holder: string): number {
+    return this.#counts.get(holder) ?? 0;
   }
 
   withToken(fencingToken: number): Lock | undefined {
@@ -77,12 +83,16 @@ export class LockTable {
   }
 
   #add(lock: Lock): void {
+    this.#counts.set(lock.holder, this.countOf(lock.holder) + 1);
     this.#locks.set(lock.lockId, lock);
     this.#byToken.set(lock.fencingToken, lock.lockId);
     for (const path of lock.paths) this.#paths.add(path, lock.lockId);
   }
 
   #remove(lock: Lock): void {
+    const left = this.countOf(lock.holder) - 1;
+    if (left === 0) this.#counts.delete(lock.holder);
+    else this.#counts.set(lock.holder, left);
     this.#locks.delete(lock.lockId);
     this.#byToken.delete(lock.fencingToken);
     for (const path of lock.paths) this.#paths.delete(path, lock.lockId);

@@ -21,7 +21,7 @@ import { IntegrationWork } from "./integration-work.ts";
 import { coverOf } from "../path-cover.ts";
 import { TypePlaces, childPlace, isSameSpot, pathOf } from "./type-places.ts";
 import type { Spot, TypePlace } from "./type-places.ts";
-import { limitExceeded, malformed } from "./update-refusals.ts";
+import { limitExceeded, malformed, refusedBefore } from "./update-refusals.ts";
 import type { ScannedDelete, ScannedId, ScannedStruct, ScannedUpdate } from "./update-scanner.ts";
 
 export interface Touch {
@@ -39,7 +39,8 @@ export interface Touch {
 
 /**
  * @throws {ServiceError} MALFORMED_UPDATE when applying would leave something pending or damage the document,
- *   LIMIT_EXCEEDED for the number of roots, the depth of types, or the work; `details.rule` names the rule
+ *   LIMIT_EXCEEDED for the number of roots, the depth of types, or the work, FORBIDDEN when it goes on in the middle of
+ *   what was voided; `details.rule` names the rule
  */
 export function touchOf(doc: Y.Doc, scanned: ScannedUpdate): Touch {
   return new Judgement(doc, scanned).touch();
@@ -140,7 +141,7 @@ class Judgement {
     const end = struct.clock + struct.length;
     // of a struct that is known as a whole Yjs looks the neighbours up and no more
     if (end <= section.state) {
-      this.#hasVoided ||= isContent(struct) && this.#knownAt(struct) instanceof Y.GC && this.#spotOf(struct) !== null;
+      this.#hasVoided ||= this.#isVoided(struct, end);
       return this.#work.refer(struct);
     }
     const from = section.state;
@@ -151,7 +152,10 @@ class Judgement {
       this.#hasVanishing ||= isContent(struct);
       return this.#work.refer(struct);
     }
-    if (from > struct.clock) this.#assertContinues(struct.client, from, spot);
+    if (from > struct.clock) {
+      if (this.#isVoided(struct, from)) throw refusedBefore();
+      this.#assertContinues(struct.client, from, spot);
+    }
     this.#assertFits(struct, from, spot);
     if (struct.shape !== null) {
       this.#newTypes.set(section.next, childPlace(spot, { shape: struct.shape, type: null }));
@@ -159,6 +163,21 @@ class Judgement {
     this.#work.place(struct, from, spot);
     // what lies inside a new type lies below the path of the outermost new item
     if (spot.place.type !== null || spot.place.depth === 0) this.#paths.add(pathOf(spot));
+  }
+
+  /**
+   * An item of which something before clock `until` was collected, though its place is there. Also one that its author has
+   * deleted since: where it stood would decide what is seen there.
+   */
+  #isVoided(struct: ScannedStruct, until: number): boolean {
+    const structs = this.#doc.store.clients.get(struct.client);
+    if (struct.kind === "gc" || structs === undefined) return false;
+    for (let i = Y.findIndexSS(structs, struct.clock); i < structs.length; i++) {
+      const known = structs[i];
+      if (known === undefined || known.id.clock >= until) return false;
+      if (known instanceof Y.GC) return this.#spotOf(struct) !== null;
+    }
+    return false;
   }
 
   /** Where an item goes; null if a neighbour or its parent was collected: then Yjs makes it a GC struct. */

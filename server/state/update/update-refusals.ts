@@ -72,3 +72,12 @@ export function limitExceeded(rule: LimitRule, what: string, limit: number): Ser
     { details: { rule, limit } },
   );
 }
+
+/** Its author did not hear of the refusal, and sends the edit again. */
+export function refusedBefore(): ServiceError {
+  return new ServiceError(
+    "FORBIDDEN",
+    "This edit was refused before, and the answer got lost. Make it again on the current content if it still makes sense.",
+    { details: { rule: "voided" } },
+  );
+}

@@ -99,7 +99,8 @@ export function createRestApp(options: RestOptions): RestApp {
     const { method } = context.req;
     const answerBytes = method === "HEAD" ? 0 : Number(context.res.headers.get("content-length") ?? 0);
     const readBytes = incoming === undefined ? 0 : gate.bytesReadFrom(incoming);
-    gate.countBytes(peer, context.get("actor"), readBytes + answerBytes);
+    // a refused one is not held against who comes again when it was told to
+    if (context.res.status !== 429) gate.countBytes(peer, context.get("actor"), readBytes + answerBytes);
   });
   app.use((context, next) => (context.req.header("origin") === undefined ? next() : forPages(context, next)));
   for (const route of Object.entries(openRoutes(options.service))) addRoute(app, route, (handler) => handler);

@@ -11,7 +11,7 @@
  * Not here: listening and closing (the composition root), what is asked of each request (gate.ts, app.ts).
  */
 import { createServer } from "node:http";
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Server, ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { getRequestListener } from "@hono/node-server";
@@ -46,8 +46,8 @@ const HEADERS = {
 
 const RAW_HEADERS = Object.entries(HEADERS).map(([name, value]) => `${name}: ${value}`);
 
-/** Sockets with a request that is not answered whole. */
-const isAnswering = new WeakSet<Duplex>();
+/** The last answer of each connection. */
+const answers = new WeakMap<Duplex, ServerResponse>();
 
 export function createHttpServer(app: RestApp, { gate, clock, limits = LIMITS }: HttpServerOptions): Server {
   const listener = getRequestListener(app.fetch, {
@@ -56,6 +56,7 @@ export function createHttpServer(app: RestApp, { gate, clock, limits = LIMITS }:
     errorHandler: () =>
       problemResponse(new ServiceError("INVALID_REQUEST", "The request's address or Host header is not valid.")),
   });
+  const stalled = new StalledAnswers(clock, limits.answerMsMax);
   const server = createServer(
     {
       maxHeaderSize: limits.headerBytesMax,
@@ -65,58 +66,92 @@ export function createHttpServer(app: RestApp, { gate, clock, limits = LIMITS }:
     },
     (incoming, outgoing) => {
       for (const [name, value] of Object.entries(HEADERS)) outgoing.setHeader(name, value);
-      isAnswering.add(incoming.socket);
-      outgoing.once("close", () => isAnswering.delete(incoming.socket));
-      cutStalled(incoming, outgoing, { clock, answerMsMax: limits.answerMsMax });
+      answers.set(incoming.socket, outgoing);
+      stalled.watch(outgoing);
       void listener(incoming, outgoing);
     },
   );
+  server.on("listening", () => stalled.start());
+  server.on("close", () => stalled.stop());
   server.maxConnections = limits.connectionsMax;
   server.on("connection", (socket) => gate.accept(socket));
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => refuseGarbage(gate, error, socket));
   return server;
 }
 
-/** A write that the receiver has not taken whole, with nothing written after it, ends the connection after a while. */
-function cutStalled(
-  { socket }: IncomingMessage,
-  outgoing: ServerResponse,
-  { clock, answerMsMax }: { readonly clock: Clock; readonly answerMsMax: number },
-): void {
-  let [writtenBytes, sinceMs] = [-1, 0];
-  let cancel = (): void => {};
-  const look = (): void => {
-    const nowMs = clock.monotonicMs();
-    if (socket.writableLength === 0 || socket.bytesWritten !== writtenBytes) {
-      [writtenBytes, sinceMs] = [socket.bytesWritten, nowMs];
-    } else if (nowMs - sinceMs >= answerMsMax) {
+/** Cuts connections whose receiver has not taken a write whole, with nothing written after it, for a while. */
+class StalledAnswers {
+  readonly #clock: Clock;
+  readonly #msMax: number;
+  /** What was written when it was looked at first, and when that was. */
+  readonly #answers = new Map<ServerResponse, { writtenBytes: number; sinceMs: number }>();
+  #cancel = (): void => {};
+
+  constructor(clock: Clock, msMax: number) {
+    this.#clock = clock;
+    this.#msMax = msMax;
+  }
+
+  watch(outgoing: ServerResponse): void {
+    this.#answers.set(outgoing, { writtenBytes: -1, sinceMs: 0 });
+    outgoing.once("close", () => this.#answers.delete(outgoing));
+  }
+
+  start(): void {
+    this.#cancel = this.#clock.setTimer(this.#msMax / 4, () => {
+      for (const [{ socket }, seen] of this.#answers) if (socket !== null) this.#look(socket, seen);
+      this.start();
+    });
+  }
+
+  stop(): void {
+    this.#cancel();
+  }
+
+  #look(socket: Socket, seen: { writtenBytes: number; sinceMs: number }): void {
+    const nowMs = this.#clock.monotonicMs();
+    if (socket.writableLength === 0 || socket.bytesWritten !== seen.writtenBytes) {
+      seen.writtenBytes = socket.bytesWritten;
+      seen.sinceMs = nowMs;
+    } else if (nowMs - seen.sinceMs >= this.#msMax) {
       socket.destroy();
-      return;
     }
-    cancel = clock.setTimer(answerMsMax / 4, look);
-  };
-  cancel = clock.setTimer(answerMsMax / 4, look);
-  outgoing.once("close", () => cancel());
+  }
 }
 
 /** What is no HTTP, comes too slowly, or has too large headers. */
 function refuseGarbage(gate: Gate, error: NodeJS.ErrnoException, socket: Duplex): void {
-  const refusal = REFUSALS[error.code ?? ""] ?? (error.code?.startsWith("HPE_") === true ? BAD_REQUEST : undefined);
+  const refusal = refusalOf(error);
   if (refusal !== undefined && socket instanceof Socket) {
+    const { status, code } = refusal;
     // speculative connections of browsers end in silence, and are nobody's fault
-    if (refusal.code !== undefined)
-      gate.denied("request.parse", gate.peerOf({ socket }), new ServiceError(refusal.code, ""));
-    // an answer under way must not be mixed with another
-    if (socket.writable && !isAnswering.has(socket)) {
-      const lines = [`HTTP/1.1 ${refusal.status}`, "Connection: close", "Content-Length: 0", ...RAW_HEADERS];
+    if (code !== undefined) gate.denied("request.parse", gate.peerOf({ socket }), new ServiceError(code, ""));
+    if (mayAnswer(socket)) {
+      const lines = [`HTTP/1.1 ${status}`, "Connection: close", "Content-Length: 0", ...RAW_HEADERS];
       socket.write(`${lines.join("\r\n")}\r\n\r\n`);
     }
   }
   socket.destroy();
 }
 
+/** An answer under way must not be mixed with another. */
+function mayAnswer(socket: Socket): boolean {
+  const last = answers.get(socket);
+  return socket.writable && (last === undefined || !last.headersSent || last.writableEnded);
+}
+
+interface Refusal {
+  readonly status: string;
+  readonly code?: ErrorCode;
+}
+
+/** Undefined when the connection itself failed. */
+function refusalOf({ code = "" }: NodeJS.ErrnoException): Refusal | undefined {
+  return REFUSALS[code] ?? (code.startsWith("HPE_") ? BAD_REQUEST : undefined);
+}
+
 const BAD_REQUEST = { status: "400 Bad Request", code: "INVALID_REQUEST" } as const;
-const REFUSALS: Readonly<Record<string, { readonly status: string; readonly code?: ErrorCode }>> = {
+const REFUSALS: Readonly<Record<string, Refusal>> = {
   HPE_HEADER_OVERFLOW: { status: "431 Request Header Fields Too Large", code: "TOO_LARGE" },
   HPE_CHUNK_EXTENSIONS_OVERFLOW: { status: "413 Payload Too Large", code: "TOO_LARGE" },
   ERR_HTTP_REQUEST_TIMEOUT: { status: "408 Request Timeout" },

@@ -80,10 +80,15 @@ export async function readJson(request: Request): Promise<Json> {
 async function readBytes(request: Request, bytesMax: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of request.body ?? []) {
-    length += chunk.byteLength;
-    if (length > bytesMax + LIMITS.bodyDrainBytesMax) break;
-    if (length <= bytesMax) chunks.push(chunk);
+  try {
+    for await (const chunk of request.body ?? []) {
+      length += chunk.byteLength;
+      if (length > bytesMax + LIMITS.bodyDrainBytesMax) break;
+      if (length <= bytesMax) chunks.push(chunk);
+    }
+  } catch (cause) {
+    // nothing of ours failed, and nobody is there to be told
+    throw new ServiceError("CLOSED", "The connection ended before the body did.", { cause });
   }
   if (length > bytesMax) throw tooLarge(bytesMax);
   return Buffer.concat(chunks, length);

@@ -53,6 +53,8 @@ export class LiveConnection {
   /** What counts it off. */
   readonly #held: (() => void)[] = [];
   #isAlive = true;
+  /** After a message or pong, and after a time in which none could be read. */
+  readonly #seemsAlive = (): void => void (this.#isAlive = true);
 
   constructor(parts: LiveConnectionParts, webSocket: WebSocket, socket: Duplex, peer: Peer) {
     this.#parts = parts;
@@ -60,7 +62,7 @@ export class LiveConnection {
     this.#connection = new WebSocketConnection(webSocket, socket);
     this.#peer = peer;
     webSocket.on("error", (error) => this.#failed(error));
-    webSocket.on("pong", () => void (this.#isAlive = true));
+    webSocket.on("pong", this.#seemsAlive);
     webSocket.on("message", (data, isBinary) => this.#receive(data, isBinary));
     webSocket.pause();
   }
@@ -116,7 +118,7 @@ export class LiveConnection {
   }
 
   #receive(data: RawData, isBinary: boolean): void {
-    this.#isAlive = true;
+    this.#seemsAlive();
     const message = toBytes(data);
     if (isBinary) this.#session?.receive(message);
     else
@@ -126,7 +128,7 @@ export class LiveConnection {
     if (message.byteLength > LIMITS.frameBytesMax) this.#tooLarge();
     // types below 128 are one byte
     const waitMs = this.#meter?.count(message.byteLength, message[0] === FRAME.request) ?? 0;
-    if (waitMs > 0) this.#connection.delay(this.#parts.clock, waitMs);
+    if (waitMs > 0) this.#connection.delay(this.#parts.clock, waitMs, this.#seemsAlive);
   }
 
   #failed(error: Error): void {

@@ -43,12 +43,13 @@ export class WebSocketConnection implements Connection {
   }
 
   /** Too much came: nothing is read for so long. */
-  delay(clock: Clock, ms: number): void {
+  delay(clock: Clock, ms: number, onOver: () => void): void {
     this.#cancelDelay?.();
     this.#webSocket.pause();
     this.#cancelDelay = clock.setTimer(ms, () => {
       this.#cancelDelay = undefined;
       if (!this.#isHeldBack) this.#webSocket.resume();
+      onOver();
     });
   }
 

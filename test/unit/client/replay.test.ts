@@ -117,6 +117,21 @@ function note(data: Y.Map<unknown>): Y.Text {
 }
 
 describe("[SDK-11] what the document knows already", () => {
+  test("stays as it is, however far behind it the refused edit was", () => {
+    const server = new Y.Doc();
+    const { edit } = author();
+    const arrived = ["a", "b", "c"].map((key) => edit((data) => data.set(key, 1)));
+    const refused = edit((data) => data.set("bad", 1));
+    const after = edit((data) => data.set("after", 1));
+    for (const update of arrived) Y.applyUpdate(server, update);
+    const other = new Y.Doc();
+    Y.applyUpdate(other, Y.encodeStateAsUpdate(server));
+    const replay = new Replay(server, [refused]);
+    expect(arrived.map((update) => replay.put(update, "origin"))).toEqual(arrived);
+    Y.applyUpdate(other, replay.put(after, "origin") ?? after);
+    expect(dataOf(other)).toEqual({ a: 1, b: 1, c: 1, after: 1 });
+  });
+
   test("counts as arrived while a part of it is there: others may have deleted the rest", () => {
     const server = new Y.Doc();
     const { edit } = author();
