@@ -13,6 +13,7 @@ import type {
   RevocationBody,
   RevocationList,
   RevocationResult,
+  ShareBody,
 } from "../../shared/protocol/rest-access.ts";
 import { auditListSchema } from "../../shared/protocol/rest-audit.ts";
 import type { AuditList } from "../../shared/protocol/rest-audit.ts";
@@ -37,8 +38,6 @@ import type {
   RevertResult,
   UndoBody,
 } from "../../shared/protocol/rest-history.ts";
-import { aclSchema } from "../../shared/protocol/rest-access.ts";
-import type { AclView, ShareBody } from "../../shared/protocol/rest-access.ts";
 import { heldLockListSchema, lockListSchema, lockSchema } from "../../shared/protocol/rest-locks.ts";
 import type { HeldLockList, LockBody, LockList, LockView } from "../../shared/protocol/rest-locks.ts";
 import { typeListSchema, typeResultSchema, typeSchema } from "../../shared/protocol/rest-types.ts";

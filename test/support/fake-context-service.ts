@@ -65,6 +65,8 @@ export class FakeContextService implements Service {
   reasons: string[] = [];
   /** Live feeds under way. */
   followerCount = 0;
+  /** Who follow all contexts. */
+  watcherCount = 0;
   /** Changes that live feeds have taken. */
   yieldCount = 0;
   readonly #contexts = new Map<string, Stored>();
@@ -234,7 +236,12 @@ export class FakeContextService implements Service {
 
   watch(caller: Caller, watcher: ContextWatcher): () => void {
     this.#failIfTold();
-    return this.events.watch(caller, watcher);
+    const unwatch = this.events.watch(caller, watcher);
+    this.watcherCount += 1;
+    return () => {
+      this.watcherCount -= 1;
+      unwatch();
+    };
   }
 
   readiness(): readonly string[] {

@@ -11,6 +11,7 @@
 import { randomUUID } from "node:crypto";
 import { ServiceError, toServiceError } from "../../../shared/errors.ts";
 import type { ErrorCode } from "../../../shared/errors.ts";
+import { sameJson } from "../../../shared/json-equality.ts";
 import type { AclView, ShareBody } from "../../../shared/protocol/rest-access.ts";
 import type { EventView } from "../../../shared/protocol/rest-events.ts";
 import { eventSchema } from "../../../shared/protocol/rest-events.ts";
@@ -61,7 +62,7 @@ export class RemoteContexts implements Contexts {
       const creating = client.create({ ...drafted(rest), id });
       if (!isAgain) return creating;
       // made by the try before, of which the answer was lost
-      return creating.catch(unlessIts("ALREADY_EXISTS", async () => this.#own(await client.read(id, {}))));
+      return creating.catch(unlessIts("ALREADY_EXISTS", async () => this.#own(await client.read(id, {}), request)));
     });
   }
 
@@ -161,9 +162,10 @@ export class RemoteContexts implements Contexts {
     return persistently(this.#line, attempt, signal);
   }
 
-  /** Somebody else's is no answer to ours. */
-  #own(context: ContextView): ContextView {
-    if (context.createdBy === this.self.actor && context.version === 0) return context;
+  /** Another one of that name is no answer to ours. @throws {ServiceError} ALREADY_EXISTS */
+  #own(context: ContextView, { id, data = {} }: CreateRequest): ContextView {
+    const isUntouched = context.createdBy === this.self.actor && context.version === 0;
+    if (id === undefined || (isUntouched && sameJson(context.data, data, { left: Infinity }))) return context;
     throw new ServiceError("ALREADY_EXISTS", "A context with this id exists. Choose another id, or work in that one.");
   }
 
