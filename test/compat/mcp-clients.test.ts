@@ -64,7 +64,7 @@ describe.each(DOORS.flatMap((door) => GENERATIONS.map((generation) => ({ door, g
         replayed: false,
       });
       expect((await ada.call("context_update", { id, ops, idempotency_key: "k" })).data["replayed"]).toBe(true);
-      const lock = await ada.call("lock_acquire", { id, path: "/tasks", ttl_seconds: 60 });
+      const lock = await ada.call("context_lock", { id, path: "/tasks", ttl_seconds: 60 });
       expect(lock.data["holder"]).toBe("ada");
       expect((await ada.call("context_read", { id, path: "/tasks/0" })).data["data"]).toEqual({
         title: "dig",
@@ -72,9 +72,11 @@ describe.each(DOORS.flatMap((door) => GENERATIONS.map((generation) => ({ door, g
       });
       const stale = await ada.call("context_update", { id, ops, if_version: 0 });
       expect([stale.isError, stale.text]).toEqual([true, expect.stringContaining("VERSION_CONFLICT")]);
-      expect((await ada.call("lock_release", { id, lock_token: lock.data["lock_token"] })).data["released"]).toBe(true);
+      expect((await ada.call("context_unlock", { id, lock_token: lock.data["lock_token"] })).data["released"]).toBe(
+        true,
+      );
       const { data } = await ada.call("context_history", { id });
-      expect(data["changes"]).toMatchObject([{ actor: "ada", via: "mcp", version: 1 }]);
+      expect(data["history"]).toMatchObject([{ by: "ada", via: "mcp", version: 1 }]);
     });
 
     test("[MCP-19] lists and reads resources, completes ids, fills prompts", async () => {

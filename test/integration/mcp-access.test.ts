@@ -175,7 +175,7 @@ test.each(BOTH)("[MCP-16] %s: tools are listed for whoever may call them", async
   expect(few).toContain("context_read");
   expect(few.filter((name) => /create|update|restore|share|delete|lock/.test(name))).toEqual([]);
   expect(many.filter((name) => !few.includes(name))).toEqual(
-    expect.arrayContaining(["context_update", "lock_acquire", "context_share"]),
+    expect.arrayContaining(["context_update", "context_lock", "context_share"]),
   );
   await Promise.all([reader.close(), all.close()]);
 });
@@ -206,10 +206,10 @@ describe.each(BOTH)("[MCP-15] %s", (generation) => {
     await without((id) => bob.prompt("join_context", { id }));
     await without((id) => bob.call("context_read", { id }));
     await without((id) => bob.call("context_history", { id }));
-    await without((id) => bob.call("context_diff", { id, from_version: 0 }));
+    await without((id) => bob.call("context_changes", { id, since_version: 0 }));
     await without((id) => bob.call("context_wait", { targets: [{ id, since_version: 0 }], timeout_seconds: 1 }));
     await without((id) => bob.call("context_update", { id, ops: [{ op: "add", path: "/a", value: 1 }] }));
-    await without((id) => bob.call("lock_acquire", { id, path: "" }));
+    await without((id) => bob.call("context_lock", { id, path: "" }));
     await without((id) => bob.follow(`context://contexts/${id}`));
     expect((await bob.resources()).filter((uri) => uri === HIDDEN)).toEqual([]);
     expect(await bob.completions("context://contexts/{id}", "hid")).toEqual([]);

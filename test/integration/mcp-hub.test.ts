@@ -79,7 +79,7 @@ test(
     const [first, ada, bob] = [await agent("first"), await agent("ada"), await agent("bob")];
     await first.call("context_create", { id: "plan", data: { n: 0 } });
     await bob.follow("context://contexts/plan");
-    const lock = await ada.call("lock_acquire", { id: "plan", path: "/mine", ttl_seconds: 600 });
+    const lock = await ada.call("context_lock", { id: "plan", path: "/mine", ttl_seconds: 600 });
     const waiting = bob.call("context_wait", { targets: [{ id: "plan", since_version: 0 }], timeout_seconds: 50 });
     await first.close();
     const ops = [{ op: "add", path: "/mine", value: 1 }];
