@@ -12,6 +12,7 @@
 import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/server";
 import type { Server } from "@modelcontextprotocol/server";
 import { ServiceError } from "../../../../shared/errors.ts";
+import { isJsonObject } from "../../../../shared/json.ts";
 import { LIMITS } from "../../../../shared/limits.ts";
 import { createMcpServer } from "../mcp-server.ts";
 import type { Surface } from "../mcp-server.ts";
@@ -184,6 +185,9 @@ class Session {
     try {
       const parsed = body === undefined ? {} : { parsedBody: body };
       const response = await this.#transport.handleRequest(request, { authInfo: principal, ...parsed });
+      // what was given up is not answered: nothing else would end its stream
+      const givenUp = requestGivenUpBy(body);
+      if (givenUp !== undefined) this.#transport.closeSSEStream(givenUp);
       return boundedStream(response, { bytesMax: LIMITS.outboundBytesMax, onEnd: over });
     } catch (error) {
       over();
@@ -194,4 +198,11 @@ class Session {
   async close(): Promise<void> {
     await this.#server.close();
   }
+}
+
+function requestGivenUpBy(body: unknown): string | number | undefined {
+  if (!isJsonObject(body) || body["method"] !== "notifications/cancelled") return undefined;
+  const { params } = body;
+  const id = isJsonObject(params) ? params["requestId"] : undefined;
+  return typeof id === "string" || typeof id === "number" ? id : undefined;
 }
