@@ -34,7 +34,7 @@ import { PendingUpdates } from "./pending-updates.ts";
 import type { PendingUpdate } from "./pending-updates.ts";
 import { DurableProvider } from "./provider.ts";
 import type { ProviderListener, ProviderOptions } from "./provider.ts";
-import type { ContextEvents, ContextStatus, LockNotice } from "./replica-events.ts";
+import type { ContextEvents, ContextStatus, LockNotice, Refusal } from "./replica-events.ts";
 import { Replay, hasArrived } from "./replay.ts";
 import type { ChangeParams } from "./rescue.ts";
 import type { KeptReplica, ReplicaStore, StoredReplica } from "./replica-store.ts";
@@ -374,27 +374,37 @@ export class Replica implements ProviderListener {
   }
 
   #replaceDocument(): void {
-    this.#replay();
+    const wasSaved = this.pending.isEmpty;
+    const refusals = this.#replay();
     const old = this.#shown;
     this.#shown = this.#fed;
     old.doc.destroy();
     this.events.emit("reset", this.doc);
+    // not before: what the application does about them it does in the new document
+    for (const refusal of refusals) this.events.emit("rejected", refusal);
+    if (!wasSaved && this.pending.isEmpty) this.events.emit("saved");
   }
 
   /**
    * Puts kept edits into the fresh document. One that builds on what was refused can't be: it goes the same way. So do all of
-   * a reader, but those that came through before: the server would refuse one after the other.
+   * a reader, but those that came through before: the server would refuse one after the other. Returns what went.
    */
-  #replay(): void {
+  #replay(): readonly Refusal[] {
     const replay = new Replay(this.#fed.doc, this.#refused);
     this.#refused = [];
+    const refusals: Refusal[] = [];
     for (const entry of [...this.pending.entries]) {
       const update = this.#isReader ? undefined : replay.put(entry.update, this.#provider);
       if (update !== undefined) entry.update = update;
       else if (this.#isReader && replay.includes(entry.update)) this.pending.done(entry);
-      else this.#refuse(entry, this.#isReader ? readOnly() : withoutPlace());
+      else {
+        const error = this.#isReader ? readOnly() : withoutPlace();
+        this.pending.refuse(entry, error);
+        refusals.push({ error, update: entry.update });
+      }
     }
     this.#store?.replace(this.#kept());
+    return refusals;
   }
 
   /** Edits of an earlier process may build on what was refused then: it ended before it could be told. */

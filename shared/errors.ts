@@ -103,7 +103,7 @@ export const ERRORS = {
     status: 409,
     closeCode: 4403,
     retry: "changed",
-    meaning: "The lock that the token stands for is not held any more.",
+    meaning: "The lock that the token stands for is not the writer's, or not any more.",
   },
   CONFLICT_RESOLVED: {
     status: 409,

@@ -5,6 +5,7 @@
  *  1. Whoever loses the right to read, by a new access list, a revocation or the end of a token, is told in the turn in which
  *     that holds; so is who may go on reading, of what else they may now.
  *  2. A loss is told once, and nothing after it or after `stop`.
+ *  3. What was revoked between a look at the token and the beginning is told at the beginning.
  *
  * Not here: what being told means (the caller ends its session or feed), writing (admission asks anew for each write).
  */
@@ -51,6 +52,7 @@ export class AccessWatch {
   readonly #clock: Clock;
   readonly #rooms = new Map<ContextId, Room>();
   readonly #everywhere: Room = { context: undefined, entries: new Set() };
+  #isRevoked: (identity: Identity) => boolean = () => false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -75,10 +77,11 @@ export class AccessWatch {
     for (const entry of [...room.entries]) this.#look(room, entry);
   }
 
-  /** What these identities rest on is not valid any more. */
-  revoke(isMeant: (identity: Identity) => boolean): void {
+  /** From now on this tells what identities rest on nothing that is valid. */
+  revoke(isRevoked: (identity: Identity) => boolean): void {
+    this.#isRevoked = isRevoked;
     for (const room of [...this.#rooms.values(), this.#everywhere])
-      for (const entry of [...room.entries]) if (isMeant(entry.identity)) this.#lose(room, entry, revoked());
+      for (const entry of [...room.entries]) if (isRevoked(entry.identity)) this.#lose(room, entry, revoked());
   }
 
   #enter(room: Room, identity: Identity, watcher: Watcher): Watched {
@@ -99,6 +102,7 @@ export class AccessWatch {
     const { expiresAtMs } = entry.identity;
     const leftMs = expiresAtMs === undefined ? undefined : expiresAtMs - this.#clock.nowMs();
     if (leftMs !== undefined && leftMs <= 0) return this.#lose(room, entry, expired());
+    if (this.#isRevoked(entry.identity)) return this.#lose(room, entry, revoked());
     const { context } = room;
     const access = context && accessTo(context, entry.identity);
     if (access?.mayRead === false) return this.#lose(room, entry, contextNotFound());

@@ -36,7 +36,7 @@ interface Records {
 interface RevocationsOptions {
   readonly records: Records;
   readonly clock: Clock;
-  /** Called when a revocation is durable, with what tells whom it means. */
+  /** Called when a revocation is durable, with what tells whom it and those before it mean. */
   readonly onRevoked: (isMeant: (identity: Identity) => boolean) => void;
   readonly max?: number;
 }

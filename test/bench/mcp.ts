@@ -82,28 +82,29 @@ async function prepare(url: string): Promise<void> {
 }
 
 async function measure(isModern: boolean, bare: RunningServer, own: RunningServer): Promise<readonly Figures[]> {
-  const clients = new Map<RunningServer, RawMcp>();
-  for (const server of [bare, own]) {
-    const client = new RawMcp(server.url.origin);
-    if (!isModern) await client.begin();
-    clients.set(server, client);
-  }
-  const figures: Figures[] = ROWS.map(() => ({ cpuMs: [], p50: [], p99: [] }));
+  const clients = { bare: await clientOf(bare, isModern), own: await clientOf(own, isModern) };
+  const measured = ROWS.map((row) => {
+    const [server, client] = row.isBare === true ? [bare, clients.bare] : [own, clients.own];
+    const figures: Figures = { cpuMs: [], p50: [], p99: [] };
+    return { figures, take: () => round(server, client, row, isModern) };
+  });
   for (let nth = 0; nth < WARM_UP_ROUNDS + ROUNDS; nth++) {
-    for (let i = 0; i < ROWS.length; i++) {
-      const at = (nth + i) % ROWS.length;
-      const [row, into] = [ROWS[at], figures[at]];
-      const server = row?.isBare === true ? bare : own;
-      const client = clients.get(server);
-      if (row === undefined || into === undefined || client === undefined) throw new Error("no such row");
-      const [cpuMs = 0, p50 = 0, p99 = 0] = await round(server, client, row, isModern);
+    const at = nth % measured.length;
+    for (const { figures, take } of [...measured.slice(at), ...measured.slice(0, at)]) {
+      const [cpuMs = 0, p50 = 0, p99 = 0] = await take();
       if (nth < WARM_UP_ROUNDS) continue;
-      into.cpuMs.push(cpuMs);
-      into.p50.push(p50);
-      into.p99.push(p99);
+      figures.cpuMs.push(cpuMs);
+      figures.p50.push(p50);
+      figures.p99.push(p99);
     }
   }
-  return figures;
+  return measured.map(({ figures }) => figures);
+}
+
+async function clientOf(server: RunningServer, isModern: boolean): Promise<RawMcp> {
+  const client = new RawMcp(server.url.origin);
+  if (!isModern) await client.begin();
+  return client;
 }
 
 const dataDir = await mkdtemp(join(tmpdir(), "mcm-bench-mcp-"));

@@ -123,7 +123,7 @@ describe.each(DOORS.flatMap((door) => GENERATIONS.map((generation) => ({ door, g
           },
         },
       );
-      await expect(hopeless).rejects.toThrow();
+      await expect(hopeless).rejects.toThrow("X");
       expect(said).toEqual([expect.stringMatching(/^waiting for changes, \d+ s$/)]);
     });
   },

@@ -75,6 +75,21 @@ test("[SDK-11] what was edited after an edit that never got to the server surviv
   expect(context.get()).toEqual(server.data);
 });
 
+test("[SDK-11] what an application does about a refused edit, it does in the new document", async () => {
+  const context = await open();
+  server.refuses = refusing("bad");
+  context.on("rejected", ({ error }) => {
+    if (error.code === "MALFORMED_UPDATE") set(context, "instead", 1);
+  });
+  const reset = next(context, "reset");
+  set(context, "bad", new Y.Map());
+  context.data.getMap("bad").set("late", 1);
+  await reset;
+  await context.saved();
+  expect(server.data).toEqual({ instead: 1 });
+  expect(context.get()).toEqual(server.data);
+});
+
 test("[SDK-11] edits of a local copy are refused one by one, and one that builds on a refusal of an earlier process too", async () => {
   const first = await open({ persistence });
   const { port } = server;

@@ -223,6 +223,9 @@ describe("[AUDIT-8] the audit log", () => {
     const large = await openRawSocket(server.url, `/sync/plan?token=${token}`);
     large.write(frame(new Uint8Array(LIMITS.frameBytesMax + 1)));
     expect(await large.closeCode()).toBe(4413);
+    const body = JSON.stringify({ id: "x", data: { x: "x".repeat(LIMITS.bodyBytesMax) } });
+    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+    expect((await fetch(`${server.url}/v1/contexts`, { method: "POST", headers, body })).status).toBe(413);
     const entries = await audited("?limit=500");
     const told = (action: string) => entries.filter((entry) => entry.action === action);
     expect(told("server.start")).toMatchObject([{ outcome: "done" }]);
@@ -233,7 +236,9 @@ describe("[AUDIT-8] the audit log", () => {
       ["missing", "sdk", 2],
     ]);
     for (const failure of failures) expect(failure).toMatchObject({ ...denied, code: "UNAUTHENTICATED" });
-    expect(told("request.size")).toMatchObject([{ ...denied, code: "TOO_LARGE", actor: "ada", origin: "sdk" }]);
+    expect(told("request.size")).toMatchObject([
+      { ...denied, code: "TOO_LARGE", actor: "ada", origin: "sdk", count: 2 },
+    ]);
     expect(told("request.parse").map(({ code }) => code)).toEqual(
       expect.arrayContaining(["INVALID_REQUEST", "TOO_LARGE"]),
     );

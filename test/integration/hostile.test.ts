@@ -189,7 +189,10 @@ describe("floods", () => {
         frame(encodeAwareness([{ yjsClientId: 1, clock: 1, state: JSON.stringify({ x: "x".repeat(1e6) }) }])),
       ),
     ).toBe(4413);
-    expect(reader.provider.awareness.getStates().get(writer.doc.clientID)).toEqual({ user: "writer" });
+    expect(reader.provider.awareness.getStates().get(writer.doc.clientID)).toEqual({
+      user: "writer",
+      actor: "writer",
+    });
     expect(reader.provider.awareness.getStates().size).toBeLessThanOrEqual(3);
   });
 

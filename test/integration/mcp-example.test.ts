@@ -47,8 +47,9 @@ test("[MCP-18] three agents work on one plan as the page says", async () => {
   expect([steps.length, agents.size]).toEqual([11, 3]);
   for (const { agent, tool, args, answer } of steps) {
     const given = await agents.get(agent)?.call(tool, args);
-    const what = `${agent} → ${tool}: ${given?.text ?? ""}`;
-    if (answer.startsWith("{")) expect(given?.data, what).toMatchObject(JSON.parse(answer) as object);
-    else expect([given?.isError, given?.text], what).toEqual([true, expect.stringContaining(answer)]);
+    const expected = answer.startsWith("{")
+      ? { isError: false, data: JSON.parse(answer) as object }
+      : { isError: true, text: expect.stringContaining(answer) };
+    expect({ agent, tool, ...given }).toMatchObject(expected);
   }
 });

@@ -48,8 +48,7 @@ test(
     const waiting = bob.call("context_wait", { targets: [{ id: "plan", since_version: 0 }] });
     await ada.call("context_update", { id: "plan", ops: [{ op: "add", path: "/n", value: 1 }] });
     expect(await bob.told(1)).toEqual(["context://contexts/plan"]);
-    const [{ by = [] } = {}] = (await waiting).data["changed"] as { by: string[] }[];
-    expect(by).toEqual([expect.stringMatching(/^ada:\d+$/)]);
+    expect((await waiting).data).toMatchObject({ changed: [{ by: [expect.stringMatching(/^ada:\d+$/)] }] });
     expect([await modeOf("data"), await modeOf("data/hub.sock")]).toEqual(["700", "600"]);
   },
   LONG_MS,

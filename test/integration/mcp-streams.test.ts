@@ -33,7 +33,7 @@ afterEach(() => server.close());
 
 let count = 0;
 async function change(): Promise<void> {
-  await service.change(bob, PLAN, { change: { kind: "json", ops: [{ op: "add", path: "/n", value: ++count }] } });
+  await service.change(bob, PLAN, { ops: [{ op: "add", path: "/n", value: ++count }] });
 }
 
 const followers = (expected: number) => expect.poll(() => service.followerCount, { timeout: 20_000 }).toBe(expected);

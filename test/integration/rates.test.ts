@@ -197,6 +197,21 @@ describe("[EDGE-10] live sessions", () => {
     ada.destroy();
   });
 
+  test("have their pings counted as messages", async () => {
+    const started = await start({ actorFramesPerS: 1 });
+    const ada = await openSession(started);
+    const [edit = new Uint8Array()] = edits(1);
+    for (let i = 0; i < rateBurstS + 5; i++) ada.write(frame(new Uint8Array(0), { opcode: 9 }));
+    await eventually(started, () => ada.socket.bytesRead > 0);
+    await statuses(5, () => started.call("/healthz"));
+    ada.write(edit);
+    await statuses(5, () => started.call("/healthz"));
+    expect((await dataOf(started)).n).toBeUndefined();
+    started.clock.advance(6000);
+    await untilValue(started, 0);
+    ada.destroy();
+  });
+
   test("have their requests counted as requests", async () => {
     const started = await start({ actorOpsPerS: 1 });
     const ada = await openSession(started);

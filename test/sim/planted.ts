@@ -165,7 +165,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     mistake: "[LOCK-7] who came last is called first",
-    within: 20,
+    within: 40,
     sabotage: { spoil: () => patched(LockQueue.prototype, "call", callingNewest) },
   },
   {

@@ -16,7 +16,6 @@ import type { ServiceError } from "../../shared/errors.ts";
 import { parseActor } from "../../shared/ids.ts";
 import { isJsonObject } from "../../shared/json.ts";
 import type { Json } from "../../shared/json.ts";
-import type { Rights } from "../../shared/permission.ts";
 import { decodeClientFrame, encodeAwareness, encodeStep1, encodeStep2 } from "../../shared/protocol/frames.ts";
 import {
   encodeAck,
@@ -49,10 +48,6 @@ export class FakeSyncServer {
   publishes = true;
   isHealthy = true;
   refuses: (update: Uint8Array) => ServiceError | undefined = () => undefined;
-  /** Told after hello, unless undefined as by an older server. */
-  rights: Rights | undefined;
-  /** Whom it takes callers for. */
-  actor = "ada";
   /** Closes each new connection with this. */
   turnsAway: { code: number; reason: string } | undefined;
   /** What came, for assertions. */
@@ -198,10 +193,9 @@ export class FakeSyncServer {
   }
 
   greet(socket: WebSocket): void {
-    const { epoch, version, firstEpoch, actor, rights } = this;
+    const { epoch, version, firstEpoch } = this;
     const later = firstEpoch === undefined ? {} : { firstEpoch };
-    socket.send(encodeHello({ protocol: 1, sessionId: "s", contextId: "c", epoch, version, actor, ...later }));
-    if (rights !== undefined) socket.send(encodeEvent({ type: "access", ...rights }));
+    socket.send(encodeHello({ protocol: 1, sessionId: "s", contextId: "c", epoch, version, actor: "ada", ...later }));
     socket.send(encodeStep1(Y.encodeStateVector(this.doc)));
   }
 

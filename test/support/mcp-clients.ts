@@ -5,6 +5,7 @@
  */
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
+import type { StdioServerParameters } from "@modelcontextprotocol/client/stdio";
 import { Client as FirstClient } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport as FirstStdio } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { StreamableHTTPClientTransport as FirstHttp } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
@@ -79,8 +80,8 @@ export interface StdioTalk extends McpTalk {
 }
 
 export async function overStdio(generation: Generation, { name = "tester", ...program }: Program): Promise<StdioTalk> {
-  const { command, env } = program;
-  const parameters = { command, args: [...program.args], env: { ...env }, stderr: "inherit" } as const;
+  const { command, args, env } = program;
+  const parameters: StdioServerParameters = { command, args: [...args], env: { ...env }, stderr: "inherit" };
   if (generation === "SDK 1") {
     const transport = new FirstStdio(parameters);
     return Object.assign(await first(transport, name), { pid: transport.pid ?? 0 });

@@ -110,6 +110,14 @@ describe("[ACL-9] a token", () => {
     expect([closeOf(one), closeOf(other)]).toEqual(["4401 UNAUTHENTICATED", undefined]);
   });
 
+  test("that is revoked while its session is made lets nobody in", async () => {
+    const opening = openEditor(rig, bearer("ann", { tokenId: "t1" }));
+    rig.service.readers.revoke(({ tokenId }) => tokenId === "t1");
+    const editor = await opening;
+    expect(closeOf(editor)).toBe("4401 UNAUTHENTICATED");
+    expect(typesOf(editor)).toEqual([]);
+  });
+
   test("that ends while its session is made lets nobody in, and keeps nothing in memory", async () => {
     const editor = await openEditor(rig, until(clock.nowMs()));
     expect(closeOf(editor)).toBe("4401 UNAUTHENTICATED");

@@ -196,7 +196,7 @@ function tooMany(who: string, limit: number): ServiceError {
 function stale(fencingToken: number): ServiceError {
   return new ServiceError(
     "FENCE_STALE",
-    "The lock that this token stands for is not held any more. Take the lock again, read what was written meanwhile, and decide anew.",
+    "The lock that this token stands for is not yours, or not any more. Take the lock again, read what was written meanwhile, and decide anew.",
     { details: { fencingToken } },
   );
 }

@@ -11,6 +11,7 @@ import type { HttpBindings } from "@hono/node-server";
 import { Hono } from "hono";
 import type { Context } from "hono";
 import { cors } from "hono/cors";
+import type { ChangeOrigin } from "../../../shared/change.ts";
 import { ServiceError, toServiceError } from "../../../shared/errors.ts";
 import type { Clock } from "../../clock.ts";
 import type { ContextService, Service } from "../../context-service.ts";
@@ -67,6 +68,7 @@ const ASKABLE_HEADERS = [
 ];
 
 const forPages = cors({
+  // those that may not are refused already
   origin: (origin) => origin,
   allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
   allowHeaders: ASKABLE_HEADERS,
@@ -121,6 +123,7 @@ export function createRestApp(options: RestOptions): RestApp {
   app.onError((error, context) => {
     const requestId = context.get("requestId");
     const { status, code } = toServiceError(error);
+    if (code === "TOO_LARGE") gate.denied("request.size", context.get("peer"), toServiceError(error), knownOf(context));
     // CLOSED: the caller went away
     if (status >= 500 && code !== "CLOSED")
       options.logger[status === 500 ? "error" : "warn"]("request failed", { requestId, code, error });
@@ -185,14 +188,11 @@ function addRoute<Given>(
   });
 }
 
-/** `Mcm-Client` is how our own programs say that they are the door; anything else is "rest". */
-const DOORS = ["cli", "mcp"] as const;
-
 async function callOf(context: RestContext, operation: string, { authenticate, gate }: RestOptions): Promise<Call> {
   const headers = context.req.header();
-  const origin = DOORS.find((door) => door === headers["mcm-client"]) ?? "rest";
   const peer = context.get("peer");
-  const known = { origin, requestId: context.get("requestId") } as const;
+  const known = knownOf(context);
+  const { origin, requestId } = known;
   const identity = await authenticate({ headers, query: new URLSearchParams() }).catch((error: unknown) => {
     throw gate.denied("request.authenticate", peer, toServiceError(error), known);
   });
@@ -202,8 +202,19 @@ async function callOf(context: RestContext, operation: string, { authenticate, g
   const cut = (): void => void bindingsOf(context).outgoing?.destroy();
   const param = (name: string): string => context.req.param(name) ?? "";
   const hold = (): (() => void) => gate.holdBoth(peer, actor);
-  const via = { address: peer.address, requestId: known.requestId };
+  const via = { address: peer.address, requestId };
   return { request: context.req.raw, caller: { identity, origin, via }, param, cut, hold };
+}
+
+/** `Mcm-Client` is how our own programs say that they are the door; anything else is "rest". */
+const DOORS = ["cli", "mcp"] as const;
+
+/** What the audit log is told of a request. */
+function knownOf(context: RestContext) {
+  const actor = context.get("actor");
+  const said = context.req.header("mcm-client");
+  const origin: ChangeOrigin = DOORS.find((door) => door === said) ?? "rest";
+  return { origin, requestId: context.get("requestId"), ...(actor === undefined ? {} : { actor }) };
 }
 
 /** Without a socket the address has the host. */

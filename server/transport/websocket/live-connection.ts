@@ -62,7 +62,8 @@ export class LiveConnection {
     this.#connection = new WebSocketConnection(webSocket, socket);
     this.#peer = peer;
     webSocket.on("error", (error) => this.#failed(error));
-    webSocket.on("pong", this.#seemsAlive);
+    // `ws` answers pings, and cuts who does not take the answers
+    for (const event of ["ping", "pong"] as const) webSocket.on(event, (data) => this.#heard(data.byteLength, false));
     webSocket.on("message", (data, isBinary) => this.#receive(data, isBinary));
     webSocket.pause();
   }
@@ -117,8 +118,14 @@ export class LiveConnection {
     }
   }
 
-  #receive(data: RawData, isBinary: boolean): void {
+  /** Something came, of whatever kind. */
+  #heard(bytes: number, isRequest: boolean): void {
     this.#seemsAlive();
+    const waitMs = this.#meter?.count(bytes, isRequest) ?? 0;
+    if (waitMs > 0) this.#connection.delay(this.#parts.clock, waitMs, this.#seemsAlive);
+  }
+
+  #receive(data: RawData, isBinary: boolean): void {
     const message = toBytes(data);
     if (isBinary) this.#session?.receive(message);
     else
@@ -127,8 +134,7 @@ export class LiveConnection {
       );
     if (message.byteLength > LIMITS.frameBytesMax) this.#tooLarge();
     // types below 128 are one byte
-    const waitMs = this.#meter?.count(message.byteLength, message[0] === FRAME.request) ?? 0;
-    if (waitMs > 0) this.#connection.delay(this.#parts.clock, waitMs, this.#seemsAlive);
+    this.#heard(message.byteLength, message[0] === FRAME.request);
   }
 
   #failed(error: Error): void {

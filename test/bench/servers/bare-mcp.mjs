@@ -47,7 +47,8 @@ async function answer(request) {
     : modern.fetch(request, { parsedBody: body });
 }
 
-const server = createServer(getRequestListener(answer, { overrideGlobalObjects: false }));
+const listener = getRequestListener(answer, { overrideGlobalObjects: false });
+const server = createServer((incoming, outgoing) => void listener(incoming, outgoing));
 server.listen(0, "127.0.0.1", () => {
   console.log(`http://127.0.0.1:${server.address().port}`);
 });

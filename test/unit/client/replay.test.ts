@@ -154,6 +154,25 @@ describe("[SDK-11] what the document knows already", () => {
     expect(new Replay(server, []).put(refused, "origin")).toBeUndefined();
   });
 
+  test("[SDK-55] includes an edit or not, whole, deletions too, and not as a void", () => {
+    const server = new Y.Doc();
+    const { edit } = author();
+    const made = edit((data) => data.set("m", new Y.Map([["a", 1]])));
+    const removed = edit((data) => (data.get("m") as Y.Map<unknown>).delete("a"));
+    const refused = edit((data) => data.set("bad", 1));
+    const never = edit((data) => data.set("late", 1));
+    const builds = edit((data) => data.set("later", 1));
+    for (const update of [made, removed]) Y.applyUpdate(server, update);
+    voided(server, refused);
+    const replay = new Replay(server, []);
+    const all = [made, removed, refused, never, builds];
+    expect(all.map((update) => replay.includes(update))).toEqual([true, true, false, false, false]);
+    const before = new Y.Doc();
+    Y.applyUpdate(before, made);
+    expect([made, removed].map((update) => new Replay(before, []).includes(update))).toEqual([true, false]);
+    expect(dataOf(server)).toEqual({ m: {} });
+  });
+
   test("may have been written and removed by edits of ours", () => {
     const server = new Y.Doc();
     const { edit } = author();

@@ -10,7 +10,7 @@ import { createRestApp } from "../../../server/transport/rest/app.ts";
 import { ServiceError } from "../../../shared/errors.ts";
 import { SCOPES } from "../../../shared/permission.ts";
 import { openGate } from "../../support/open-gate.ts";
-import { caller, startService, turns } from "../../support/service-rig.ts";
+import { startService, turns } from "../../support/service-rig.ts";
 import type { ServiceRig } from "../../support/service-rig.ts";
 import { RecordingLogger } from "../../support/recording-logger.ts";
 
