@@ -279,13 +279,14 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
 
   async delete(_caller: Caller, id: ContextId): Promise<void> {
     this.#assertOpen();
+    const stored = await this.#storage.summary(id);
     const live = this.#state.get(id);
     // what is under way ends first, so that nothing is appended after the end
     if (live !== undefined) await live.durable.catch(() => undefined);
     // forgotten before it is removed: what still writes must not reach a new context of the same id
     this.#state.forget(id, contextNotFound());
     this.#sync.endAll(id, new ServiceError("CONTEXT_NOT_FOUND", "The context was deleted."));
-    const meta = live?.meta ?? (await this.#storage.summary(id))?.meta;
+    const meta = live?.meta ?? stored?.meta;
     if (!(await this.#storage.remove(id)) || meta === undefined) throw contextNotFound();
     this.#events.emit(meta, "deleted");
   }

@@ -14,7 +14,128 @@ const entry = (of: McpEntry) => ({ name: "contexts", entry: of });
 describe("what a host is told", () => {
   test("[HUB-5] to start, or where to go, with a token from the environment", () => {
     const told = (of: McpEntry) => HOSTS.map((host) => withServer(host, "", entry(of)));
-    expect([STARTED, THERE, OPEN].map(told)).toMatchInlineSnapshot();
+    expect([STARTED, THERE, OPEN].map(told)).toMatchInlineSnapshot(`
+      [
+        [
+          "{
+        "mcpServers": {
+          "contexts": {
+            "command": "npx",
+            "args": [
+              "-y",
+              "mcp-context-manager",
+              "mcp"
+            ]
+          }
+        }
+      }
+      ",
+          "{
+        "mcpServers": {
+          "contexts": {
+            "command": "npx",
+            "args": [
+              "-y",
+              "mcp-context-manager",
+              "mcp"
+            ]
+          }
+        }
+      }
+      ",
+          "{
+        "servers": {
+          "contexts": {
+            "type": "stdio",
+            "command": "npx",
+            "args": [
+              "-y",
+              "mcp-context-manager",
+              "mcp"
+            ]
+          }
+        }
+      }
+      ",
+          "[mcp_servers.contexts]
+      command = "npx"
+      args = ["-y", "mcp-context-manager", "mcp"]
+      ",
+        ],
+        [
+          "{
+        "mcpServers": {
+          "contexts": {
+            "type": "http",
+            "url": "https://mcm.example/mcp",
+            "headers": {
+              "Authorization": "Bearer \${MCM_TOKEN}"
+            }
+          }
+        }
+      }
+      ",
+          "{
+        "mcpServers": {
+          "contexts": {
+            "url": "https://mcm.example/mcp",
+            "headers": {
+              "Authorization": "Bearer \${env:MCM_TOKEN}"
+            }
+          }
+        }
+      }
+      ",
+          "{
+        "servers": {
+          "contexts": {
+            "type": "http",
+            "url": "https://mcm.example/mcp",
+            "headers": {
+              "Authorization": "Bearer \${env:MCM_TOKEN}"
+            }
+          }
+        }
+      }
+      ",
+          "[mcp_servers.contexts]
+      url = "https://mcm.example/mcp"
+      bearer_token_env_var = "MCM_TOKEN"
+      ",
+        ],
+        [
+          "{
+        "mcpServers": {
+          "contexts": {
+            "type": "http",
+            "url": "http://127.0.0.1:4400/mcp"
+          }
+        }
+      }
+      ",
+          "{
+        "mcpServers": {
+          "contexts": {
+            "url": "http://127.0.0.1:4400/mcp"
+          }
+        }
+      }
+      ",
+          "{
+        "servers": {
+          "contexts": {
+            "type": "http",
+            "url": "http://127.0.0.1:4400/mcp"
+          }
+        }
+      }
+      ",
+          "[mcp_servers.contexts]
+      url = "http://127.0.0.1:4400/mcp"
+      ",
+        ],
+      ]
+    `);
   });
 
   test.each(HOSTS)("[HUB-5] %s: no token is in it, and told again it stays as it is", (host) => {

@@ -129,7 +129,7 @@ describe("arguments", () => {
       { op: "edit_text", path: "/notes", old: "fox" },
     ];
     expect(await ada.refusal("context_update", { id: "plan", ops })).toMatch(
-      /\/ops\/1\/new is not valid for edit_text/,
+      /Not valid for edit_text: \/ops\/1\/new/,
     );
     expect(await ada.call("context_read", { id: "plan", path: "/title" })).toMatchObject({ data: "One", version: 0 });
   });
