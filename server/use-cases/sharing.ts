@@ -46,8 +46,9 @@ export class SharingUseCases implements AccessService {
   }
 
   async #inTurn(id: ContextId, task: () => Promise<Acl>): Promise<Acl> {
-    const before = this.#last.get(id) ?? Promise.resolve();
-    const turn = before.then(task, task);
+    const before = this.#last.get(id);
+    // at once when nobody is before it: what its caller does next comes after it
+    const turn = before === undefined ? task() : before.then(task, task);
     this.#last.set(id, turn);
     try {
       return await turn;

@@ -9,19 +9,20 @@
  * Not here: the command line (commands/mcp.ts), tools (transport/mcp).
  */
 import { StdioServerTransport, serveStdio as serve } from "@modelcontextprotocol/server/stdio";
-import type { JSONRPCMessage, Server, ServerContext } from "@modelcontextprotocol/server";
+import { isJSONRPCRequest, parseJSONRPCMessage, ProtocolError } from "@modelcontextprotocol/server";
+import type { JSONRPCMessage, Server, ServerContext, Transport } from "@modelcontextprotocol/server";
 import { isJsonObject } from "../../../shared/json.ts";
 import { parseActor } from "../../../shared/ids.ts";
 import { SCOPES } from "../../../shared/permission.ts";
 import { systemClock } from "../../clock.ts";
 import type { Contexts, Self } from "../../transport/mcp/contexts.ts";
-import { createMcpServer } from "../../transport/mcp/mcp-server.ts";
+import { answered, createMcpServer } from "../../transport/mcp/mcp-server.ts";
 import type { Surface } from "../../transport/mcp/mcp-server.ts";
 import { ResourceSubscriptions } from "../../transport/mcp/resource-subscriptions.ts";
-import { followUris } from "../../transport/mcp/subscriptions.ts";
+import { followUris, LISTEN, withoutHidden } from "../../transport/mcp/subscriptions.ts";
 import type { Toolset } from "../../transport/mcp/tools.ts";
 import type { Line } from "./line.ts";
-import { ObservedTransport } from "./observed-transport.ts";
+import { FilteredTransport } from "./filtered-transport.ts";
 import { RemoteContexts } from "./remote-contexts.ts";
 
 export interface StdioOptions {
@@ -39,7 +40,8 @@ export interface StdioOptions {
 /** Resolves when the host has gone and everything is on disk. */
 export async function serveStdio(options: StdioOptions): Promise<void> {
   const host = new StdioHost(options);
-  const transport = new ObservedTransport(new StdioServerTransport(), (message) => host.observe(message));
+  const stdio = new StdioServerTransport();
+  const transport = new FilteredTransport(stdio, async (message) => host.filter(message, stdio));
   const handle = serve(({ era }) => host.serverOf(era), { transport, onerror: options.onError });
   const forget = options.onStop(() => void handle.close().catch(options.onError));
   await transport.ended;
@@ -74,14 +76,29 @@ class StdioHost {
     return server;
   }
 
-  /** The SDK answers subscriptions/listen by itself, and passes on what the server then tells. */
-  observe(message: JSONRPCMessage): void {
-    if (!("method" in message) || message.method !== "subscriptions/listen") return;
-    const { _meta: meta, notifications } = message.params ?? {};
+  /** The SDK answers subscriptions/listen by itself, and passes on what the server then tells: it sees what there is of it. */
+  async filter(message: JSONRPCMessage, transport: Transport): Promise<JSONRPCMessage | undefined> {
+    if (!isJSONRPCRequest(message) || message.method !== LISTEN) return message;
+    const contexts = this.#contextsFor(() => nameIn(message.params?._meta));
+    try {
+      const { onError } = this.#options;
+      const readable = parseJSONRPCMessage(await answered(onError, withoutHidden(message, contexts)));
+      this.#listen(readable, contexts);
+      return readable;
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      const { code, message: text, data } = error;
+      await transport.send({ jsonrpc: "2.0", id: message.id, error: { code, message: text, data } });
+      return undefined;
+    }
+  }
+
+  #listen(message: JSONRPCMessage, contexts: Contexts): void {
+    const { notifications } = ("params" in message ? message.params : undefined) ?? {};
     const wanted = isJsonObject(notifications) ? notifications["resourceSubscriptions"] : undefined;
     if (Array.isArray(wanted)) for (const uri of wanted) if (typeof uri === "string") this.#listened.add(uri);
     this.#unfollow ??= followUris({
-      contexts: this.#contextsFor(() => nameIn(meta)),
+      contexts,
       clock: systemClock,
       subscribed: () => this.#listened,
       tell: (event) => {

@@ -4,16 +4,21 @@
  * Invariants (MCP-9):
  *  1. Whatever happens within mcpNotifyMs is told once for each URI.
  *  2. Only what the caller may read when it happens is told: the watch decides it, event by event.
+ *  3. What the caller may not read now is not acknowledged: the SDK would acknowledge anything.
  *
  * Not here: which URIs somebody subscribed to.
  */
 import type { ServerEvent } from "@modelcontextprotocol/server";
-import type { ServiceError } from "../../../shared/errors.ts";
+import { ServiceError } from "../../../shared/errors.ts";
+import { isJsonObject } from "../../../shared/json.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import type { EventView } from "../../../shared/protocol/rest-events.ts";
 import type { Clock } from "../../clock.ts";
 import type { Contexts, Watcher } from "./contexts.ts";
 import { contextUri, INDEX_URI, locksUri, parseResourceUri } from "./uris.ts";
+
+/** The request of 2026-07-28 that opens a stream of what is subscribed to. */
+export const LISTEN = "subscriptions/listen";
 
 interface UriFeedOptions {
   readonly contexts: Contexts;
@@ -73,5 +78,34 @@ export async function isSubscribable(contexts: Contexts, uri: string): Promise<b
   return contexts.summary(name.id).then(
     () => true,
     () => false,
+  );
+}
+
+/**
+ * A request to listen, without the resources that its caller may not subscribe to.
+ * @throws {ServiceError} LIMIT_EXCEEDED
+ */
+export async function withoutHidden(
+  message: { readonly params?: unknown },
+  contexts: Contexts,
+  isExtra: (uri: string) => boolean = () => false,
+): Promise<object> {
+  const { params } = message;
+  const filter = isJsonObject(params) ? params["notifications"] : undefined;
+  const wanted = isJsonObject(filter) ? filter["resourceSubscriptions"] : undefined;
+  if (!isJsonObject(params) || !isJsonObject(filter) || !Array.isArray(wanted)) return message;
+  if (wanted.length > LIMITS.mcpSubscriptionsMax) throw tooMany();
+  const verdicts = await Promise.all(
+    wanted.map(async (uri) => typeof uri !== "string" || isExtra(uri) || isSubscribable(contexts, uri)),
+  );
+  const resourceSubscriptions = wanted.filter((_uri, index) => verdicts[index] === true);
+  return { ...message, params: { ...params, notifications: { ...filter, resourceSubscriptions } } };
+}
+
+function tooMany(): ServiceError {
+  return new ServiceError(
+    "LIMIT_EXCEEDED",
+    `One stream subscribes to ${LIMITS.mcpSubscriptionsMax} resources at most. Open another, or name fewer.`,
+    { details: { limit: LIMITS.mcpSubscriptionsMax } },
   );
 }

@@ -56,7 +56,7 @@ function contextsOf(actor: string): RemoteContexts {
     const headers = { ...Object.fromEntries(new Headers(init.headers)), host: "localhost" };
     const response = await app.request(url, { ...init, headers });
     if (fate === "answer lost") throw new TypeError("fetch failed");
-    return cuttable(response);
+    return cuttable(response, init.signal);
   };
   const line: Line = {
     client: new RestClient(
@@ -68,16 +68,18 @@ function contextsOf(actor: string): RemoteContexts {
   return new RemoteContexts(line, { actor, scopes: SCOPES });
 }
 
-/** A stream that breaks when `cuts` are called. */
-function cuttable(response: Response): Response {
+/** A stream that breaks when `cuts` are called, and as fetch's when its caller gives it up. */
+function cuttable(response: Response, signal: RequestInit["signal"]): Response {
   if (response.headers.get("content-type") !== "text/event-stream" || response.body === null) return response;
   const reader = response.body.getReader();
   const body = new ReadableStream<Uint8Array>({
     start: (controller) => {
-      cuts.push(() => {
+      const cut = (): void => {
         controller.error(new TypeError("terminated"));
         reader.cancel().catch(() => undefined);
-      });
+      };
+      cuts.push(cut);
+      signal?.addEventListener("abort", cut);
     },
     pull: async (controller) => {
       const { value, done } = await reader.read();

@@ -128,9 +128,7 @@ describe("arguments", () => {
       { op: "replace", path: "/title", value: "Two" },
       { op: "edit_text", path: "/notes", old: "fox" },
     ];
-    expect(await ada.refusal("context_update", { id: "plan", ops })).toMatch(
-      /Not valid for edit_text: \/ops\/1\/new/,
-    );
+    expect(await ada.refusal("context_update", { id: "plan", ops })).toMatch(/Not valid for edit_text: \/ops\/1\/new/);
     expect(await ada.call("context_read", { id: "plan", path: "/title" })).toMatchObject({ data: "One", version: 0 });
   });
 

@@ -21,10 +21,9 @@ import { LIMITS } from "../../../../shared/limits.ts";
 import type { Scope } from "../../../../shared/permission.ts";
 import { createMcpServer } from "../mcp-server.ts";
 import type { Surface } from "../mcp-server.ts";
-import { followUris, isSubscribable } from "../subscriptions.ts";
+import { followUris, LISTEN, withoutHidden } from "../subscriptions.ts";
 import type { Tool } from "../tool.ts";
 import { TOOLS } from "../tools.ts";
-import type { Contexts } from "../contexts.ts";
 import { ActorLimits } from "./actor-limits.ts";
 import { boundedStream } from "./bounded-stream.ts";
 import { jsonBodyOf } from "./json-body.ts";
@@ -45,8 +44,6 @@ export interface Sender {
   /** Counts a stream that stays; the returned function counts it off. @throws {ServiceError} RATE_LIMITED */
   readonly hold: (actor: Actor) => () => void;
 }
-
-const LISTEN = "subscriptions/listen";
 
 export interface McpEndpointOptions {
   readonly surface: Surface;
@@ -166,7 +163,8 @@ export class McpEndpoint {
       leave();
     };
     try {
-      const parsedBody = await this.#readable(body, contexts);
+      const { extension } = this.#options.surface;
+      const parsedBody = await withoutHidden(body, contexts, (uri) => extension?.isSubscribable?.(uri) === true);
       const response = await handler.fetch(request, { authInfo: principal, parsedBody });
       return boundedStream(response, { bytesMax: LIMITS.outboundBytesMax, onEnd });
     } catch (error) {
@@ -200,24 +198,6 @@ export class McpEndpoint {
       ...(bus === undefined ? {} : { bus }),
     });
   }
-
-  /** The request without the resources that its caller may not subscribe to: it is acknowledged as what is left. */
-  async #readable(body: JsonObject, contexts: Contexts): Promise<JsonObject> {
-    const { params } = body;
-    const filter = isJsonObject(params) ? params["notifications"] : undefined;
-    const wanted = isJsonObject(filter) ? filter["resourceSubscriptions"] : undefined;
-    if (!isJsonObject(params) || !isJsonObject(filter) || !Array.isArray(wanted)) return body;
-    if (wanted.length > LIMITS.mcpSubscriptionsMax) throw tooMany();
-    const { extension } = this.#options.surface;
-    const verdicts = await Promise.all(
-      wanted.map(async (uri: unknown) => {
-        if (typeof uri !== "string") return true;
-        return extension?.isSubscribable?.(uri) === true || isSubscribable(contexts, uri);
-      }),
-    );
-    const resourceSubscriptions = wanted.filter((_uri, index) => verdicts[index] === true);
-    return { ...body, params: { ...params, notifications: { ...filter, resourceSubscriptions } } };
-  }
 }
 
 interface Asking {
@@ -247,13 +227,5 @@ function noSession(): ServiceError {
   return new ServiceError(
     "INVALID_REQUEST",
     "The request names no session. Send initialize first, then the Mcp-Session-Id that it answered; or speak revision 2026-07-28.",
-  );
-}
-
-function tooMany(): ServiceError {
-  return new ServiceError(
-    "LIMIT_EXCEEDED",
-    `One stream subscribes to ${LIMITS.mcpSubscriptionsMax} resources at most. Open another, or name fewer.`,
-    { details: { limit: LIMITS.mcpSubscriptionsMax } },
   );
 }
