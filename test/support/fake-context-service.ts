@@ -238,8 +238,10 @@ export class FakeContextService implements Service {
     this.#failIfTold();
     const unwatch = this.events.watch(caller, watcher);
     this.watcherCount += 1;
+    let isOver = false;
     return () => {
-      this.watcherCount -= 1;
+      if (!isOver) this.watcherCount -= 1;
+      isOver = true;
       unwatch();
     };
   }

@@ -146,7 +146,11 @@ export class RemoteContexts implements Contexts {
   watch(watcher: Watcher): () => void {
     const stop = new AbortController();
     const watch = async (): Promise<void> => {
-      const feed = (client: Line["client"]) => client.events(stop.signal);
+      const feed = async (client: Line["client"]) => {
+        const events = await client.events(stop.signal);
+        watcher.began();
+        return events;
+      };
       for await (const { event, data } of this.#events(feed, stop.signal)) {
         const told = event === "" ? undefined : eventOf(event, data);
         if (told !== undefined) watcher.tell(told);

@@ -20,6 +20,7 @@ import { answered, createMcpServer } from "../../transport/mcp/mcp-server.ts";
 import type { Surface } from "../../transport/mcp/mcp-server.ts";
 import { ResourceSubscriptions } from "../../transport/mcp/resource-subscriptions.ts";
 import { followUris, LISTEN, withoutHidden } from "../../transport/mcp/subscriptions.ts";
+import type { UriFeed } from "../../transport/mcp/subscriptions.ts";
 import type { Toolset } from "../../transport/mcp/tools.ts";
 import type { Line } from "./line.ts";
 import { FilteredTransport } from "./filtered-transport.ts";
@@ -59,7 +60,7 @@ class StdioHost {
   #line: ReturnType<StdioOptions["reach"]> | undefined;
   #contexts: Contexts | undefined;
   #subscriptions: ResourceSubscriptions | undefined;
-  #unfollow: (() => void) | undefined;
+  #feed: UriFeed | undefined;
 
   constructor(options: StdioOptions) {
     this.#options = options;
@@ -83,7 +84,7 @@ class StdioHost {
     try {
       const { onError } = this.#options;
       const readable = parseJSONRPCMessage(await answered(onError, withoutHidden(message, contexts)));
-      this.#listen(readable, contexts);
+      await this.#listen(readable, contexts);
       return readable;
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
@@ -93,11 +94,12 @@ class StdioHost {
     }
   }
 
-  #listen(message: JSONRPCMessage, contexts: Contexts): void {
+  /** Acknowledged is what is told of from then on. */
+  async #listen(message: JSONRPCMessage, contexts: Contexts): Promise<void> {
     const { notifications } = ("params" in message ? message.params : undefined) ?? {};
     const wanted = isJsonObject(notifications) ? notifications["resourceSubscriptions"] : undefined;
     if (Array.isArray(wanted)) for (const uri of wanted) if (typeof uri === "string") this.#listened.add(uri);
-    this.#unfollow ??= followUris({
+    this.#feed ??= followUris({
       contexts,
       clock: systemClock,
       subscribed: () => this.#listened,
@@ -109,10 +111,11 @@ class StdioHost {
         sent?.catch(this.#options.onError);
       },
     });
+    await this.#feed.began;
   }
 
   async close(): Promise<void> {
-    this.#unfollow?.();
+    this.#feed?.stop();
     this.#subscriptions?.stop();
     await this.#line?.close?.();
   }

@@ -57,6 +57,8 @@ export interface Contexts {
 }
 
 export interface Watcher {
+  /** What happens from now on is told. Perhaps before `watch` returns. */
+  began(): void;
   tell(event: EventView): void;
   /** Nothing more will be told. */
   ended(error: ServiceError): void;

@@ -119,9 +119,11 @@ export class LocalContexts implements Contexts {
   }
 
   watch(watcher: Watcher): () => void {
-    return this.#service.watch(this.#caller, {
+    const unwatch = this.#service.watch(this.#caller, {
       tell: (event: EventView) => watcher.tell(event),
       ended: (error) => watcher.ended(error),
     });
+    watcher.began();
+    return unwatch;
   }
 }

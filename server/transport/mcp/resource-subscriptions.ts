@@ -14,6 +14,7 @@ import type { Contexts } from "./contexts.ts";
 import { answered } from "./mcp-server.ts";
 import type { ContextsOf, Surface } from "./mcp-server.ts";
 import { followUris, isSubscribable } from "./subscriptions.ts";
+import type { UriFeed } from "./subscriptions.ts";
 
 interface Options {
   readonly server: Server;
@@ -26,7 +27,7 @@ interface Options {
 export class ResourceSubscriptions {
   readonly #options: Options;
   readonly #uris = new Set<string>();
-  #unfollow: (() => void) | undefined;
+  #feed: UriFeed | undefined;
 
   /** Answers resources/subscribe and resources/unsubscribe of the server. */
   constructor(options: Options) {
@@ -42,10 +43,10 @@ export class ResourceSubscriptions {
     });
   }
 
-  /** Tells what happens from now on, as far as `contexts` may see it. */
-  follow(contexts: Contexts): void {
+  /** Tells what happens, as far as `contexts` may see it. Resolves when it does. */
+  async follow(contexts: Contexts): Promise<void> {
     const { surface, ended } = this.#options;
-    this.#unfollow ??= followUris({
+    this.#feed ??= followUris({
       contexts,
       clock: surface.clock,
       subscribed: () => this.#uris,
@@ -53,23 +54,24 @@ export class ResourceSubscriptions {
         this.#tell(event).catch(surface.onError);
       },
       ended: () => {
-        this.#unfollow = undefined;
+        this.#feed = undefined;
         ended?.();
       },
     });
+    await this.#feed.began;
   }
 
   /** With another right from now on; what was about to be told is told. */
   refollow(contexts: Contexts): void {
-    if (this.#unfollow === undefined) return;
+    if (this.#feed === undefined) return;
     this.stop();
-    this.follow(contexts);
+    void this.follow(contexts);
     for (const uri of this.#uris) this.#tell({ kind: "resource_updated", uri }).catch(this.#options.surface.onError);
   }
 
   stop(): void {
-    this.#unfollow?.();
-    this.#unfollow = undefined;
+    this.#feed?.stop();
+    this.#feed = undefined;
   }
 
   async #subscribe(uri: string, contexts: Contexts): Promise<void> {
@@ -78,7 +80,7 @@ export class ResourceSubscriptions {
     if (!isThere) throw new ResourceNotFoundError(uri);
     if (this.#uris.size >= LIMITS.mcpSubscriptionsMax && !this.#uris.has(uri)) throw tooMany();
     this.#uris.add(uri);
-    this.follow(contexts);
+    await this.follow(contexts);
   }
 
   async #tell(event: ServerEvent): Promise<void> {

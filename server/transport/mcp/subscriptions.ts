@@ -29,11 +29,16 @@ interface UriFeedOptions {
   readonly ended?: (error: ServiceError) => void;
 }
 
+export interface UriFeed {
+  readonly stop: () => void;
+  /** Resolves when what happens is told from now on, or nothing will be. */
+  readonly began: Promise<void>;
+}
+
 /** What stands for the list of resources among URIs. */
 const LIST = "";
 
-/** Tells until the returned function is called. */
-export function followUris({ contexts, clock, tell, subscribed = () => [], ended }: UriFeedOptions): () => void {
+export function followUris({ contexts, clock, tell, subscribed = () => [], ended }: UriFeedOptions): UriFeed {
   const due = new Set<string>();
   let cancel: (() => void) | undefined;
   const flush = (): void => {
@@ -42,18 +47,26 @@ export function followUris({ contexts, clock, tell, subscribed = () => [], ended
     due.clear();
     for (const uri of uris) tell(uri === LIST ? { kind: "resources_list_changed" } : { kind: "resource_updated", uri });
   };
+  let begin = (): void => undefined;
+  const began = new Promise<void>((resolve) => (begin = resolve));
   const watcher: Watcher = {
+    began: begin,
     tell: (event) => {
       for (const uri of event.kind === "missed" ? [...subscribed(), LIST] : urisOf(event)) due.add(uri);
       cancel ??= clock.setTimer(LIMITS.mcpNotifyMs, flush);
     },
-    ended: (error) => ended?.(error),
+    ended: (error) => {
+      begin();
+      ended?.(error);
+    },
   };
   const unwatch = contexts.watch(watcher);
-  return () => {
+  const stop = (): void => {
+    begin();
     unwatch();
     cancel?.();
   };
+  return { stop, began };
 }
 
 function urisOf({ kind, id }: Exclude<EventView, { kind: "missed" }>): readonly string[] {

@@ -17,22 +17,25 @@ import { parseQuery } from "./request.ts";
 
 export const follow: RestHandler = async ({ service, clock, onFeedError }, { request, caller, cut, hold }) => {
   parseQuery(noQuerySchema, request.url);
+  const pending = new PendingEvents();
+  // from before the answer: whoever has its head misses nothing
+  const unwatch = service.watch(caller, pending);
+  const release = hold();
   return eventStream({
     clock,
-    follow: (signal) => pendingEvents((watcher) => service.watch(caller, watcher), signal),
+    follow: (signal) => pendingEvents(pending, signal),
     blockOf: ({ kind, ...facts }: EventView) => `event: ${kind}\ndata: ${JSON.stringify(facts)}`,
     onError: onFeedError,
-    onEnd: hold(),
+    onEnd: () => {
+      unwatch();
+      release();
+    },
     cut,
   });
 };
 
-type Watch = (watcher: ContextWatcher) => () => void;
-
-/** Watches from the first `next()` on. @throws {ServiceError} SHUTTING_DOWN */
-async function* pendingEvents(watch: Watch, signal: AbortSignal): AsyncGenerator<EventView> {
-  const pending = new PendingEvents();
-  const unwatch = watch(pending);
+/** @throws {ServiceError} what the watch ended with */
+async function* pendingEvents(pending: PendingEvents, signal: AbortSignal): AsyncGenerator<EventView> {
   const stop = (): void => pending.wake();
   signal.addEventListener("abort", stop);
   try {
@@ -42,7 +45,6 @@ async function* pendingEvents(watch: Watch, signal: AbortSignal): AsyncGenerator
       else yield event;
     }
   } finally {
-    unwatch();
     signal.removeEventListener("abort", stop);
   }
 }

@@ -128,7 +128,7 @@ test.each([
 
 test("[MCP-9] what happens within a moment is told once for each URI, and lists once", async () => {
   const told: string[] = [];
-  const stop = followUris({
+  const { stop } = followUris({
     contexts: ada.contexts,
     clock,
     tell: (event) => told.push(event.kind === "resource_updated" ? event.uri : event.kind),

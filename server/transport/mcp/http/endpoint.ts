@@ -155,7 +155,7 @@ export class McpEndpoint {
     const handler = this.#handler({
       // nobody publishes to it
       publish: () => undefined,
-      subscribe: (tell) => followUris({ contexts, clock, tell, ended }),
+      subscribe: (tell) => followUris({ contexts, clock, tell, ended }).stop,
     });
     this.#listeners.add(handler);
     const onEnd = (): void => {

@@ -181,8 +181,8 @@ class Session {
     // a newer token may allow less, or more
     if (principal.key !== this.#principal.key) this.#subscriptions.refollow(principal.contexts);
     this.#principal = principal;
-    if (request.method === "GET") this.#subscriptions.follow(principal.contexts);
     try {
+      if (request.method === "GET") await this.#subscriptions.follow(principal.contexts);
       const parsed = body === undefined ? {} : { parsedBody: body };
       const response = await this.#transport.handleRequest(request, { authInfo: principal, ...parsed });
       // what was given up is not answered: nothing else would end its stream
