@@ -22,9 +22,12 @@ import type {
   ContextService,
   ContextSummary,
   ContextWatcher,
+  DataService,
   FindRequest,
   HeldLock,
   HistoryService,
+  ImportOutcome,
+  ImportRequest,
   LockService,
   NewContext,
   Page,
@@ -57,6 +60,7 @@ export class AccessGuard implements Service, SessionOpener {
   readonly types: TypeService;
   readonly locks: LockService;
   readonly access: AccessService;
+  readonly data: DataService;
   readonly server: ServerService;
   readonly #inner: Inner;
   readonly #door: Doorkeeper;
@@ -72,6 +76,7 @@ export class AccessGuard implements Service, SessionOpener {
     this.types = this.#guardTypes(inner.types);
     this.locks = this.#guardLocks(inner.locks);
     this.access = this.#guardAccess(inner.access);
+    this.data = this.#guardData(inner.data);
   }
 
   async create(caller: Caller, context: NewContext): Promise<ReadContext> {
@@ -199,6 +204,26 @@ export class AccessGuard implements Service, SessionOpener {
       share: (caller, id, changes) =>
         this.#door.may(caller, { id, need: "admin", deed: "context.acl" }, () => inner.share(caller, id, changes)),
     };
+  }
+
+  #guardData(inner: DataService): DataService {
+    return {
+      exportJson: (caller, id) => this.#door.may(caller, { id, need: "read" }, () => inner.exportJson(caller, id)),
+      exportYjs: (caller, id, encoding) =>
+        this.#door.may(caller, { id, need: "read" }, () => inner.exportYjs(caller, id, encoding)),
+      import: (caller, request) => this.#import(inner, caller, request),
+      backup: (caller, write) => this.#door.asServerAdmin(caller, () => inner.backup(caller, write), "server.backup"),
+    };
+  }
+
+  /** Who takes the place of a context deletes it; one that is not there yet is made like any other. */
+  async #import(inner: DataService, caller: Caller, request: ImportRequest): Promise<ImportOutcome> {
+    return this.#door.inScope(caller, "contexts:write", async () => {
+      const { id, replace = false } = request;
+      const isThere = replace && (await this.#inner.guarded(id)) !== undefined;
+      if (!isThere) return inner.import(caller, { ...request, replace: false });
+      return this.#door.may(caller, { id, need: "admin", deed: "context.delete" }, () => inner.import(caller, request));
+    });
   }
 
   #guardTokens(inner: TokenService): TokenService {

@@ -37,6 +37,7 @@ import type {
   ContextService,
   ContextSummary,
   ContextWatcher,
+  DataService,
   FindRequest,
   NewContext,
   Page,
@@ -69,6 +70,9 @@ import type { SyncManager } from "./sync/sync-manager.ts";
 import type { TypeManager } from "./types/type-manager.ts";
 import { Compaction } from "./use-cases/compaction.ts";
 import type { Recreator } from "./use-cases/compaction.ts";
+import { DataUseCases } from "./use-cases/data.ts";
+import { InlineDocumentMaker } from "./use-cases/document-maker.ts";
+import type { DocumentMaker } from "./use-cases/document-maker.ts";
 import { ConflictUseCases } from "./use-cases/conflicts.ts";
 import { HistoryUseCases } from "./use-cases/history.ts";
 import { LockUseCases } from "./use-cases/locks.ts";
@@ -89,6 +93,8 @@ interface ContextManagerOptions {
   readonly types: TypeManager;
   readonly recreator: Recreator;
   readonly audit: AccessAudit;
+  /** On the caller's thread unless given. */
+  readonly documents?: DocumentMaker;
 }
 
 /** A write without what the context's turn gives it. */
@@ -108,6 +114,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   readonly access: AccessService;
   /** What is open because somebody may read. */
   readonly readers: AccessWatch;
+  readonly data: DataService;
   readonly #clock: Clock;
   readonly #storage: StorageManager;
   readonly #sync: SyncManager;
@@ -118,7 +125,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   readonly #idempotent: IdempotentCalls;
   readonly #writePath: WritePath;
   readonly #lockClock: LockClock;
-  readonly #events = new ContextEvents();
+  readonly #events: ContextEvents;
   #isClosing = false;
   #cancelUnload: (() => void) | undefined;
 
@@ -137,6 +144,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       setAcl: (caller, id, acl) => this.#setAcl(caller, id, acl),
     });
     this.readers = new AccessWatch(clock);
+    this.#events = new ContextEvents(this.readers);
     this.#state = new StateManager({
       load: (id) => storage.load(id),
       turns: clock,
@@ -164,19 +172,20 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       history,
       storage,
       clock,
-      compact: async (caller, id) => {
-        this.#assertOpen();
-        return compaction.compact(caller, id);
-      },
+      compact: async (caller, id) => (this.#assertOpen(), compaction.compact(caller, id)),
     });
     this.conflicts = new ConflictUseCases({ access: this, storage, clock });
     this.types = new TypeUseCases({ access: this, types, storage, clock });
-    storage.onShrunk((id, bytes) => this.#state.get(id)?.state.size.takes(bytes));
-    types.onChange((name) => {
-      for (const live of this.#state.live()) {
-        if (live.meta.type === name) live.state.useSchema(types.schemaOf(name));
-      }
+    this.data = new DataUseCases({
+      ...options,
+      access: this,
+      events: this.#events,
+      remove: (caller, id) => this.delete(caller, id),
+      assertOpen: () => this.#assertOpen(),
+      documents: options.documents ?? new InlineDocumentMaker(),
     });
+    storage.onShrunk((id, bytes) => this.#state.get(id)?.state.size.takes(bytes));
+    types.onChange((name) => this.#useSchema(name));
   }
 
   start(): void {
@@ -306,17 +315,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
 
   watch(caller: Caller, watcher: ContextWatcher): () => void {
     this.#assertOpen();
-    const unwatch = this.#events.watch(caller, watcher);
-    const watched = this.readers.watchIdentity(caller.identity, {
-      lost: (error) => {
-        unwatch();
-        watcher.ended(error);
-      },
-    });
-    return () => {
-      unwatch();
-      watched.stop();
-    };
+    return this.#events.watch(caller, watcher);
   }
 
   async openSession(caller: Caller, id: ContextId, options: SessionOptions): Promise<Session> {
@@ -351,15 +350,8 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
         write: (event, isForced = false) => {
           const { identity, origin, leases } = caller;
           const holder = leases === undefined ? {} : { leases };
-          return this.#queued(live, {
-            kind: "lock",
-            actor: identity.actor,
-            identity,
-            origin,
-            event,
-            isForced,
-            ...holder,
-          });
+          const { actor } = identity;
+          return this.#queued(live, { kind: "lock", actor, identity, origin, event, isForced, ...holder });
         },
       }),
     );
@@ -373,6 +365,12 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     const { actor } = identity;
     await this.#surviving(id, (live) => this.#queued(live, { kind: "meta", actor, identity, origin, change: { acl } }));
     return acl;
+  }
+
+  #useSchema(type: string): void {
+    for (const live of this.#state.live()) {
+      if (live.meta.type === type) live.state.useSchema(this.#schemas.schemaOf(type));
+    }
   }
 
   #metaChanged(live: Live, change: MetaChange): void {

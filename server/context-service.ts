@@ -10,11 +10,12 @@ import type { AuditEntry, AuditEvent, AuditQuery } from "../shared/audit.ts";
 import type { ChangeOrigin, ChangeRecord, JsonOp, VersionScope } from "../shared/change.ts";
 import type { Conflict, ConflictStatus } from "../shared/conflict.ts";
 import type { ContextType, TypeReport } from "../shared/context-type.ts";
-import type { ServiceError } from "../shared/errors.ts";
+import type { ErrorCode, ServiceError } from "../shared/errors.ts";
 import type { BlameLine, Diff, KeptPath, NamedCheckpoint } from "../shared/history.ts";
 import type { ContextEventKind, ContextHead, ContextMeta } from "../shared/context.ts";
 import type { Actor, ContextId } from "../shared/ids.ts";
 import type { Json, JsonObject } from "../shared/json.ts";
+import type { RootsJson } from "../shared/read-data.ts";
 import type { Lock, LockMode } from "../shared/lock.ts";
 import type { Acl, GrantChange, Role } from "../shared/permission.ts";
 import type { Identity } from "./state/access/identity.ts";
@@ -299,6 +300,57 @@ export interface ContextWatcher {
   ended(error: ServiceError): void;
 }
 
+/** A context that comes from somewhere else. */
+export interface ImportRequest {
+  readonly id: ContextId;
+  readonly type?: string;
+  readonly name?: string;
+  readonly description?: string;
+  readonly tags?: readonly string[];
+  /** Take the place of a context that has the id, whose history goes; else that is ALREADY_EXISTS. */
+  readonly replace?: boolean;
+  /** Read when the import has its turn, so that what waits holds nothing. */
+  readonly content: () => Promise<ImportContent>;
+}
+
+export type ImportContent =
+  | { readonly kind: "json"; readonly data: JsonObject; readonly roots: RootsJson["roots"] }
+  /** Yjs updates, V1, in a list (shared/protocol/update-list.ts). */
+  | { readonly kind: "updates"; readonly list: Uint8Array };
+
+export interface ImportOutcome extends ContextSummary {
+  /** Of `updates`: what became of them. Of `json` all is in, or the import was refused. */
+  readonly updates?: {
+    readonly applied: number;
+    readonly repeated: number;
+    readonly refused: number;
+    /** The first of them. */
+    readonly refusals: readonly { readonly index: number; readonly code: ErrorCode; readonly message: string }[];
+  };
+}
+
+/** Contexts on their way in and out, and all of them at once. */
+export interface DataService {
+  /** @throws {ServiceError} CONTEXT_NOT_FOUND, STORE_UNAVAILABLE */
+  exportJson(caller: Caller, id: ContextId): Promise<ContextSummary & RootsJson>;
+  /** The document as one Yjs update, in V1 or V2 encoding. @throws {ServiceError} CONTEXT_NOT_FOUND, STORE_UNAVAILABLE */
+  exportYjs(
+    caller: Caller,
+    id: ContextId,
+    encoding: 1 | 2,
+  ): Promise<{ readonly version: number; readonly update: Uint8Array }>;
+  /**
+   * Makes a context at version 0 of what was given. The Yjs client ids in it belong to nobody until somebody goes on under them.
+   * @throws {ServiceError} ALREADY_EXISTS, INVALID_CHANGE, SCHEMA_VIOLATION, TOO_LARGE, LIMIT_EXCEEDED, RATE_LIMITED; the first refusal when no update was accepted
+   */
+  import(caller: Caller, request: ImportRequest): Promise<ImportOutcome>;
+  /**
+   * For admins of the server: everything of everybody. Hands out all that is acknowledged when it is called, as a stream of frames (storage/backup);
+   * `write` is called again only after it settled. @throws {ServiceError} RATE_LIMITED, STORE_UNAVAILABLE, SHUTTING_DOWN; what `write` throws
+   */
+  backup(caller: Caller, write: (bytes: Uint8Array) => Promise<void>): Promise<void>;
+}
+
 /** What REST, CLI and MCP need of the facade. All methods reject with ServiceError. */
 export interface ContextService {
   readonly history: HistoryService;
@@ -306,6 +358,7 @@ export interface ContextService {
   readonly types: TypeService;
   readonly locks: LockService;
   readonly access: AccessService;
+  readonly data: DataService;
   /** @throws {ServiceError} ALREADY_EXISTS, INVALID_CHANGE, TOO_LARGE, STORE_UNAVAILABLE */
   create(caller: Caller, context: NewContext): Promise<ReadContext>;
   find(caller: Caller, request: FindRequest): Promise<Page<ContextSummary>>;

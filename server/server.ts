@@ -28,6 +28,7 @@ import { Revocations } from "./security/revocations.ts";
 import { SecurityManager } from "./security/security-manager.ts";
 import type { TokenVerifier } from "./security/token-verifier.ts";
 import { policyOf } from "./state/retention.ts";
+import { refuseIncomplete } from "./storage/backup/backup-folder.ts";
 import { openChangeLog } from "./storage/log/open-change-log.ts";
 import { StorageManager } from "./storage/storage-manager.ts";
 import { SyncManager } from "./sync/sync-manager.ts";
@@ -40,13 +41,17 @@ import { peerAddresses } from "./transport/peer-address.ts";
 import { createRestApp } from "./transport/rest/app.ts";
 import { createHttpServer } from "./transport/rest/http-server.ts";
 import type { ConnectionLimits } from "./transport/rest/http-server.ts";
+import { DocumentPool } from "./use-cases/document-pool.ts";
 import { RecreationPool } from "./use-cases/recreation-pool.ts";
 import { WebSocketEndpoint } from "./transport/websocket/websocket-server.ts";
 
 export interface RunningServer {
   /** Base address, such as http://127.0.0.1:4400. */
   readonly url: string;
-  /** Stops in order; resolves when everything admitted is durable and the data folder is released. */
+  /**
+   * Stops in order; resolves when everything admitted is durable and the data folder is released. Rejects when that was
+   * not to be had, with the reason; all is released then too.
+   */
   close(): Promise<void>;
 }
 
@@ -65,16 +70,18 @@ interface Parts {
 export async function startServer(config: Config, parts: Parts = {}): Promise<RunningServer> {
   const { clock = systemClock, logger = createLogger({ level: config.logLevel }), limits = LIMITS } = parts;
   const { mcpExtension: extension } = parts;
+  if (config.storage === "level") await refuseIncomplete(config.dataDir);
   const log = openChangeLog(config, clock);
   const storage = new StorageManager({ log, clock, logger, retention: policyOf(config) });
   await storage.start();
   const types = new TypeManager({ storage, clock });
   const history = new HistoryManager({ log: storage, clock, runner: new HistoryThread() });
   const recreator = new RecreationPool();
+  const documents = new DocumentPool();
   const sync = new SyncManager(clock);
   const auditLog = new AuditLog({ records: storage, clock, logger });
   const audit = new AccessAudit(auditLog);
-  const contexts = new ContextManager({ clock, logger, storage, sync, history, types, recreator, audit });
+  const contexts = new ContextManager({ clock, logger, storage, sync, history, types, recreator, audit, documents });
   const tokens = new Revocations({ records: storage, clock, onRevoked: (isMeant) => contexts.readers.revoke(isMeant) });
   const security = new SecurityManager({ verifier: verifierOf(config, clock, logger), tokens });
   const server = { tokens, audit: { list: (_caller: Caller, query: AuditQuery) => auditLog.list(query) } };
@@ -92,11 +99,13 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
 
   const close = async (): Promise<void> => {
     auditLog.record({ action: "server.stop", outcome: "done" });
+    const { available } = storage.status();
+    const { count: before } = storage.failures;
     const closed = once(http, "close");
     http.close();
     await mcp.close();
     await contexts.close();
-    await Promise.all([history.close(), recreator.close()]);
+    await Promise.all([history.close(), recreator.close(), documents.close()]);
     sync.stop();
     // feeds write their last event, WebSocket clients answer the close frame; those that do not are cut
     await Promise.race([closed, new Promise<void>((resolve) => clock.setTimer(LIMITS.closeGraceMs, resolve))]);
@@ -104,6 +113,8 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
     http.closeAllConnections();
     await auditLog.close();
     await storage.close();
+    const { count, reason } = storage.failures;
+    if (!available || count > before) throw undurable(reason);
   };
   try {
     await types.load();
@@ -114,7 +125,8 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
     auditLog.record({ action: "server.start", outcome: "done", detail: { version: PRODUCT_VERSION } });
     return { url, close: onlyOnce(close) };
   } catch (error) {
-    await close();
+    // that is what to tell; what closing may say besides follows from it
+    await close().catch(() => undefined);
     throw error;
   }
 }
@@ -152,6 +164,13 @@ async function listenAt(http: Server, socket: string): Promise<string> {
   await once(http, "listening");
   if (isFile) await chmod(socket, 0o600);
   return `unix:${socket}`;
+}
+
+/** Whoever waited for an answer was told the same. */
+function undurable(reason: string): Error {
+  return new Error(
+    `The server has stopped, but not all that it had admitted is on the disk: ${reason}. What was acknowledged is.`,
+  );
 }
 
 function onlyOnce(task: () => Promise<void>): () => Promise<void> {

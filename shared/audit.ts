@@ -12,6 +12,7 @@ import type { JsonObject } from "./json.ts";
 export const AUDIT_ACTIONS = {
   "server.start": "The server began to answer.",
   "server.stop": "The server was told to stop.",
+  "server.backup": "A backup of everything was taken.",
   "connection.open": "A connection was cut or refused: its address or actor has too many, or opens them too fast.",
   "request.parse": "What came is no HTTP request, or its headers are too large.",
   "request.site": "The Host or Origin header named a site that the server does not answer for.",

@@ -321,6 +321,20 @@ export const LIMITS = {
   reopenDelayMsMin: 100,
   reopenDelayMsMax: 5000,
 
+  // --- data tools -----------------------------------------------------------------------------------------------
+  /** Yjs updates that one context is imported from: all that a y-websocket server kept of it. */
+  importBytesMax: 64 * 1024 * 1024,
+  /** The same as JSON, which is read on the event loop. */
+  importJsonBytesMax: 16 * 1024 * 1024,
+  /** Structs, deletes and values of one update of an import, which may be a whole document: some 250 MB as a Y.Doc. */
+  importStructsMax: 1_000_000,
+  /** Imports under way at once; each holds its input. */
+  importsInFlightMax: 2,
+  /** Refused updates that an import tells one by one; the others are counted. */
+  importRefusalsToldMax: 20,
+  /** Backups under way at once: each keeps what is overwritten meanwhile on the disk. */
+  backupsInFlightMax: 1,
+
   // --- server ---------------------------------------------------------------------------------------------------
   /** A context without sessions stays in memory this long after its last use. */
   idleUnloadMs: 60_000,
@@ -330,6 +344,8 @@ export const LIMITS = {
   listLimitMax: 500,
   /** How long connections have to end by themselves once a stopping server has told them. */
   closeGraceMs: 1000,
+  /** How long a server may take to stop; then it ends itself. Docker ends it after 10 s, and says nothing. */
+  stopMsMax: 9000,
 } as const;
 
 export type Limits = { readonly [K in keyof typeof LIMITS]: number };

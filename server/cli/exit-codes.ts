@@ -15,6 +15,8 @@ export const EXIT = {
   refused: 3,
   /** The server can't be reached or can't do it now; the same request may succeed later. */
   unavailable: 4,
+  /** What was looked at is damaged, or not all of it could be taken. */
+  damaged: 5,
   /** The lock did not last as long as the command under it, which was stopped. As `timeout` says it. */
   lockLost: 124,
   /** The command to run under a lock cannot be run, or is not there. As shells say it. */
@@ -23,5 +25,6 @@ export const EXIT = {
 } as const;
 
 export function exitCodeOf(error: ServiceError): number {
+  if (error.code === "DATA_DAMAGED") return EXIT.damaged;
   return error.retry === "later" || error.code === "UNREACHABLE" ? EXIT.unavailable : EXIT.refused;
 }

@@ -4,10 +4,11 @@
  * Not here: the network (rest-client.ts is given a fetch), the server.
  */
 import { spawn } from "node:child_process";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { constants } from "node:os";
 import { dirname } from "node:path";
 import process from "node:process";
+import { Presets, SingleBar } from "cli-progress";
 import { systemClock } from "../clock.ts";
 import type { Environment } from "../config.ts";
 
@@ -24,6 +25,14 @@ export interface RunningCommand {
   kill(signal: "SIGTERM" | "SIGKILL"): void;
 }
 
+export type ProgressUnit = "bytes" | "contexts";
+
+export interface Progress {
+  update(done: number, total: number): void;
+  /** Takes it away. */
+  stop(): void;
+}
+
 export interface CliIo {
   readonly environment: Environment;
   /** Colours may be used. */
@@ -34,8 +43,13 @@ export interface CliIo {
   err(text: string): void;
   /** All of a file, or of stdin for "-". */
   read(path: string): Promise<string>;
-  /** Replaces a file, or makes it with the folders it is in. */
-  write(path: string, text: string): Promise<void>;
+  readBytes(path: string): Promise<Uint8Array>;
+  /** What stands at the path; undefined when nothing does. */
+  kindOf(path: string): Promise<"file" | "folder" | undefined>;
+  /** A file, with the folders it is in, whole or not at all; or stdout for "-". */
+  write(path: string, content: string | Uint8Array): Promise<void>;
+  /** Shows on a terminal how far long work is; elsewhere it shows nothing. */
+  startProgress(title: string, unit: ProgressUnit): Progress;
   fetch(url: string, init: RequestInit): Promise<Response>;
   /** Resolves after `ms`, or at once when `signal` aborts. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
@@ -47,8 +61,10 @@ export interface CliIo {
   newId(): string;
   /** In [0, 1). */
   random(): number;
-  /** Calls `stop` at the first SIGINT or SIGTERM; a second one ends the process at once. The returned function undoes it. */
-  onStop(stop: () => void): () => void;
+  /** Calls `stop` at the first SIGINT or SIGTERM, and `force` at a second one, which ends the process unless given. The returned function undoes it. */
+  onStop(stop: () => void, force?: () => void): () => void;
+  /** Ends the process as kill -9 does: also when a disk that does not answer holds up what ends it otherwise. */
+  endNow(): void;
   /** Calls `handle` at each signal that asks to end; the program then does not end by itself. The returned function undoes it. */
   onSignal(handle: (signal: EndSignal) => void): () => void;
   run(command: readonly string[], environment: Environment): RunningCommand;
@@ -60,8 +76,11 @@ export function systemIo(environment: Environment): CliIo {
     isColourful: wantsColour(environment),
     out: (line) => void process.stdout.write(`${line}\n`),
     err: (line) => void process.stderr.write(`${line}\n`),
-    read: (path) => (path === "-" ? readStdin() : readFile(path, "utf8")),
+    read: async (path) => Buffer.from(await readBytes(path)).toString("utf8"),
+    readBytes,
+    kindOf,
     write,
+    startProgress,
     fetch: (url, init) => fetch(url, init),
     sleep,
     nowMs: () => systemClock.nowMs(),
@@ -69,6 +88,7 @@ export function systemIo(environment: Environment): CliIo {
     newId: () => systemClock.newId(),
     random: () => Math.random(),
     onStop,
+    endNow: () => void process.kill(process.pid, "SIGKILL"),
     onSignal,
     run,
   };
@@ -85,18 +105,58 @@ export function signalExitCode(signal: NodeJS.Signals): number {
   return 128 + constants.signals[signal];
 }
 
-/** A reader sees the old file or the new one, never a part. */
-async function write(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  const draft = `${path}.${process.pid}.tmp`;
-  await writeFile(draft, text);
-  await rename(draft, path);
-}
-
-async function readStdin(): Promise<string> {
+async function readBytes(path: string): Promise<Uint8Array> {
+  if (path !== "-") return readFile(path);
   const chunks: Buffer[] = [];
   for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk));
-  return Buffer.concat(chunks).toString("utf8");
+  return Buffer.concat(chunks);
+}
+
+async function kindOf(path: string): Promise<"file" | "folder" | undefined> {
+  try {
+    return (await stat(path)).isDirectory() ? "folder" : "file";
+  } catch {
+    return undefined;
+  }
+}
+
+async function write(path: string, content: string | Uint8Array): Promise<void> {
+  if (path === "-") {
+    await new Promise<void>((resolve) => void process.stdout.write(content, () => resolve()));
+    return;
+  }
+  const partial = `${path}.partial`;
+  await mkdir(dirname(path), { recursive: true });
+  try {
+    await writeFile(partial, content, { flush: true });
+    await rename(partial, path);
+  } catch (error) {
+    await rm(partial, { force: true });
+    throw error;
+  }
+}
+
+const MEGABYTE = 1024 * 1024;
+
+function startProgress(title: string, unit: ProgressUnit): Progress {
+  const shown = (value: number): string => (unit === "bytes" ? `${(value / MEGABYTE).toFixed(1)} MB` : String(value));
+  const bar = new SingleBar(
+    {
+      format: `${title} {bar} {percentage}% | {done} of {all}${unit === "bytes" ? "" : ` ${unit}`} | {eta_formatted} left`,
+      stream: process.stderr,
+      clearOnComplete: true,
+      hideCursor: true,
+    },
+    Presets.shades_classic,
+  );
+  bar.start(1, 0, { done: shown(0), all: "…" });
+  return {
+    update: (done, total) => {
+      bar.setTotal(Math.max(1, total));
+      bar.update(done, { done: shown(done), all: shown(total) });
+    },
+    stop: () => bar.stop(),
+  };
 }
 
 function sleep(ms: number, signal: AbortSignal): Promise<void> {
@@ -112,10 +172,10 @@ function sleep(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-function onStop(stop: () => void): () => void {
+function onStop(stop: () => void, force = (): void => process.exit(1)): () => void {
   let isStopping = false;
   const handle = (): void => {
-    if (isStopping) process.exit(1);
+    if (isStopping) return force();
     isStopping = true;
     stop();
   };

@@ -11,6 +11,7 @@ import { ConfigError } from "../config.ts";
 import type { Cli } from "./client-command.ts";
 import { addAcl } from "./commands/acl.ts";
 import { addAudit } from "./commands/audit.ts";
+import { addBackup } from "./commands/backup.ts";
 import { addBlame } from "./commands/blame.ts";
 import { addCheckpoint } from "./commands/checkpoint.ts";
 import { addCompact } from "./commands/compact.ts";
@@ -18,7 +19,9 @@ import { addConflicts, addResolve } from "./commands/conflicts.ts";
 import { addType } from "./commands/context-type.ts";
 import { addCreate } from "./commands/create.ts";
 import { addDiff } from "./commands/diff.ts";
+import { addExport } from "./commands/export.ts";
 import { addHistory } from "./commands/history.ts";
+import { addImport } from "./commands/import.ts";
 import { addList } from "./commands/list.ts";
 import { addLock } from "./commands/lock.ts";
 import { addLocks, addUnlock } from "./commands/locks.ts";
@@ -29,13 +32,14 @@ import { addServe } from "./commands/serve.ts";
 import type { Start } from "./commands/serve.ts";
 import { addToken } from "./commands/token.ts";
 import { addUpdate } from "./commands/update.ts";
+import { addVerify } from "./commands/verify.ts";
 import { addWatch } from "./commands/watch.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
 import type { CliIo } from "./io.ts";
 import { safe } from "./output.ts";
 
 const EXIT_CODES = `
-Exit codes: 0 done · 1 failed · 2 wrong usage · 3 refused by the server · 4 server unavailable, try later`;
+Exit codes: 0 done · 1 failed · 2 wrong usage · 3 refused by the server · 4 server unavailable, try later · 5 data damaged`;
 
 /** As --help lists them. */
 const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
@@ -60,6 +64,10 @@ const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
   addCompact,
   addToken,
   addAudit,
+  addExport,
+  addImport,
+  addBackup,
+  addVerify,
 ];
 
 export interface CliOptions {

@@ -38,6 +38,8 @@ import type {
   RevertResult,
   UndoBody,
 } from "../../shared/protocol/rest-history.ts";
+import { importResultSchema } from "../../shared/protocol/rest-data.ts";
+import type { ImportResult } from "../../shared/protocol/rest-data.ts";
 import { heldLockListSchema, lockListSchema, lockSchema } from "../../shared/protocol/rest-locks.ts";
 import type { HeldLockList, LockBody, LockList, LockView } from "../../shared/protocol/rest-locks.ts";
 import { typeListSchema, typeResultSchema, typeSchema } from "../../shared/protocol/rest-types.ts";
@@ -58,6 +60,7 @@ import type {
   CreateRequest,
 } from "../../shared/protocol/rest.ts";
 import type { TokenSource } from "./bearer-token.ts";
+import { UPDATE_LIST_TYPE } from "../../shared/protocol/update-list.ts";
 import type { CliIo } from "./io.ts";
 
 export interface RestTarget {
@@ -82,9 +85,17 @@ export interface WriteOptions {
   readonly lockTokens?: string | undefined;
 }
 
+interface Content {
+  readonly type: string;
+  readonly body: string | Buffer<ArrayBuffer>;
+}
+
 interface RequestOptions {
   readonly query?: Query;
+  /** JSON. */
   readonly body?: unknown;
+  /** A body that is no JSON. */
+  readonly content?: Content;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
 }
@@ -232,6 +243,32 @@ export class RestClient {
     return this.#json(revocationListSchema, "GET", "/v1/revocations", {});
   }
 
+  async exportJson(id: string): Promise<string> {
+    return (await this.#request("GET", contextPath(id, "export"), { query: { format: "json" } })).text();
+  }
+
+  /** The document as one Yjs update, V2, which is the smaller one. */
+  async exportYjs(id: string): Promise<Uint8Array> {
+    const response = await this.#request("GET", contextPath(id, "export"), { query: { format: "yjs-v2" } });
+    return new Uint8Array(await response.arrayBuffer());
+  }
+
+  importJson(id: string, body: JsonObject, query: Query): Promise<ImportResult> {
+    return this.#json(importResultSchema, "POST", contextPath(id, "import"), { query, body });
+  }
+
+  /** @param list Yjs updates, V1 (shared/protocol/update-list.ts) */
+  importUpdates(id: string, list: Uint8Array, query: Query): Promise<ImportResult> {
+    const content = { type: UPDATE_LIST_TYPE, body: Buffer.from(list) };
+    return this.#json(importResultSchema, "POST", contextPath(id, "import"), { query, content });
+  }
+
+  async backup(signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+    const response = await this.#request("POST", "/v1/backup", { body: {}, signal });
+    if (response.body === null) throw this.#stranger(response);
+    return response.body;
+  }
+
   /** The live feed's body; an empty `lastEventId` begins at `query.since`, or now. */
   async follow(
     id: string,
@@ -271,22 +308,19 @@ export class RestClient {
   async #request(
     method: string,
     path: string,
-    { query = {}, body, headers, signal }: RequestOptions,
+    { query = {}, body, content = jsonContent(body), headers, signal }: RequestOptions,
   ): Promise<Response> {
-    const given = new URLSearchParams();
-    for (const [name, value] of Object.entries(query)) if (value !== undefined) given.set(name, String(value));
-    const search = given.size === 0 ? "" : `?${given.toString()}`;
     const token = await this.#target.token.read();
-    const response = await this.#fetch(`${this.#target.url}${path}${search}`, {
+    const response = await this.#fetch(`${this.#target.url}${path}${searchOf(query)}`, {
       method,
       headers: {
         "mcm-client": this.#target.door ?? "cli",
         ...(this.#target.actor === undefined ? {} : { "mcm-actor": encodeURIComponent(this.#target.actor) }),
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...(content === undefined ? {} : { "content-type": content.type }),
         ...headers,
       },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(content === undefined ? {} : { body: content.body }),
       ...(signal === undefined ? {} : { signal }),
     }).catch((error: unknown) => {
       if (error instanceof ServiceError) throw error;
@@ -312,6 +346,16 @@ export class RestClient {
       `${this.#target.url} answered (status ${response.status}), but not like an mcp-context-manager server. Check --url.`,
     );
   }
+}
+
+function searchOf(query: NonNullable<RequestOptions["query"]>): string {
+  const given = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) given.set(name, String(value));
+  return given.size === 0 ? "" : `?${given.toString()}`;
+}
+
+function jsonContent(body: unknown): Content | undefined {
+  return body === undefined ? undefined : { type: "application/json", body: JSON.stringify(body) };
 }
 
 function headersOf({ idempotencyKey, lockTokens }: WriteOptions): Record<string, string> {

@@ -3,12 +3,14 @@
  *
  * Invariants (EVENT):
  *  1. A watcher is asked for its right anew at every event: what it may not read any more is not told.
- *  2. Events of one context come in the order of its log; a deletion is the last one.
+ *  2. Whose token does not hold any more is told nothing more.
+ *  3. Events of one context come in the order of its log; a deletion is the last one.
  *
- * Not here: whether the caller's token still holds (access-watch.ts), the changes themselves (change-feed.ts), sessions (sync/).
+ * Not here: the changes themselves (change-feed.ts), sessions (sync/).
  */
 import type { ContextEventKind, ContextMeta } from "../../shared/context.ts";
 import type { ServiceError } from "../../shared/errors.ts";
+import type { AccessWatch } from "./access-watch.ts";
 import { accessTo } from "../state/access/access-policy.ts";
 import type { Caller, ContextWatcher } from "../context-service.ts";
 
@@ -18,13 +20,27 @@ interface Watch {
 }
 
 export class ContextEvents {
+  readonly #readers: Pick<AccessWatch, "watchIdentity">;
   readonly #watches = new Set<Watch>();
+
+  constructor(readers: Pick<AccessWatch, "watchIdentity">) {
+    this.#readers = readers;
+  }
 
   /** Tells the watcher until the returned function is called. */
   watch(caller: Caller, watcher: ContextWatcher): () => void {
     const watch: Watch = { caller, watcher };
     this.#watches.add(watch);
-    return () => void this.#watches.delete(watch);
+    const watched = this.#readers.watchIdentity(caller.identity, {
+      lost: (error) => {
+        this.#watches.delete(watch);
+        watcher.ended(error);
+      },
+    });
+    return () => {
+      this.#watches.delete(watch);
+      watched.stop();
+    };
   }
 
   emit(meta: ContextMeta, kind: ContextEventKind): void {

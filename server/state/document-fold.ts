@@ -158,3 +158,17 @@ export class DocumentFold {
     return new Y.Doc({ gc: this.#options.gc ?? true });
   }
 }
+
+/** Only what folding reads, and the update by itself: a thread is sent a view with all of the buffer it looks into. */
+export function bareEntry({ kind, seq, version, actor, atMs, update, authorSalt, lock }: FoldEntry): FoldEntry {
+  return {
+    kind,
+    seq,
+    version,
+    actor,
+    atMs,
+    update: update.slice(),
+    ...(lock === undefined ? {} : { lock }),
+    ...(authorSalt === undefined ? {} : { authorSalt }),
+  };
+}

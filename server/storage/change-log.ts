@@ -119,7 +119,15 @@ export interface IdempotencyRecord extends Idempotency {
 }
 
 /** What small JSON documents are kept beside the log. Names are for ever: they are in stored keys. */
-export const COLLECTIONS = ["audit", "checkpoints", "client-ids", "conflicts", "revocations", "types"] as const;
+export const COLLECTIONS = [
+  "audit",
+  "checkpoints",
+  "client-ids",
+  "conflicts",
+  "restored",
+  "revocations",
+  "types",
+] as const;
 export type Collection = (typeof COLLECTIONS)[number];
 
 /** A record to write, or with `null` to delete. Keys are 1 to 256 bytes of UTF-8 and order by them. */
@@ -174,6 +182,16 @@ export type AppendResult =
       readonly size: LogSize;
     }
   | { readonly kind: "conflict"; readonly head: ContextHead };
+
+/** A record as it is stored (log/log-keys.ts): what a dump is made of. */
+export type DumpedRecord = readonly [key: Uint8Array, value: Uint8Array];
+
+export interface LogDump {
+  /** Called once, first; the bytes are approximate. */
+  begin(expected: { readonly contexts: number; readonly bytes: number }): Promise<void>;
+  /** Called again only after it settled. */
+  page(records: readonly DumpedRecord[]): Promise<void>;
+}
 
 export interface ChangeLog {
   /**
@@ -257,4 +275,9 @@ export interface ChangeLog {
   remove(contextId: ContextId): Promise<boolean>;
   /** Bytes the context takes on disk, approximately. */
   bytesOnDisk(contextId: ContextId): Promise<number>;
+  /**
+   * Hands out every record as it is at one moment, in order of key: with all that was acknowledged before the call, and
+   * nothing by halves. What `dump` throws ends it.
+   */
+  dump(dump: LogDump): Promise<void>;
 }

@@ -33,12 +33,14 @@ import type {
   StoredContext,
   StoredSummary,
 } from "./change-log.ts";
+import { sendBackup } from "./backup/backup-stream.ts";
 import type { CheckpointBuilder } from "./checkpoint/checkpoint.ts";
 import { CheckpointPool } from "./checkpoint/checkpoint-pool.ts";
 import { CheckpointScheduler } from "./checkpoint/checkpoint-scheduler.ts";
 import { ContextCache } from "./context-cache.ts";
 import { LogRecovery } from "./log-recovery.ts";
 import { PendingAppends } from "./pending-appends.ts";
+import { RestoredContexts } from "./restored-contexts.ts";
 import { RetentionScheduler } from "./retention/retention-scheduler.ts";
 import { SizeWatch } from "./retention/size-watch.ts";
 
@@ -69,6 +71,14 @@ export interface StorageStatus {
   readonly lagMs: number;
 }
 
+/** Since the start. */
+export interface StorageFailures {
+  /** How often a write failed. */
+  readonly count: number;
+  /** Why the last one did. */
+  readonly reason: string;
+}
+
 /** How often what is old is looked for: cached contexts, idempotency records. */
 const HOUSEKEEPING_MS = 60_000;
 
@@ -81,11 +91,13 @@ export class StorageManager {
   readonly #pending: PendingAppends;
   readonly #checkpoints: CheckpointScheduler;
   readonly #retention: RetentionScheduler;
+  readonly #restored: RestoredContexts;
   readonly #sizes: SizeWatch;
   readonly #recovery: LogRecovery;
   readonly #failureListeners = new Set<(contextIds: readonly ContextId[]) => void>();
   readonly #recoveryListeners = new Set<() => void>();
   readonly #shrinkListeners = new Set<(contextId: ContextId, bytes: number) => void>();
+  #failures: StorageFailures = { count: 0, reason: "" };
   #cancelHousekeeping: (() => void) | undefined;
   #closing: Promise<void> | undefined;
 
@@ -98,6 +110,7 @@ export class StorageManager {
     this.#cache = new ContextCache(clock, limits);
     this.#pending = new PendingAppends(clock);
     this.#recovery = new LogRecovery({ log, clock, limits, onRecovered: () => this.#recovered() });
+    this.#restored = new RestoredContexts({ log, builder, clock });
     this.#checkpoints = new CheckpointScheduler({
       builder,
       limits,
@@ -127,6 +140,12 @@ export class StorageManager {
   /** @throws {ServiceError} DATA_DIR_LOCKED, DATA_DAMAGED, DATA_FORMAT_NEWER, STORE_UNAVAILABLE */
   async start(): Promise<void> {
     await this.#log.open();
+    try {
+      await this.#restored.opened();
+    } catch (error) {
+      await this.#log.close();
+      throw error;
+    }
     this.#recovery.started();
     this.#keepHouse();
   }
@@ -135,6 +154,10 @@ export class StorageManager {
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  get failures(): StorageFailures {
+    return this.#failures;
   }
 
   status(): StorageStatus {
@@ -206,7 +229,8 @@ export class StorageManager {
     await this.#pending.settled(contextId);
     if (!this.#recovery.available) throw reopening();
     return (
-      this.#cache.get(contextId) ?? this.#cache.fill(contextId, () => this.#guarded(() => this.#log.load(contextId)))
+      this.#cache.get(contextId) ??
+      this.#cache.fill(contextId, () => this.#guarded(() => this.#restored.load(contextId)))
     );
   }
 
@@ -299,6 +323,11 @@ export class StorageManager {
     return this.#guarded(() => this.#log.bytesOnDisk(contextId));
   }
 
+  /** All that is acknowledged by now, in the frames of backup-stream.ts. @throws {ServiceError} STORE_UNAVAILABLE; what `write` throws */
+  backup(write: (bytes: Uint8Array) => Promise<void>): Promise<void> {
+    return this.#guarded(() => sendBackup(this.#log, this.#clock.nowMs(), write));
+  }
+
   /** Every call of the log goes through here: a failed write must be seen whoever made it. */
   async #guarded<T>(call: () => Promise<T>): Promise<T> {
     try {
@@ -313,6 +342,7 @@ export class StorageManager {
     const affected = this.#pending.contextIds();
     this.#cache.clear();
     this.#recovery.begin(error);
+    this.#failures = { count: this.#failures.count + 1, reason: this.#recovery.lastError ?? "" };
     this.#logger?.error("A write failed. Nothing is acknowledged until the log is open again.", {
       error: this.#recovery.lastError,
       affected: affected.length,

@@ -16,8 +16,8 @@ import { LIMITS } from "../limits.ts";
 const NESTING_MAX = LIMITS.depthMax + 6;
 
 /** @throws {ServiceError} INVALID_REQUEST with details {line, column}; TOO_LARGE when nested too deep */
-export function parseJsonText(text: string): Json {
-  new JsonScanner(text).scan();
+export function parseJsonText(text: string, nestingMax: number = NESTING_MAX): Json {
+  new JsonScanner(text, nestingMax).scan();
   return JSON.parse(text);
 }
 
@@ -30,11 +30,13 @@ const LITERAL = /true|false|null/y;
 /** One pass over one text. An open object is the set of its keys so far, an open array is "array". */
 class JsonScanner {
   readonly #text: string;
+  readonly #nestingMax: number;
   readonly #open: (Set<string> | "array")[] = [];
   #at = 0;
 
-  constructor(text: string) {
+  constructor(text: string, nestingMax: number) {
     this.#text = text;
+    this.#nestingMax = nestingMax;
   }
 
   scan(): void {
@@ -79,10 +81,14 @@ class JsonScanner {
   }
 
   #enter(container: Set<string> | "array"): void {
-    if (this.#open.length === NESTING_MAX) {
-      throw new ServiceError("TOO_LARGE", `The JSON is nested deeper than ${NESTING_MAX} levels. Make it flatter.`, {
-        details: { depthMax: NESTING_MAX },
-      });
+    if (this.#open.length === this.#nestingMax) {
+      throw new ServiceError(
+        "TOO_LARGE",
+        `The JSON is nested deeper than ${this.#nestingMax} levels. Make it flatter.`,
+        {
+          details: { depthMax: this.#nestingMax },
+        },
+      );
     }
     this.#open.push(container);
     this.#at += 1;

@@ -5,6 +5,8 @@
  */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { AppendResult, ChangeLog, LogEntry } from "../../server/storage/change-log.ts";
+import { MemoryChangeLog } from "../../server/storage/log/memory-change-log.ts";
+import { MemoryStore } from "../../server/storage/store/memory-store.ts";
 import { alice, bob, emptyCheckpoint, entryOf, idOf, metaOf, numberIn } from "../support/log-fixtures.ts";
 import { testPast } from "./change-log-past-suite.ts";
 
@@ -315,6 +317,47 @@ export function describeChangeLog(name: string, traits: LogTraits, factory: () =
       await Promise.all(appends);
       await log.open();
       expect((await log.load(plan))?.head.seq).toBe(50);
+    });
+
+    test("[DATA-19] a dump is the log as it was when it was asked for, whatever is written meanwhile", async () => {
+      await createPlan();
+      await log.append(plan, { seq: 0 }, [entryOf(1), entryOf(2)], { idempotency: { key: "k", fingerprint: "f" } });
+      await log.writeRecords(undefined, [{ collection: "types", key: "t", value: { a: 1 } }]);
+      const store = new MemoryStore();
+      await store.open();
+      const order: string[] = [];
+      await log.dump({
+        begin: async ({ contexts, bytes }) => {
+          order.push("begin");
+          expect([contexts, bytes > 0]).toEqual([1, true]);
+          await log.append(plan, { seq: 2 }, [entryOf(3)]);
+          await log.create(metaOf("later"), emptyCheckpoint());
+        },
+        page: async (records) => {
+          order.push("page");
+          const ops = records.map(([key, value]) => ({ type: "put", key, value }) as const);
+          await store.batch(ops, { sync: true });
+        },
+      });
+      expect(order).toEqual(["begin", "page"]);
+      const copy = new MemoryChangeLog({ store });
+      await copy.open();
+      expect(copy.nodeClientId).toBe(log.nodeClientId);
+      expect((await copy.list(undefined, 10)).map(({ meta: { id }, head }) => [id, head.seq])).toEqual([["plan", 2]]);
+      expect(await copy.read(plan, 0, 10)).toEqual((await log.read(plan, 0, 10)).slice(0, 2));
+      expect(await copy.findIdempotent(plan, "k", 0)).toEqual(await log.findIdempotent(plan, "k", 0));
+      expect(await copy.readRecord(undefined, "types", "t")).toEqual({ a: 1 });
+      await copy.close();
+    });
+
+    test("[DATA-19] who takes it may end it; the log goes on", async () => {
+      await createPlan();
+      const gone = (): Promise<never> => Promise.reject(new Error("the receiver is gone"));
+      await expect(log.dump({ begin: async () => {}, page: gone })).rejects.toMatchObject({
+        cause: expect.objectContaining({ message: "the receiver is gone" }),
+      });
+      await log.append(plan, { seq: 0 }, [entryOf(1)]);
+      expect((await log.summary(plan))?.head.seq).toBe(1);
     });
   });
 }

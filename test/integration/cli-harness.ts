@@ -2,8 +2,9 @@
  * The CLI in a world of memory: what it reads and prints, against a REST server over a fake service.
  */
 import { randomUUID } from "node:crypto";
+import { stat } from "node:fs/promises";
 import { afterEach, beforeEach } from "vitest";
-import type { CliIo, EndSignal, RunningCommand } from "../../server/cli/io.ts";
+import type { CliIo, EndSignal, Progress, RunningCommand } from "../../server/cli/io.ts";
 import { runCli } from "../../server/cli/program.ts";
 import type { Environment } from "../../server/config.ts";
 import { FakeContextService } from "../support/fake-context-service.ts";
@@ -20,8 +21,14 @@ export class TestIo implements CliIo {
   readonly lines: string[] = [];
   readonly errors: string[] = [];
   readonly files = new Map<string, string>();
+  /** Files that were written, or are no text. */
+  readonly binaries = new Map<string, Uint8Array>();
+  /** What long work showed of how far it was. */
+  readonly progress: string[] = [];
   readonly pauses: number[] = [];
   stop = (): void => {};
+  /** It ended itself as kill -9 would. */
+  isEnded = false;
   /** Sends a signal to the program, as if somebody had. */
   signal = (_signal: EndSignal): void => {};
   /** Signals that the command under it was sent. */
@@ -43,12 +50,27 @@ export class TestIo implements CliIo {
     this.errors.push(text);
   }
   async read(path: string): Promise<string> {
-    const text = this.files.get(path);
-    if (text === undefined) throw Object.assign(new Error(`no ${path}`), { code: "ENOENT" });
-    return text;
+    return Buffer.from(await this.readBytes(path)).toString("utf8");
   }
-  async write(path: string, text: string): Promise<void> {
-    this.files.set(path, text);
+  async readBytes(path: string): Promise<Uint8Array> {
+    const content = this.binaries.get(path) ?? this.files.get(path);
+    if (content === undefined) throw Object.assign(new Error(`no ${path}`), { code: "ENOENT" });
+    return Buffer.from(content);
+  }
+  async kindOf(path: string): Promise<"file" | "folder" | undefined> {
+    if (this.files.has(path) || this.binaries.has(path)) return "file";
+    const found = await stat(path).catch(() => undefined);
+    return found && (found.isDirectory() ? "folder" : "file");
+  }
+  async write(path: string, content: string | Uint8Array): Promise<void> {
+    if (path === "-") this.lines.push(Buffer.from(content).toString("utf8").trimEnd());
+    else this.binaries.set(path, Buffer.from(content));
+  }
+  startProgress(title: string): Progress {
+    return {
+      update: (done, total) => void this.progress.push(`${title} ${done}/${total}`),
+      stop: () => void this.progress.push(`${title} ended`),
+    };
   }
   fetch(url: string, init: RequestInit): Promise<Response> {
     return fetch(url, init);
@@ -79,9 +101,15 @@ export class TestIo implements CliIo {
   random(): number {
     return 0.5;
   }
-  onStop(stop: () => void): () => void {
-    this.stop = stop;
+  onStop(stop: () => void, force = (): void => {}): () => void {
+    this.stop = () => {
+      this.stop = force;
+      stop();
+    };
     return () => {};
+  }
+  endNow(): void {
+    this.isEnded = true;
   }
   onSignal(handle: (signal: EndSignal) => void): () => void {
     this.signal = handle;

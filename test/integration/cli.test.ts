@@ -9,6 +9,9 @@ import type { Config } from "../../server/config.ts";
 import { ServiceError } from "../../shared/errors.ts";
 import { changeSchema, contextSchema } from "../../shared/protocol/rest.ts";
 import { read } from "../arch/source.ts";
+import { LIMITS } from "../../shared/limits.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+import { turns } from "../support/service-rig.ts";
 import { CliHarness, noServer, TestIo } from "./cli-harness.ts";
 
 const cli = new CliHarness();
@@ -203,6 +206,39 @@ describe("serve", () => {
     expect(result.out).toBe(
       "Ready at http://127.0.0.1:4567, contexts in /tmp/mcm-test. Connect with any Yjs client: ws://127.0.0.1:4567/sync/<id>",
     );
+  });
+
+  test("[STOP-1] what could not be written when it stopped is told, and is no success", async () => {
+    const result = await serve([], async () => ({
+      url: "http://127.0.0.1:4567",
+      close: () => Promise.reject(new Error("The disk is full.")),
+    }));
+    expect(result).toMatchObject({ code: 1, err: "Stopping …\nerror: The disk is full." });
+  });
+
+  test("[STOP-1] one that does not stop in time ends itself, at a second signal at once", async () => {
+    const clock = new ManualClock();
+    const serving = (onLine: (io: TestIo) => void): TestIo => {
+      const io = new TestIo({}, clock);
+      io.onLine = () => onLine(io);
+      const never = new Promise<void>(() => undefined);
+      void runCli(["serve"], { io, start: async () => ({ url: "http://127.0.0.1:4567", close: () => never }) });
+      return io;
+    };
+    const patient = serving((io) => io.stop());
+    await turns();
+    clock.advance(LIMITS.stopMsMax - 1);
+    await turns();
+    expect(patient.isEnded).toBe(false);
+    clock.advance(1);
+    await turns();
+    expect([patient.isEnded, patient.errors.at(-1)]).toEqual([
+      true,
+      expect.stringContaining("did not stop within 9 s"),
+    ]);
+    const hasty = serving((io) => void [io.stop(), io.stop()]);
+    await turns();
+    expect([hasty.isEnded, hasty.errors[0]]).toEqual([true, expect.stringContaining("second signal")]);
   });
 
   test("[CLI-6] a start that fails says why and what to do", async () => {

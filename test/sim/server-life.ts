@@ -13,7 +13,7 @@ import { HistoryManager } from "../../server/history/history-manager.ts";
 import { InlineHistory } from "../../server/history/history-runner.ts";
 import type { Logger } from "../../server/monitor/logger.ts";
 import type { ChangeLog, Checkpoint } from "../../server/storage/change-log.ts";
-import { foldCheckpoint } from "../../server/storage/checkpoint/checkpoint.ts";
+import { foldCheckpoint, InlineCheckpointBuilder } from "../../server/storage/checkpoint/checkpoint.ts";
 import type { FoldInput } from "../../server/storage/checkpoint/checkpoint.ts";
 import { KeyValueChangeLog } from "../../server/storage/log/key-value-change-log.ts";
 import { StorageManager } from "../../server/storage/storage-manager.ts";
@@ -89,6 +89,7 @@ export class ServerLife {
           await wait(options.checkpointMs);
           return fold(input);
         },
+        renew: (input, salts) => new InlineCheckpointBuilder().renew(input, salts),
         close: () => Promise.resolve(),
       },
     });

@@ -13,6 +13,21 @@ export function contentOf(doc: Y.Doc): unknown {
   });
 }
 
+/** The same without an order of roots and members: in which they came is nobody's. */
+export function unorderedContentOf(doc: Y.Doc): unknown {
+  return unordered(contentOf(doc));
+}
+
+function unordered(content: unknown): unknown {
+  if (!Array.isArray(content)) {
+    if (typeof content !== "object" || content === null || content instanceof Uint8Array) return content;
+    return Object.fromEntries(Object.entries(content).map(([name, value]) => [name, unordered(value)]));
+  }
+  const isNamed = content.every((one) => Array.isArray(one) && one.length === 2 && typeof one[0] === "string");
+  if (!isNamed) return content.map(unordered);
+  return Object.fromEntries(content.map(([name, value]: [string, unknown]) => [name, unordered(value)]));
+}
+
 function contentOfType(type: SharedType): { members: unknown[]; list: unknown[] } {
   const members = [...type._map].flatMap(([key, item]) => (item.deleted ? [] : [[key, valueOf(item.content)]]));
   const list: unknown[] = [];

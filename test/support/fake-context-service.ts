@@ -11,7 +11,9 @@ import type { Actor, ContextId } from "../../shared/ids.ts";
 import { isJsonObject } from "../../shared/json.ts";
 import type { Json, JsonObject } from "../../shared/json.ts";
 import { formatPath, parsePath } from "../../shared/path.ts";
+import { systemClock } from "../../server/clock.ts";
 import type { Clock } from "../../server/clock.ts";
+import { AccessWatch } from "../../server/context/access-watch.ts";
 import { ContextEvents } from "../../server/context/context-events.ts";
 import type {
   AccessService,
@@ -29,6 +31,7 @@ import type {
   Service,
 } from "../../server/context-service.ts";
 import { SharingUseCases } from "../../server/use-cases/sharing.ts";
+import { fakeData } from "./fake-data.ts";
 import { FakeConflicts } from "./fake-conflicts.ts";
 import { FakeLocks } from "./fake-locks.ts";
 import { FakePast } from "./fake-past.ts";
@@ -38,7 +41,7 @@ import { FakeTokens } from "./fake-tokens.ts";
 import { FakeTypes, violationsIn } from "./fake-types.ts";
 
 export class FakeContextService implements Service {
-  readonly events = new ContextEvents();
+  readonly events = new ContextEvents(new AccessWatch(systemClock));
   readonly #types = new Map<string, ContextType>();
   readonly #store: FakeStore = {
     types: this.#types,
@@ -61,6 +64,7 @@ export class FakeContextService implements Service {
     },
   });
   readonly server: ServerService = { tokens: new FakeTokens(), audit: { list: async () => ({ items: [] }) } };
+  readonly data = fakeData;
   failure: Error | undefined;
   reasons: string[] = [];
   /** Live feeds under way. */

@@ -28,17 +28,20 @@ export interface ServerProcessOptions {
   readonly flags?: readonly string[];
   /** Flags for node, such as an --import that plants a fault. */
   readonly nodeFlags?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 export class ServerProcess {
   readonly #options: ServerProcessOptions;
   #child: ChildProcess;
   #url: string;
+  #said: readonly string[];
 
-  private constructor(options: ServerProcessOptions, { child, url }: Listening) {
+  private constructor(options: ServerProcessOptions, { child, url, said }: Listening) {
     this.#options = options;
     this.#child = child;
     this.#url = url;
+    this.#said = said;
   }
 
   static async start(options: ServerProcessOptions): Promise<ServerProcess> {
@@ -55,9 +58,25 @@ export class ServerProcess {
     await this.#end("SIGKILL");
   }
 
-  /** Asks it to stop; resolves when it has. */
-  async stop(): Promise<void> {
+  /** Asks it to stop; resolves with its exit code when it has, undefined when a signal ended it. */
+  async stop(): Promise<number | undefined> {
     await this.#end("SIGTERM");
+    return this.#child.exitCode ?? undefined;
+  }
+
+  /** Resolves when it has said this. */
+  async saying(line: string): Promise<void> {
+    while (!this.#said.includes(line)) await once(this.#child.stderr ?? this.#child, "data");
+  }
+
+  /** Sends a signal and waits for nothing. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** The last lines that it said. */
+  get said(): readonly string[] {
+    return this.#said;
   }
 
   /** Starts it again after `kill` or `stop`, on the same port and data. */
@@ -65,7 +84,7 @@ export class ServerProcess {
     const options = { ...this.#options, port: Number(new URL(this.#url).port) };
     for (let attempt = 1; ; attempt++) {
       try {
-        this.#child = (await launch(options)).child;
+        ({ child: this.#child, said: this.#said } = await launch(options));
         return;
       } catch (error) {
         if (attempt === RESTARTS_MAX || !String(error).includes("EADDRINUSE")) throw error;
@@ -76,7 +95,8 @@ export class ServerProcess {
   async #end(signal: "SIGKILL" | "SIGTERM"): Promise<void> {
     const child = this.#child;
     if (child.exitCode !== null || child.signalCode !== null) return;
-    const ended = once(child, "exit");
+    // `close` comes after the last line of output
+    const ended = once(child, "close");
     child.kill(signal);
     await ended;
   }
@@ -85,27 +105,34 @@ export class ServerProcess {
 interface Listening {
   readonly child: ChildProcess;
   readonly url: string;
+  readonly said: readonly string[];
 }
 
-async function launch({ dataDir, port = 0, flags = [], nodeFlags = [] }: ServerProcessOptions): Promise<Listening> {
+async function launch({
+  dataDir,
+  port = 0,
+  flags = [],
+  nodeFlags = [],
+  environment = {},
+}: ServerProcessOptions): Promise<Listening> {
   const own = ["--port", String(port), "--data-dir", dataDir, "--log-level", "warn"];
   const args = [...nodeFlags, MAIN, "serve", ...own, ...flags];
   // Playwright asks for colours, which would end up in the address
-  const env = { ...process.env, FORCE_COLOR: undefined, NO_COLOR: "1" };
+  const env = { ...process.env, FORCE_COLOR: undefined, NO_COLOR: "1", ...environment };
   const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "pipe"] });
   const endWithUs = (): void => void child.kill("SIGKILL");
   process.once("exit", endWithUs);
   child.once("exit", () => process.off("exit", endWithUs));
   try {
-    return { child, url: await listening(child) };
+    const said: string[] = [];
+    return { child, url: await listening(child, said), said };
   } catch (error) {
     child.kill("SIGKILL");
     throw error;
   }
 }
 
-function listening(child: ChildProcess): Promise<string> {
-  const output: string[] = [];
+function listening(child: ChildProcess, output: string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     const fail = (what: string): void => reject(new Error(`The server ${what}. It said:\n${output.join("\n")}`));
     const timer = setTimeout(fail, READY_MS_MAX, `was not ready after ${READY_MS_MAX} ms`);

@@ -41,12 +41,16 @@ const NEEDS: Readonly<Record<string, "nothing" | "scope" | "read" | "write" | "a
   "locks.release": "read",
   "access.acl": "admin",
   "access.setAcl": "admin",
+  "data.exportJson": "read",
+  "data.exportYjs": "read",
+  "data.import": "scope",
+  "data.backup": "server",
   "server.tokens.revoke": "server",
   "server.tokens.revocations": "server",
   "server.audit.list": "server",
 };
 
-const GROUPS = ["history", "conflicts", "types", "locks", "access"] as const;
+const GROUPS = ["history", "conflicts", "types", "locks", "access", "data"] as const;
 /** Use cases whose first argument after the caller is no context. */
 const OF_THE_SERVER = new Set(["scope", "server", "nothing"]);
 
@@ -147,6 +151,24 @@ describe.each(Object.keys(expected))("[ACL-2] [ACL-3] [ACL-12] %s", (who) => {
     if (useCase === undefined) throw new Error(`there is no ${name}`);
     expect(await outcomeOf(useCase, name, verifiedCaller("bob"))).toBe(expected[who]?.(need));
   });
+});
+
+test("[DATA-20] importing needs the scope to write, replacing an admin of what is replaced; a backup is in the audit log", async () => {
+  const content = async () => ({ kind: "json", data: {}, roots: {} }) as const;
+  const { guard, audit } = await audited({ principal: "ada", role: "admin" }, { principal: "bob", role: "writer" });
+  const importing = (by: Caller, id = PLAN, replace = true): Promise<unknown> =>
+    guard.data.import(by, { id, replace, content });
+  await expect(importing(verifiedCaller("bob"))).rejects.toMatchObject({ code: "FORBIDDEN" });
+  await expect(importing(verifiedCaller("eve"))).rejects.toMatchObject({ code: "CONTEXT_NOT_FOUND" });
+  await importing(verifiedCaller("eve"), parseContextId("new"));
+  await importing(verifiedCaller("ada"));
+  const reading = verifiedCaller("ada", { scopes: new Set(["contexts:read", "contexts:admin"]) });
+  await expect(importing(reading)).rejects.toMatchObject({ code: "FORBIDDEN", details: { scope: "contexts:write" } });
+  await guard.data.backup(verifiedCaller("ops", { grants: [{ id: "*", role: "admin" }] }), async () => {});
+  expect(audit.events.filter(({ outcome }) => outcome === "done").map(({ action, actor }) => [action, actor])).toEqual([
+    ["context.delete", "ada"],
+    ["server.backup", "ops"],
+  ]);
 });
 
 describe("[AUDIT-20] the audit log is told", () => {

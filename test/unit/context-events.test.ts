@@ -1,5 +1,6 @@
 /** Who is told what happens to contexts, and how a slow follower is told. */
 import { expect, test } from "vitest";
+import { AccessWatch } from "../../server/context/access-watch.ts";
 import { ContextEvents } from "../../server/context/context-events.ts";
 import type { ContextEvent } from "../../server/context-service.ts";
 import { PendingEvents } from "../../server/transport/rest/events.ts";
@@ -7,6 +8,7 @@ import type { ContextEventKind, ContextMeta } from "../../shared/context.ts";
 import { ServiceError } from "../../shared/errors.ts";
 import { ANONYMOUS, parseContextId } from "../../shared/ids.ts";
 import { LIMITS } from "../../shared/limits.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 import { caller } from "../support/service-rig.ts";
 
 const metaOf = (id: string): ContextMeta => ({
@@ -22,7 +24,7 @@ const metaOf = (id: string): ContextMeta => ({
 const event = (kind: ContextEventKind, id: string): ContextEvent => ({ kind, id: parseContextId(id) });
 
 test("[EVENT-2] who may not read a context is told nothing of it, from the next event on", () => {
-  const events = new ContextEvents();
+  const events = new ContextEvents(new AccessWatch(new ManualClock()));
   const shared = (...names: string[]): ContextMeta => ({
     ...metaOf("plan"),
     acl: { grants: names.map((principal) => ({ principal, role: "reader" as const })) },
@@ -37,7 +39,7 @@ test("[EVENT-2] who may not read a context is told nothing of it, from the next 
 });
 
 test("who stops watching is told nothing more, who watches to the end is told of it", () => {
-  const events = new ContextEvents();
+  const events = new ContextEvents(new AccessWatch(new ManualClock()));
   const told: string[] = [];
   const watch = (name: string) =>
     events.watch(caller(name), {

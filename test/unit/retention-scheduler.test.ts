@@ -156,6 +156,7 @@ test("[RET-4] one context at a time; deleting it meanwhile harms nobody", async 
       running--;
       return inline.build(input);
     },
+    renew: (input, salts) => new InlineCheckpointBuilder().renew(input, salts),
     close: () => Promise.resolve(),
   };
   const rig = await start({ changesMax: 4 }, { checkpoints, limits: { checkpointTailEntries: 1000 } });
@@ -182,6 +183,7 @@ test("[RET-4] a base that cannot be made is tried again only after as many entri
   let tries = 0;
   const checkpoints: CheckpointBuilder = {
     build: () => Promise.reject(new Error(`no ${++tries}`)),
+    renew: (input, salts) => new InlineCheckpointBuilder().renew(input, salts),
     close: () => Promise.resolve(),
   };
   const rig = await start(

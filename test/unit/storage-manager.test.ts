@@ -156,6 +156,7 @@ test("[CKPT-5] after so many entries a checkpoint is written beside the traffic,
       built.push(input.tail.length);
       return inline.build(input);
     },
+    renew: (input, salts) => new InlineCheckpointBuilder().renew(input, salts),
     close: () => Promise.resolve(),
   };
   const { storage } = await start({ limits: { checkpointTailEntries: 5 }, checkpoints });
@@ -177,6 +178,7 @@ test("[CKPT-5] a checkpoint that cannot be made is tried again only after as man
   let tries = 0;
   const checkpoints: CheckpointBuilder = {
     build: () => Promise.reject(new Error(`no ${++tries}`)),
+    renew: (input, salts) => new InlineCheckpointBuilder().renew(input, salts),
     close: () => Promise.resolve(),
   };
   const { storage } = await start({ limits: { checkpointTailEntries: 5 }, checkpoints });

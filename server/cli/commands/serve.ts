@@ -4,16 +4,18 @@
  * Not here: what a server is made of (server/server.ts, handed in as `start`).
  */
 import type { Command } from "commander";
+import { LIMITS } from "../../../shared/limits.ts";
 import { SETTINGS } from "../../config-settings.ts";
 import type { Setting } from "../../config-settings.ts";
 import { loadConfig } from "../../config.ts";
 import type { Config, Flags } from "../../config.ts";
 import type { Cli } from "../client-command.ts";
+import type { CliIo } from "../io.ts";
 
 export interface RunningServer {
   /** Where it answers, such as http://127.0.0.1:4400. */
   readonly url: string;
-  /** Resolves when everything accepted is on disk and all connections are gone. */
+  /** Resolves when everything accepted is on disk and all connections are gone; rejects with what could not be written, and why. */
   close(): Promise<void>;
 }
 
@@ -25,7 +27,7 @@ export function addServe(program: Command, { io, color }: Cli, start: Start): vo
     .command("serve")
     .summary("run the server")
     .description(
-      "Runs the server until SIGINT or SIGTERM; it then finishes what it accepted. A second signal ends it at once.",
+      "Runs the server until SIGINT or SIGTERM; it then finishes what it accepted, and ends with 0 if all of that is on the disk. A second signal ends it at once.",
     );
   for (const { flag, placeholder, meaning, variable, default: preset } of Object.values<Setting>(SETTINGS)) {
     const value = preset === "" ? "" : `, default ${preset}`;
@@ -39,16 +41,42 @@ export function addServe(program: Command, { io, color }: Cli, start: Start): vo
     const config = await loadConfig(flags, io.environment, (path) => io.read(path));
     const server = await start(config);
     const stopped = new AbortController();
-    const forget = io.onStop(() => stopped.abort());
+    const forget = io.onStop(
+      () => stopped.abort(),
+      () => forced(io, "Ended by a second signal; what was not acknowledged yet may be lost."),
+    );
     const place = config.storage === "memory" ? "in memory only" : `in ${config.dataDir}`;
     io.out(
       `${color.green("Ready")} at ${color.bold(server.url)}, contexts ${place}. Connect with any Yjs client: ${syncUrl(server.url)}/<id>`,
     );
     await aborted(stopped.signal);
     io.err("Stopping …");
-    await server.close();
+    await closed(io, server);
     forget();
   });
+}
+
+/** A disk that does not answer must not hold the process up for ever: somebody waits to start it again. */
+async function closed(io: CliIo, server: RunningServer): Promise<void> {
+  const done = new AbortController();
+  const seconds = LIMITS.stopMsMax / 1000;
+  const timedOut = io.sleep(LIMITS.stopMsMax, done.signal).then(() => {
+    if (!done.signal.aborted)
+      forced(
+        io,
+        `The server did not stop within ${seconds} s: the disk does not answer. What was not acknowledged yet may be lost.`,
+      );
+  });
+  try {
+    await Promise.race([server.close(), timedOut.then(() => new Promise<never>(() => undefined))]);
+  } finally {
+    done.abort();
+  }
+}
+
+function forced(io: CliIo, why: string): void {
+  io.err(why);
+  io.endNow();
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -5,7 +5,7 @@
  *  1. An accepted value is finite JSON, or `undefined` or bytes, which stock clients store too. No BigInt, no NaN, no
  *     infinity: each makes JSON.stringify of the whole context fail or lie.
  *  2. No object has the key `__proto__`: Yjs copies keys by assignment, which would swap a prototype (notes/yjs.md §4).
- *  3. Nesting stays within LIMITS.depthMax, the number of values of one update within LIMITS.updateValuesMax.
+ *  3. Nesting stays within LIMITS.depthMax, the number of values of one update within `updateValuesMax`.
  */
 import { LIMITS } from "../../../shared/limits.ts";
 import type { ByteReader } from "./byte-reader.ts";
@@ -14,6 +14,7 @@ import { malformed, tooLarge } from "./update-refusals.ts";
 /** Counts over one update. */
 export interface ValueCount {
   values: number;
+  readonly limits: { readonly updateValuesMax: number };
 }
 
 /** Moves past one value. */
@@ -116,8 +117,8 @@ function checkJson(value: unknown, count: ValueCount, depth: number): void {
 function enter(count: ValueCount, depth: number): void {
   if (depth > LIMITS.depthMax) throw malformed("depth", `holds a value nested deeper than ${LIMITS.depthMax}`);
   count.values++;
-  if (count.values > LIMITS.updateValuesMax) {
-    throw tooLarge("values", "holds too many values", LIMITS.updateValuesMax);
+  if (count.values > count.limits.updateValuesMax) {
+    throw tooLarge("values", "holds too many values", count.limits.updateValuesMax);
   }
 }
 

@@ -15,7 +15,7 @@
  *
  * Not here: whether the update fits a document, and where it writes (touched-paths.ts).
  */
-import { LIMITS } from "../../../shared/limits.ts";
+import { LIMITS, type Limits } from "../../../shared/limits.ts";
 import { assertKey, skipAny, skipJsonElement, skipJsonText } from "./any-content.ts";
 import type { ValueCount } from "./any-content.ts";
 import { ByteReader } from "./byte-reader.ts";
@@ -89,8 +89,12 @@ const TAG_BITS = 0x1f;
 /** A struct takes two bytes at least, as does a deleted range; a section three. */
 const STRUCT_BYTES_MIN = 2;
 
+/** How much one update may hold: what a session sends, or a whole document at once. */
+export type ScanLimits = Pick<Limits, "updateClientsMax" | "updateStructsMax" | "updateDeletesMax" | "updateValuesMax">;
+
 /** What is collected and counted over one update. */
 interface Scan extends ValueCount {
+  readonly limits: ScanLimits;
   readonly structs: ScannedStruct[];
   readonly deletes: ScannedDelete[];
   readonly roots: Set<string>;
@@ -98,10 +102,10 @@ interface Scan extends ValueCount {
 }
 
 /** @throws {ServiceError} MALFORMED_UPDATE, or TOO_LARGE where a limit is the cause; `details.rule` names the rule */
-export function scanUpdate(update: Uint8Array): ScannedUpdate {
+export function scanUpdate(update: Uint8Array, limits: ScanLimits = LIMITS): ScannedUpdate {
   const reader = new ByteReader(update);
-  const scan: Scan = { structs: [], deletes: [], roots: new Set(), formatKeys: new Set(), values: 0 };
-  const clientCount = readClientCount(reader);
+  const scan: Scan = { limits, structs: [], deletes: [], roots: new Set(), formatKeys: new Set(), values: 0 };
+  const clientCount = readClientCount(reader, scan);
   const clients = clientCount > 1 ? new Set<number>() : null;
   for (let i = 0; i < clientCount; i++) readSection(reader, scan, clients);
   readDeletes(reader, scan);
@@ -109,9 +113,9 @@ export function scanUpdate(update: Uint8Array): ScannedUpdate {
   return scan;
 }
 
-function readClientCount(reader: ByteReader): number {
+function readClientCount(reader: ByteReader, { limits }: Scan): number {
   const count = reader.varUint();
-  if (count > LIMITS.updateClientsMax) throw tooLarge("clients", `has ${count} clients`, LIMITS.updateClientsMax);
+  if (count > limits.updateClientsMax) throw tooLarge("clients", `has ${count} clients`, limits.updateClientsMax);
   return count;
 }
 
@@ -122,8 +126,8 @@ function readSection(reader: ByteReader, scan: Scan, clients: Set<number> | null
   let clock = reader.varUint();
   if (count === 0) throw malformed("empty-section", "has a client section without structs");
   if (count > reader.remaining / STRUCT_BYTES_MIN) throw malformed("count", "claims more structs than it has bytes");
-  if (scan.structs.length + count > LIMITS.updateStructsMax) {
-    throw tooLarge("structs", "has too many structs", LIMITS.updateStructsMax);
+  if (scan.structs.length + count > scan.limits.updateStructsMax) {
+    throw tooLarge("structs", "has too many structs", scan.limits.updateStructsMax);
   }
   if (clients !== null) {
     if (clients.has(client)) throw malformed("duplicate-section", "has two sections for one client");
@@ -251,12 +255,12 @@ function readValues(reader: ByteReader, scan: Scan, skip: (reader: ByteReader, c
 }
 
 function readDeletes(reader: ByteReader, scan: Scan): void {
-  const clientCount = readClientCount(reader);
+  const clientCount = readClientCount(reader, scan);
   for (let i = 0; i < clientCount; i++) {
     const client = reader.varUint();
     const count = reader.varUint();
-    if (scan.deletes.length + count > LIMITS.updateDeletesMax) {
-      throw tooLarge("deletes", "deletes too many ranges", LIMITS.updateDeletesMax);
+    if (scan.deletes.length + count > scan.limits.updateDeletesMax) {
+      throw tooLarge("deletes", "deletes too many ranges", scan.limits.updateDeletesMax);
     }
     for (let j = 0; j < count; j++) {
       const clock = reader.varUint();

@@ -1,19 +1,23 @@
 /**
- * Makes checkpoints on one worker thread, so that live sync never waits for the encoding of a document.
+ * Makes checkpoints, and documents anew, on one worker thread, so that live sync never waits for the encoding of a document.
  *
  * Not here: the making (checkpoint.ts), the thread (worker-pool.ts).
  */
-import type { FoldEntry } from "../../state/document-fold.ts";
+import { bareEntry } from "../../state/document-fold.ts";
 import { WorkerPool } from "../../worker-pool.ts";
 import type { Checkpoint } from "../change-log.ts";
-import type { CheckpointBuilder, FoldInput } from "./checkpoint.ts";
+import type { CheckpointBuilder, FoldInput, RenewedDocument } from "./checkpoint.ts";
 import type * as worker from "./checkpoint-worker.ts";
 
 export class CheckpointPool implements CheckpointBuilder {
   readonly #pool = new WorkerPool<typeof worker>(new URL("./checkpoint-worker", import.meta.url), { threads: 1 });
 
-  build({ base, tail, nodeClientId }: FoldInput): Promise<Checkpoint> {
-    return this.#pool.run("build", { base, tail: tail.map(bare), nodeClientId });
+  build(input: FoldInput): Promise<Checkpoint> {
+    return this.#pool.run("build", sendable(input));
+  }
+
+  renew(input: FoldInput, salts: readonly number[]): Promise<RenewedDocument> {
+    return this.#pool.run("renew", { ...sendable(input), salts });
   }
 
   close(): Promise<void> {
@@ -21,16 +25,6 @@ export class CheckpointPool implements CheckpointBuilder {
   }
 }
 
-/** Only what the fold reads, and each update by itself: a view is sent with all of the buffer it looks into. */
-function bare({ kind, seq, version, actor, atMs, update, authorSalt, lock }: FoldEntry): FoldEntry {
-  return {
-    kind,
-    seq,
-    version,
-    actor,
-    atMs,
-    update: update.slice(),
-    ...(lock === undefined ? {} : { lock }),
-    ...(authorSalt === undefined ? {} : { authorSalt }),
-  };
+function sendable({ base, tail, nodeClientId }: FoldInput): FoldInput {
+  return { base, tail: tail.map(bareEntry), nodeClientId };
 }

@@ -8,7 +8,10 @@
  * Not here: what an entry does to a document (state/document-fold.ts), on which thread it runs (checkpoint-pool.ts), when it
  * is written (storage-manager.ts).
  */
+import * as Y from "yjs";
 import type { Limits } from "../../../shared/limits.ts";
+import { authorIdOf } from "../../state/author-id.ts";
+import { recreateState } from "../../state/compaction.ts";
 import { DocumentFold, type FoldEntry } from "../../state/document-fold.ts";
 import type { Checkpoint, TailSize } from "../change-log.ts";
 
@@ -20,9 +23,17 @@ export interface FoldInput {
   readonly nodeClientId: number;
 }
 
-/** Port: makes a checkpoint, off the event loop where that can be had. */
+/** What a context goes on with as a new epoch: an epoch entry is made of it. */
+export interface RenewedDocument {
+  readonly update: Uint8Array;
+  readonly authorSalt: number;
+}
+
+/** Port: makes a checkpoint, or a context's document anew, off the event loop where that can be had. */
 export interface CheckpointBuilder {
   build(input: FoldInput): Promise<Checkpoint>;
+  /** @param salts to choose from: the first under which nobody has written */
+  renew(input: FoldInput, salts: readonly number[]): Promise<RenewedDocument>;
   close(): Promise<void>;
 }
 
@@ -30,6 +41,10 @@ export interface CheckpointBuilder {
 export class InlineCheckpointBuilder implements CheckpointBuilder {
   async build(input: FoldInput): Promise<Checkpoint> {
     return foldCheckpoint(input);
+  }
+
+  async renew(input: FoldInput, salts: readonly number[]): Promise<RenewedDocument> {
+    return renewDocument(input, salts);
   }
 
   close(): Promise<void> {
@@ -56,4 +71,19 @@ export function foldCheckpoint({ base, tail, nodeClientId }: FoldInput): Checkpo
   const checkpoint = fold.checkpoint();
   fold.doc.destroy();
   return checkpoint;
+}
+
+/** @throws {Error} when the tail refers to content that there is not, or none of the salts is free */
+export function renewDocument({ base, tail, nodeClientId }: FoldInput, salts: readonly number[]): RenewedDocument {
+  const fold = new DocumentFold(base, { nodeClientId });
+  fold.apply(tail);
+  const isFree = (authorSalt: number): boolean => {
+    const id = authorIdOf(nodeClientId, { authorSalt });
+    return !fold.retired.has(id) && Y.getState(fold.doc.store, id) === 0;
+  };
+  const authorSalt = salts.find(isFree);
+  if (authorSalt === undefined) throw new Error("somebody has written under every client id that was drawn");
+  const state = Y.encodeStateAsUpdateV2(fold.doc);
+  fold.doc.destroy();
+  return { update: recreateState({ state, authorId: authorIdOf(nodeClientId, { authorSalt }) }).update, authorSalt };
 }

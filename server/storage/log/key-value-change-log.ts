@@ -23,6 +23,7 @@ import type {
   FirstCheckpoint,
   Guard,
   IdempotencyRecord,
+  LogDump,
   LogEntry,
   NewEntry,
   RecordQuery,
@@ -210,6 +211,10 @@ export class KeyValueChangeLog implements ChangeLog {
 
   bytesOnDisk(contextId: ContextId): Promise<number> {
     return this.#core.read(contextId, 0, (_, { stored }) => bytesOf(stored));
+  }
+
+  dump(dump: LogDump): Promise<void> {
+    return this.#core.view((view) => reader.dumpAll(view, dump));
   }
 
   async #decideAppend(

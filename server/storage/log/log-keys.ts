@@ -32,6 +32,10 @@ export const FORMAT_KEY: Uint8Array = Buffer.from("!format");
 export const NODE_KEY: Uint8Array = Buffer.from("!node");
 export const OPEN_KEY: Uint8Array = Buffer.from("!open");
 
+/** What a key can begin with, in order. */
+export const LETTERS = ["!", "c", "e", "h", "i", "k", "l", "p", "r", "t"] as const;
+type Letter = (typeof LETTERS)[number];
+
 /** Bytes of a number in a key: 2^48 entries are 8,900 years at 1,000 a second. */
 const NUMBER_BYTES = 6;
 const NUMBER_MAX = 2 ** 48 - 1;
@@ -86,8 +90,15 @@ export function purgeKey(context: number): Uint8Array {
 }
 
 /** Every key under one letter. */
-export function allOf(letter: "h" | "p"): KeyRange {
+export function allOf(letter: Letter): KeyRange {
   return { gte: Buffer.from(letter), lt: Buffer.from(String.fromCharCode(letter.charCodeAt(0) + 1)) };
+}
+
+export const EVERYTHING: KeyRange = { gte: new Uint8Array(), lt: Uint8Array.of(255) };
+
+/** Whether the key has so many numbers behind its letter. */
+export function hasNumbers(key: Uint8Array, count: number): boolean {
+  return key.length >= 1 + count * NUMBER_BYTES;
 }
 
 /** The context number of a key of the form letter, number. */
@@ -115,6 +126,11 @@ export function expiryKey(context: number, key: string, atMs: number): Uint8Arra
 
 export function expiredBefore(atMs: number): KeyRange {
   return { gte: Buffer.from("t"), lt: numbers("t", atMs) };
+}
+
+/** The context number of an expiry key. */
+export function expiringContextOf(expiry: Uint8Array): number {
+  return Buffer.from(expiry.buffer, expiry.byteOffset, expiry.byteLength).readUIntBE(1 + NUMBER_BYTES, NUMBER_BYTES);
 }
 
 /** The idempotency record that an expiry key stands for. */
@@ -148,6 +164,13 @@ export function recordsBeyond({ context, collection, after, reverse }: RecordsBe
   if (after === undefined) return all;
   const border = recordKey(context, collection, after);
   return reverse ? { ...all, lt: border } : { ...all, gte: Buffer.concat([border, Uint8Array.of(0)]) };
+}
+
+/** The collection of a side record, as its key names it; undefined for any other key. */
+export function collectionOf(key: Uint8Array): string | undefined {
+  if (key[0] !== "r".charCodeAt(0)) return undefined;
+  const name = Buffer.from(key.subarray(1 + NUMBER_BYTES));
+  return name.subarray(0, Math.max(0, name.indexOf(0))).toString("latin1");
 }
 
 /** The key of a record in its collection. */

@@ -59,7 +59,7 @@ async function readLayout(
 }
 
 async function assertEmpty(view: StoreView, location: string): Promise<void> {
-  const some = await keysOf(view, { gte: new Uint8Array(), lt: Uint8Array.of(255), limit: 1 });
+  const some = await keysOf(view, { ...keys.EVERYTHING, limit: 1 });
   if (some.length > 0) {
     throw damaged(`${location} holds a database, but not one of this program, or its format record is missing`, {
       location,

@@ -13,6 +13,7 @@ import type {
   Checkpoint,
   Collection,
   IdempotencyRecord,
+  LogDump,
   LogEntry,
   RecordQuery,
   SideRecord,
@@ -21,7 +22,7 @@ import type {
 } from "../change-log.ts";
 import type { SlotContent } from "./context-slots.ts";
 import { decodeRun } from "./entry-codec.ts";
-import { newestOf, sizeOf, type HeadRecord } from "./head-record.ts";
+import { bytesOf, newestOf, sizeOf, type HeadRecord } from "./head-record.ts";
 import * as keys from "./log-keys.ts";
 import { damaged } from "./record.ts";
 import {
@@ -224,6 +225,33 @@ export async function listContexts(
     for (const { meta, stored } of found) summaries.push({ meta, head: stored.head });
   }
   return summaries;
+}
+
+export async function dumpAll(view: StoreView, dump: LogDump): Promise<void> {
+  await dump.begin(await sizeOfAll(view));
+  for await (const page of view.pages(keys.EVERYTHING)) await dump.page(page);
+}
+
+/** How many contexts there are, and about how many bytes their logs and checkpoints have. */
+export async function sizeOfAll(
+  view: Pick<StoreView, "pages">,
+): Promise<{ readonly contexts: number; readonly bytes: number }> {
+  let contexts = 0;
+  let bytes = 0;
+  for await (const page of view.pages(keys.allOf("h"))) {
+    for (const [key, value] of page) bytes += bytesOfHead(key, value);
+    contexts += page.length;
+  }
+  return { contexts, bytes };
+}
+
+/** A head that cannot be read must not keep the rest from being copied. */
+function bytesOfHead(key: Uint8Array, value: Uint8Array): number {
+  try {
+    return bytesOf(decodeHead({ key, value, name: `head ${keys.contextNumberOf(key)}` }));
+  } catch {
+    return 0;
+  }
 }
 
 export async function keysOf(view: StoreView, range: StoreRange): Promise<readonly Uint8Array[]> {

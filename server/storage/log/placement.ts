@@ -34,7 +34,7 @@ export function holds(guard: Guard, head: ContextHead): boolean {
 }
 
 /** Whether what is admitted after the entry was to be judged with it in place (`ContextHead.lockSeq`). */
-function altersAdmission({ kind }: Pick<NewEntry, "kind">): boolean {
+export function altersAdmission({ kind }: Pick<NewEntry, "kind">): boolean {
   return kind === "epoch" || kind === "lock" || kind === "meta";
 }
 

@@ -63,7 +63,7 @@ async function checkNamed(
   manifest: Manifest & { name: string },
 ): Promise<void> {
   const numbers = new Set(names.map(numberOf));
-  for (const table of manifest.tables) {
+  for (const table of manifest.tables.keys()) {
     if (!numbers.has(table)) throw damagedFile(folder, `${padded(table)}.ldb`, "is missing");
   }
   if (!numbers.has(manifest.log) && !(await isNew(folder, names))) {

@@ -10,13 +10,19 @@ import { ByteReader } from "./level-bytes.ts";
 export interface Manifest {
   /** The oldest log that is needed; 0 before the first. */
   readonly log: number;
-  /** Numbers of the tables in use; others in the folder are left over from work that a crash cut short. */
-  readonly tables: ReadonlySet<number>;
+  /** The tables in use, by number; others in the folder are left over from work that a crash cut short. */
+  readonly tables: ReadonlyMap<number, TableRange>;
+}
+
+/** The first and the last key of a table. */
+export interface TableRange {
+  readonly first: Buffer;
+  readonly last: Buffer;
 }
 
 /** @throws {Error} when an edit is not of this form; its message is a clause */
 export function readManifest(edits: readonly (readonly Buffer[])[]): Manifest {
-  const tables = new Set<number>();
+  const tables = new Map<number, TableRange>();
   let log = 0;
   for (const parts of edits) {
     const reader = new ByteReader(Buffer.concat(parts));
@@ -26,7 +32,7 @@ export function readManifest(edits: readonly (readonly Buffer[])[]): Manifest {
 }
 
 /** The log's number, if that is what the field says. */
-function readField(reader: ByteReader, tables: Set<number>): number | undefined {
+function readField(reader: ByteReader, tables: Map<number, TableRange>): number | undefined {
   const tag = reader.varint();
   switch (tag) {
     case 1:
@@ -47,14 +53,20 @@ function readField(reader: ByteReader, tables: Set<number>): number | undefined 
       return undefined;
     case 7: {
       reader.varint();
-      tables.add(reader.varint());
+      const number = reader.varint();
       reader.varint(); // its bytes
-      skipText(reader);
-      return skipText(reader);
+      tables.set(number, { first: readKey(reader), last: readKey(reader) });
+      return undefined;
     }
     default:
       throw new Error(`has an edit with the unknown tag ${tag}`);
   }
+}
+
+/** A key as LevelDB keeps it, without the eight bytes that say when it was written. */
+function readKey(reader: ByteReader): Buffer {
+  const stored = reader.take(reader.varint());
+  return stored.subarray(0, Math.max(0, stored.length - 8));
 }
 
 function skipText(reader: ByteReader): undefined {

@@ -78,7 +78,7 @@ const CACHE_HINTS: NonNullable<ServerOptions["cacheHints"]> = {
   "server/discover": { ttlMs: LISTED_MS, cacheScope: "public" },
 };
 
-export const CAPABILITIES: ServerCapabilities = {
+const CAPABILITIES: ServerCapabilities = {
   tools: {},
   resources: { subscribe: true, listChanged: true },
   prompts: {},

@@ -26,6 +26,7 @@ import { eventSchema } from "../../../shared/protocol/rest-events.ts";
 import { PRODUCT_VERSION } from "../../../shared/protocol/version.ts";
 import { accessPaths } from "./openapi-access.ts";
 import { auditPaths } from "./openapi-audit.ts";
+import { dataPaths } from "./openapi-data.ts";
 import { historyPaths } from "./openapi-history.ts";
 import { lockPaths } from "./openapi-locks.ts";
 import {
@@ -128,6 +129,7 @@ const paths: ZodOpenApiPathsObject = {
   "/v1/contexts/{id}": { get: read, patch: change, delete: remove },
   "/v1/contexts/{id}/changes": { get: changes },
   "/v1/events": { get: events },
+  ...dataPaths,
   ...historyPaths,
   ...lockPaths,
   ...accessPaths,

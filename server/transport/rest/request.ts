@@ -71,13 +71,19 @@ export async function readWriteBody<Schema extends z.ZodType>(
 }
 
 /** @throws {ServiceError} TOO_LARGE, INVALID_REQUEST */
-export async function readJson(request: Request): Promise<Json> {
-  const bytes = await readBytes(request, LIMITS.bodyBytesMax);
-  return parseJsonText(decodeUtf8(bytes));
+export async function readJson(
+  request: Request,
+  limits: { readonly bytesMax: number; readonly nestingMax?: number } = { bytesMax: LIMITS.bodyBytesMax },
+): Promise<Json> {
+  const bytes = await readBytes(request, limits.bytesMax);
+  return parseJsonText(decodeUtf8(bytes), limits.nestingMax);
 }
 
-/** An oversized body is read on, up to a bound, and thrown away: a client that is cut while sending never sees the refusal. */
-async function readBytes(request: Request, bytesMax: number): Promise<Uint8Array> {
+/**
+ * An oversized body is read on, up to a bound, and thrown away: a client that is cut while sending never sees the refusal.
+ * @throws {ServiceError} TOO_LARGE
+ */
+export async function readBytes(request: Request, bytesMax: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   try {

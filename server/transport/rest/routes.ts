@@ -12,6 +12,7 @@ import { conflictHandlers } from "./conflicts.ts";
 import { typeHandlers } from "./context-types.ts";
 import { contextHandlers } from "./contexts.ts";
 import { follow } from "./events.ts";
+import { dataHandlers } from "./data.ts";
 import { historyHandlers } from "./history.ts";
 import { lockHandlers } from "./locks.ts";
 
@@ -33,6 +34,8 @@ export const ROUTES: Readonly<Record<string, Methods<RestHandler>>> = {
   "/v1/contexts/:id/checkpoints": { GET: historyHandlers.listCheckpoints, POST: historyHandlers.nameCheckpoint },
   "/v1/contexts/:id/checkpoints/:name": { DELETE: historyHandlers.forgetCheckpoint },
   "/v1/contexts/:id/compact": { POST: historyHandlers.compact },
+  "/v1/contexts/:id/export": { GET: dataHandlers.exportOne },
+  "/v1/contexts/:id/import": { POST: dataHandlers.importOne },
   "/v1/contexts/:id/conflicts": { GET: conflictHandlers.list },
   "/v1/contexts/:id/conflicts/:conflictId/resolve": { POST: conflictHandlers.resolve },
   "/v1/contexts/:id/locks": { GET: lockHandlers.list, POST: lockHandlers.acquire },
@@ -42,6 +45,7 @@ export const ROUTES: Readonly<Record<string, Methods<RestHandler>>> = {
   "/v1/events": { GET: follow },
   "/v1/locks": { GET: lockHandlers.held },
   "/v1/audit": { GET: auditHandlers.list },
+  "/v1/backup": { POST: dataHandlers.backup },
   "/v1/types": { GET: typeHandlers.list },
   "/v1/types/:name": { GET: typeHandlers.read, PUT: typeHandlers.register, DELETE: typeHandlers.remove },
 };

@@ -30,7 +30,7 @@ type Answer = CallToolResult | InputRequiredResult;
 const PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYAAAAAYAAjCB0C8AAAAASUVORK5CYII=";
 const WAV = "UklGRiYAAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YQIAAAAAAA==";
 
-export const text = (said: string): CallToolResult => ({ content: [{ type: "text", text: said }] });
+const text = (said: string): CallToolResult => ({ content: [{ type: "text", text: said }] });
 
 const contentTools: Readonly<Record<string, FixtureTool>> = {
   test_simple_text: { call: () => text("This is a simple text response for testing.") },
