@@ -171,7 +171,7 @@ describe("mcm mcp install", () => {
 
   test("[HUB-5] prints, and writes nothing unless told to", async () => {
     const [code, io] = await install(["--host", "cursor"]);
-    expect([code, io.files.size]).toEqual([0, 0]);
+    expect([code, io.binaries.size]).toEqual([0, 0]);
     expect(JSON.parse(io.lines.join("\n"))).toMatchObject({ mcpServers: { contexts: { command: "npx" } } });
     expect(io.errors.join()).toContain(".cursor/mcp.json");
   });
@@ -180,16 +180,16 @@ describe("mcm mcp install", () => {
     const io = new TestIo({});
     await install(["--host", "codex", "--write"], io);
     const path = `${homedir()}/.codex/config.toml`;
-    const written = io.files.get(path);
+    const written = io.written(path);
     expect(written).toContain("[mcp_servers.contexts]");
     await install(["--host", "codex", "--write"], io);
-    expect([io.files.get(path), io.errors.at(-1)]).toEqual([written, `${path} has it already.`]);
+    expect([io.written(path), io.errors.at(-1)]).toEqual([written, `${path} has it already.`]);
   });
 
   test("[HUB-5] a server's address and a token's name go in, the token does not", async () => {
     const io = new TestIo({ MCM_TOKEN: "abc.def.ghi", MCM_URL: "https://mcm.example/" });
     await install(["--host", "vscode", "--file", "there.json", "--name", "team", "--write"], io);
-    const text = io.files.get("there.json") ?? "";
+    const text = io.written("there.json") ?? "";
     expect(JSON.parse(text)).toEqual({
       servers: {
         team: {
@@ -206,9 +206,9 @@ describe("mcm mcp install", () => {
     const io = new TestIo({});
     io.files.set(".mcp.json", "{ // mine\n}");
     const [code] = await install(["--host", "claude-code", "--write"], io);
-    expect([code, io.files.get(".mcp.json"), io.errors.join()]).toEqual([
+    expect([code, io.written(".mcp.json"), io.errors.join()]).toEqual([
       2,
-      "{ // mine\n}",
+      undefined,
       expect.stringContaining("Add by hand what is printed without --write"),
     ]);
     expect((await install(["--host", "emacs"]))[0]).toBe(2);
