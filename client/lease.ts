@@ -70,6 +70,7 @@ export class HeldLease implements Lease {
   constructor(
     { lockId, paths, mode, fencingToken, ttlMs }: GrantedLease,
     giveBack: (lease: HeldLease) => Promise<void>,
+    askedAt: Moment,
   ) {
     this.lockId = lockId;
     this.paths = paths;
@@ -77,7 +78,7 @@ export class HeldLease implements Lease {
     this.fencingToken = fencingToken;
     this.ttlMs = ttlMs;
     this.#giveBack = giveBack;
-    this.extend(now());
+    this.extend(askedAt);
   }
 
   get expiresAtMs(): number {

@@ -20,7 +20,7 @@ import { overlaps, parsePath } from "../shared/path.ts";
 import type { Steps } from "../shared/path.ts";
 import type { LockView } from "../shared/protocol/rest-locks.ts";
 import { HeldLease, now } from "./lease.ts";
-import type { GrantedLease, Lease } from "./lease.ts";
+import type { GrantedLease, Lease, Moment } from "./lease.ts";
 import type { PendingRequests } from "./pending-requests.ts";
 import type { PendingUpdates } from "./pending-updates.ts";
 
@@ -66,8 +66,14 @@ export class Locks {
     const lockId = uuidv4();
     const params = { ...asked, lockId, paths: typeof paths === "string" ? [paths] : [...paths] };
     const end = AbortSignal.any([this.#closing.signal, ...(signal === undefined ? [] : [signal])]);
+    const askedAt = now();
     try {
-      return this.#granted(await this.#requests.request("lock", params, { signal: end, lane: "locks" }));
+      const answer = await this.#requests.request("lock", params, { signal: end, lane: "locks" });
+      const lease = await this.#granted(answer, askedAt);
+      if (lease.isLost) throw lease.signal.reason;
+      if (!end.aborted) return lease;
+      this.#forget(lease);
+      throw end.reason;
     } catch (error) {
       if (end.aborted) void this.#unlock(lockId);
       throw error;
@@ -109,10 +115,12 @@ export class Locks {
     this.#leases.clear();
   }
 
-  #granted(answer: Json): Lease {
-    const lease = new HeldLease(grantedLease(answer), (it) => this.#release(it));
+  /** The time of a lock that was waited for began when only the server knows: renewed, it begins when we ask for that. */
+  async #granted(answer: Json, askedAt: Moment): Promise<HeldLease> {
+    const lease = new HeldLease(grantedLease(answer), (it) => this.#release(it), askedAt);
     this.#leases.set(lease.lockId, lease);
-    this.#arm(lease);
+    if (lease.leftMs > (2 / 3) * lease.ttlMs) this.#arm(lease);
+    else await this.#renew(lease);
     return lease;
   }
 
@@ -160,9 +168,13 @@ export class Locks {
   }
 
   async #giveBack(lease: HeldLease, signal?: AbortSignal): Promise<void> {
+    this.#forget(lease);
+    await this.#unlock(lease.lockId, signal);
+  }
+
+  #forget(lease: HeldLease): void {
     this.#leases.delete(lease.lockId);
     this.#arm(lease);
-    await this.#unlock(lease.lockId, signal);
   }
 
   /** What cannot be given back ends with its time. */

@@ -11,6 +11,7 @@
  */
 import type { ChangeRecord } from "../shared/change.ts";
 import type { ContextId } from "../shared/ids.ts";
+import type { Health } from "../shared/monitoring.ts";
 import type {
   AccessService,
   AuditService,
@@ -29,6 +30,7 @@ import type {
   ImportOutcome,
   ImportRequest,
   LockService,
+  MonitorService,
   NewContext,
   Page,
   ReadContext,
@@ -43,7 +45,7 @@ import type { AccessAudit } from "./context/access-audit.ts";
 import type { AccessWatch } from "./context/access-watch.ts";
 import type { FeedRequest } from "./context/change-feed.ts";
 import { Doorkeeper } from "./context/doorkeeper.ts";
-import { guardedFeed } from "./context/guarded-feed.ts";
+import { guardedAlerts, guardedFeed } from "./context/guarded-feed.ts";
 import { accessTo, checkScope } from "./state/access/access-policy.ts";
 import type { Guarded } from "./state/access/access-policy.ts";
 import type { Session } from "./sync/session.ts";
@@ -70,7 +72,11 @@ export class AccessGuard implements Service, SessionOpener {
     this.#inner = inner;
     this.#audit = audit;
     this.#door = new Doorkeeper({ guarded: (id) => inner.guarded(id), audit });
-    this.server = { tokens: this.#guardTokens(server.tokens), audit: this.#guardAudit(server.audit) };
+    this.server = {
+      tokens: this.#guardTokens(server.tokens),
+      audit: this.#guardAudit(server.audit),
+      monitor: this.#guardMonitor(server.monitor),
+    };
     this.history = this.#guardHistory(inner.history);
     this.conflicts = this.#guardConflicts(inner.conflicts);
     this.types = this.#guardTypes(inner.types);
@@ -126,8 +132,8 @@ export class AccessGuard implements Service, SessionOpener {
     return this.#inner.watch(caller, watcher);
   }
 
-  readiness(): readonly string[] {
-    return this.#inner.readiness();
+  health(): Health {
+    return this.#inner.health();
   }
 
   /** Who may not create makes nothing by opening; who may enter is asked when the session begins, and as long as it lasts. */
@@ -236,6 +242,20 @@ export class AccessGuard implements Service, SessionOpener {
 
   #guardAudit(inner: AuditService): AuditService {
     return { list: (caller, query) => this.#door.asServerAdmin(caller, () => inner.list(caller, query)) };
+  }
+
+  #guardMonitor(inner: MonitorService): MonitorService {
+    return {
+      metrics: (caller) => this.#door.asServerAdmin(caller, () => inner.metrics(caller)),
+      stats: (caller) => this.#door.asServerAdmin(caller, () => inner.stats(caller)),
+      alerts: (caller) => this.#door.asServerAdmin(caller, () => inner.alerts(caller)),
+      followAlerts: (caller, { signal }) =>
+        this.#door.asServerAdmin(caller, async () => {
+          const follow = (ended: AbortSignal) => inner.followAlerts(caller, { signal: ended });
+          return guardedAlerts({ follow, readers: this.#inner.readers, audit: this.#audit }, caller, signal);
+        }),
+      sessions: (caller, request) => this.#door.asServerAdmin(caller, () => inner.sessions(caller, request)),
+    };
   }
 
   async #heldBy(caller: Caller, inner: LockService): Promise<readonly HeldLock[]> {

@@ -201,6 +201,33 @@ export const SETTINGS = {
     default: String(LIMITS.historyBytesMax),
     meaning: "Bytes that the history of a context takes at most; 0 sets no bound.",
   },
+  metricsContexts: {
+    flag: "--metrics-contexts",
+    variable: "MCM_METRICS_CONTEXTS",
+    placeholder: "<number>",
+    default: "10",
+    meaning: "Contexts that metrics tell by name, the largest; the rest is told together. 0 tells no name.",
+  },
+  alertRules: {
+    flag: "--alert-rules",
+    variable: "MCM_ALERT_RULES",
+    placeholder: "<path>",
+    default: "",
+    meaning: "JSON file with other thresholds for alerts.",
+  },
+  alertWebhook: {
+    flag: "--alert-webhook",
+    variable: "MCM_ALERT_WEBHOOK",
+    placeholder: "<url>",
+    default: "",
+    meaning: "Address that is told of alerts, by signed POST requests.",
+  },
+  alertWebhookSecret: {
+    variable: "MCM_ALERT_WEBHOOK_SECRET",
+    placeholder: "<secret>",
+    default: "",
+    meaning: "Secret that signs these requests, at least 16 characters.",
+  },
   logLevel: {
     flag: "--log-level",
     variable: "MCM_LOG_LEVEL",

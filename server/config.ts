@@ -7,13 +7,15 @@
  *  3. Without authentication the server listens on this machine only.
  *  4. No secret can be read off a Config that is printed or logged: keys are opaque, and what they were made of is not in it.
  *
- * Not here: the table of settings (config-settings.ts), those about identity (config-auth.ts) and edges
- * (config-edges.ts), settings of the CLI as a client
- * (server/cli).
+ * Not here: the table of settings (config-settings.ts), those about identity (config-auth.ts), edges (config-edges.ts) and
+ * alerts (config-alerts.ts), settings of the CLI as a client (server/cli).
  */
 import { resolve } from "node:path";
 import { z } from "zod";
 import { isLoopback } from "../shared/host.ts";
+import { LIMITS } from "../shared/limits.ts";
+import { alertsOf, alertsSchema } from "./config-alerts.ts";
+import type { AlertConfig } from "./config-alerts.ts";
 import { authOf, authSchema, FILE_SETTINGS } from "./config-auth.ts";
 import type { ConfigFiles, FileText } from "./config-auth.ts";
 import { edgesOf, edgesSchema } from "./config-edges.ts";
@@ -59,11 +61,19 @@ const serverSchema = z.strictObject({
     (bytes) => bytes === 0 || bytes >= HISTORY_BYTES_MIN,
     `must be 0 or at least ${HISTORY_BYTES_MIN}`,
   ),
+  metricsContexts: wholeNumber.refine(
+    (count) => count <= LIMITS.metricsContextsMax,
+    `must be at most ${LIMITS.metricsContextsMax}`,
+  ),
   logLevel: z.enum(LOG_LEVELS, `must be one of: ${LOG_LEVELS.join(", ")}`),
 });
 
-/** What the server is started with. `port` 0 takes a free one; `dataDir` and `types` are absolute. */
-export type Config = Readonly<z.infer<typeof serverSchema>> & { readonly auth: AuthConfig; readonly edges: EdgeConfig };
+/** What the server is started with. `port` 0 takes a free one; paths are absolute. */
+export type Config = Readonly<z.infer<typeof serverSchema>> & {
+  readonly auth: AuthConfig;
+  readonly edges: EdgeConfig;
+  readonly alerts: AlertConfig;
+};
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 export type Flags = { readonly [Name in SettingName]?: string | undefined };
@@ -101,22 +111,28 @@ export function parseConfig(flags: Flags, environment: Environment, files: Confi
   const server = serverSchema.safeParse(textsOf(serverSchema, text));
   const settings = authSchema.safeParse(textsOf(authSchema, text));
   const edges = edgesSchema.safeParse(textsOf(edgesSchema, text));
-  const problems = [server, settings, edges].flatMap(({ error }) => issuesOf(error, flags));
+  const watch = alertsSchema.safeParse(textsOf(alertsSchema, text));
+  const problems = [server, settings, edges, watch].flatMap(({ error }) => issuesOf(error, flags));
   const auth = settings.success ? authOf(settings.data, files, given, problems) : undefined;
-  const { host } = server.data ?? {};
-  if (auth?.mode === "open" && host !== undefined && !isLoopback(host)) {
-    problems.push(
-      `${nameOf("host", flags)} is ${host}, but without authentication (auth mode "open") anyone who reaches the server could ` +
-        `read and change every context, so it listens on loopback only. Use 127.0.0.1, ::1 or localhost, or have callers prove who they are: --auth jwt or oidc.`,
-    );
-  }
+  const alerts = watch.success ? alertsOf(watch.data, given, problems) : {};
+  if (server.success && auth?.mode === "open") problems.push(...exposureOf(server.data, nameOf("host", flags)));
   if (problems.length > 0 || !server.success || !edges.success || auth === undefined) throw new ConfigError(problems);
   return {
     ...server.data,
     publicUrl: publicUrlOf(server.data),
     auth,
     edges: edgesOf(edges.data, auth.mode === "open"),
+    alerts,
   };
+}
+
+/** What an open server must not be reached from. */
+function exposureOf({ host }: z.output<typeof serverSchema>, setting: string): readonly string[] {
+  if (isLoopback(host)) return [];
+  return [
+    `${setting} is ${host}, but without authentication (auth mode "open") anyone who reaches the server could ` +
+      `read and change every context, so it listens on loopback only. Use 127.0.0.1, ::1 or localhost, or have callers prove who they are: --auth jwt or oidc.`,
+  ];
 }
 
 function publicUrlOf({ publicUrl, host, port }: z.output<typeof serverSchema>): string {

@@ -14,6 +14,7 @@ import { ServiceError, toServiceError } from "../shared/errors.ts";
 import type { MetaChange } from "../shared/context.ts";
 import type { Acl } from "../shared/permission.ts";
 import type { ContextId } from "../shared/ids.ts";
+import type { Health } from "../shared/monitoring.ts";
 import { LIMITS } from "../shared/limits.ts";
 import { readData } from "../shared/read-data.ts";
 import { changeFeed } from "./context/change-feed.ts";
@@ -22,6 +23,8 @@ import type { Clock } from "./clock.ts";
 import type { ContextAccess, Glance, PlannedChange } from "./context-access.ts";
 import type { AccessAudit } from "./context/access-audit.ts";
 import { AccessWatch } from "./context/access-watch.ts";
+import { vitalsOf } from "./context/context-vitals.ts";
+import type { ContextVitals } from "./monitor/vitals.ts";
 import { ConflictThinning } from "./context/conflict-thinning.ts";
 import { ContextEvents } from "./context/context-events.ts";
 import { firstState } from "./context/first-state.ts";
@@ -47,21 +50,23 @@ import type {
   TypeService,
 } from "./context-service.ts";
 import type { HistoryManager } from "./history/history-manager.ts";
-import { IdempotentCalls } from "./context/idempotency.ts";
+import { ChangeRequests } from "./context/change-requests.ts";
+import { lockContextOf } from "./context/lock-context.ts";
 import { LockClock } from "./context/lock-clock.ts";
 import { LiveSessions } from "./context/live-sessions.ts";
 import type { Logger } from "./monitor/logger.ts";
-import { olderTouches } from "./context/older-touches.ts";
+import { measured } from "./context/measured-service.ts";
+import type { ContextMonitor } from "./monitor/context-monitor.ts";
+import { whyOf } from "./context/refusals.ts";
 import { answerRequest } from "./context/session-requests.ts";
 import { Recreation, wasCompacted } from "./context/recreation.ts";
 import { accessTo } from "./state/access/access-policy.ts";
 import type { Guarded } from "./state/access/access-policy.ts";
 import { contextNotFound } from "./state/context-not-found.ts";
 import type { LockDesk } from "./state/locks/lock-desk.ts";
-import type { Precondition } from "./state/precondition.ts";
 import { StateManager } from "./state/state-manager.ts";
 import type { LiveContext, WriteResult } from "./state/state-manager.ts";
-import type { OpsWrite, Write } from "./state/writes.ts";
+import type { Write } from "./state/writes.ts";
 import type { Idempotency } from "./storage/change-log.ts";
 import type { StorageManager } from "./storage/storage-manager.ts";
 import { ClientIdPool } from "./sync/client-id-pool.ts";
@@ -87,6 +92,7 @@ type Live = LiveContext<PendingWrite>;
 interface ContextManagerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly monitor: ContextMonitor;
   readonly storage: StorageManager;
   readonly sync: SyncManager;
   readonly history: HistoryManager;
@@ -96,12 +102,6 @@ interface ContextManagerOptions {
   /** On the caller's thread unless given. */
   readonly documents?: DocumentMaker;
 }
-
-/** A write without what the context's turn gives it. */
-type Asked = Omit<OpsWrite, "kind" | "actor" | "ifVersion"> & {
-  readonly ifVersion?: Omit<Precondition, "older">;
-  readonly idempotency?: Idempotency;
-};
 
 /** How often a write begins anew when the context was compacted under it. */
 const COMPACTED_MAX = 3;
@@ -116,13 +116,16 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   readonly readers: AccessWatch;
   readonly data: DataService;
   readonly #clock: Clock;
+  readonly #watch: ContextMonitor;
+  /** For requests of sessions, which do not come through the transports' door. */
+  readonly #measured: ContextService;
   readonly #storage: StorageManager;
   readonly #sync: SyncManager;
   readonly #past: HistoryManager;
   readonly #schemas: TypeManager;
   readonly #state: StateManager<PendingWrite>;
   readonly #sessions: LiveSessions;
-  readonly #idempotent: IdempotentCalls;
+  readonly #changes: ChangeRequests;
   readonly #writePath: WritePath;
   readonly #lockClock: LockClock;
   readonly #events: ContextEvents;
@@ -130,34 +133,29 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   #cancelUnload: (() => void) | undefined;
 
   constructor(options: ContextManagerOptions) {
-    const { clock, storage, sync, history, types, recreator, audit } = options;
+    const { clock, storage, sync, history, types, recreator } = options;
+    const { port: monitor } = options.monitor;
     this.#clock = clock;
+    this.#watch = options.monitor;
+    this.#measured = measured<ContextService>(this, { clock, monitor });
     this.#storage = storage;
     this.#sync = sync;
     this.#past = history;
     this.#schemas = types;
-    this.#idempotent = new IdempotentCalls(storage, clock);
+    this.#changes = this.#changesOf(options);
     const drop = (live: Live, error: ServiceError): void => this.#drop(live, error);
-    this.locks = new LockUseCases({ access: this, clock });
+    this.locks = new LockUseCases({ access: this, clock, monitor });
     this.access = new SharingUseCases({
       acl: (id) => this.#acl(id),
       setAcl: (caller, id, acl) => this.#setAcl(caller, id, acl),
     });
     this.readers = new AccessWatch(clock);
     this.#events = new ContextEvents(this.readers);
-    this.#state = new StateManager({
-      load: (id) => storage.load(id),
-      turns: clock,
-      limits: LIMITS,
-      nodeClientId: () => storage.nodeClientId,
-      schemaOf: (meta) => types.schemaOf(meta.type),
-      onLoaded: (live) => this.#lockClock.loaded(live),
-      onDropped: (live, error) => this.#lockClock.dropped(live, error),
-      onTurn: (live, writes) => this.#writePath.takeTurn(live, writes),
-    });
+    this.#state = this.#stateOf(options);
     this.#lockClock = new LockClock({ clock, sync, state: this.#state, waiters: this.locks, events: this.#events });
     this.#writePath = new WritePath({
       ...options,
+      monitor,
       conflicts: new ConflictThinning(options),
       locks: this.#lockClock,
       meta: { changed: (live, change) => this.#metaChanged(live, change) },
@@ -165,7 +163,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       drop,
     });
     const clientIds = new ClientIdPool(storage);
-    this.#sessions = new LiveSessions({ clock, sync, state: this.#state, clientIds, watch: this.readers, audit });
+    this.#sessions = new LiveSessions({ ...options, monitor, state: this.#state, clientIds, watch: this.readers });
     const compaction = new Compaction(new Recreation({ ...options, state: this.#state, drop }), recreator);
     this.history = new HistoryUseCases({
       access: this,
@@ -184,8 +182,41 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       assertOpen: () => this.#assertOpen(),
       documents: options.documents ?? new InlineDocumentMaker(),
     });
+    this.#listen(options);
+  }
+
+  #stateOf({ clock, storage, types }: ContextManagerOptions): StateManager<PendingWrite> {
+    return new StateManager({
+      load: (id) => storage.load(id),
+      turns: clock,
+      limits: LIMITS,
+      nodeClientId: () => storage.nodeClientId,
+      schemaOf: (meta) => types.schemaOf(meta.type),
+      onLoaded: (live) => this.#loaded(live),
+      onDropped: (live, error) => this.#dropped(live, error),
+      onTurn: (live, writes) => this.#writePath.takeTurn(live, writes),
+    });
+  }
+
+  #changesOf({ clock, storage }: ContextManagerOptions): ChangeRequests {
+    return new ChangeRequests({
+      clock,
+      storage,
+      surviving: (id, task) => this.#surviving(id, task),
+      queued: (live, write, idempotency) => this.#queued(live, write, idempotency),
+    });
+  }
+
+  #listen({ monitor, storage, history, types }: ContextManagerOptions): void {
     storage.onShrunk((id, bytes) => this.#state.get(id)?.state.size.takes(bytes));
     types.onChange((name) => this.#useSchema(name));
+    monitor.watch({
+      log: () => storage.status(),
+      contexts: () => this.#vitals(),
+      sessions: () => this.#sessions.list(),
+      historyQueue: () => history.queued,
+      isStopping: () => this.#isClosing,
+    });
   }
 
   start(): void {
@@ -206,12 +237,8 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     await this.#settled();
   }
 
-  readiness(): readonly string[] {
-    const reasons: string[] = [];
-    if (this.#isClosing) reasons.push("The server is stopping.");
-    const { available, lastError } = this.#storage.status();
-    if (!available) reasons.push(`The log cannot be written: ${lastError ?? "not open yet"}`);
-    return reasons;
+  health(): Health {
+    return this.#watch.health();
   }
 
   async create(caller: Caller, context: NewContext): Promise<ReadContext> {
@@ -260,30 +287,10 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     });
   }
 
-  change(caller: Caller, id: ContextId, request: ChangeRequest | PlannedChange): Promise<ChangeOutcome> {
-    return "plan" in request ? this.#planned(caller, id, request) : this.#requested(caller, id, request);
-  }
-
-  async #requested(caller: Caller, id: ContextId, request: ChangeRequest): Promise<ChangeOutcome> {
+  async change(caller: Caller, id: ContextId, request: ChangeRequest | PlannedChange): Promise<ChangeOutcome> {
     this.#assertOpen();
-    const { ops, ifVersion: version, ifVersionScope: scope = "paths", message, lockTokens: tokens = [] } = request;
-    const asked = {
-      ops,
-      origin: caller.origin,
-      tokens,
-      ...(version === undefined ? {} : { ifVersion: { version, scope } }),
-      ...(message === undefined ? {} : { message }),
-    };
-    return this.#idempotent.once(id, caller.identity.actor, request, async (idempotency) =>
-      this.#write(caller, id, { ...asked, ...(idempotency === undefined ? {} : { idempotency }) }),
-    );
-  }
-
-  async #planned(caller: Caller, id: ContextId, planned: PlannedChange): Promise<ChangeOutcome> {
-    this.#assertOpen();
-    const { plan, ifVersion: version, ...rest } = planned;
-    const precondition = version === undefined ? {} : { ifVersion: { version, scope: "paths" as const } };
-    return { ...(await this.#write(caller, id, { ...rest, ops: plan, ...precondition })), replayed: false };
+    const changes = this.#changes;
+    return "plan" in request ? changes.planned(caller, id, request) : changes.requested(caller, id, request);
   }
 
   async delete(_caller: Caller, id: ContextId): Promise<void> {
@@ -324,7 +331,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     return this.#sessions.open(live, caller, options, (request, asker, leases) =>
       request.method === "release-client-id"
         ? this.#using(id, (context) => this.#sessions.releaseId(context, asker, request.yjsClientId))
-        : answerRequest(this, { caller: asker, id, leases }, request),
+        : answerRequest(this.#measured, { caller: asker, id, leases }, request),
     );
   }
 
@@ -338,23 +345,8 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     return Array.from(this.#state.live(), ({ id, state }) => [id, state.locks] as const);
   }
 
-  async withLocks<Result>(
-    caller: Caller,
-    id: ContextId,
-    task: (context: LockContext) => Promise<Result>,
-  ): Promise<Result> {
-    return this.#surviving(id, (live) =>
-      task({
-        desk: live.state.locks,
-        durable: () => live.durable,
-        write: (event, isForced = false) => {
-          const { identity, origin, leases } = caller;
-          const holder = leases === undefined ? {} : { leases };
-          const { actor } = identity;
-          return this.#queued(live, { kind: "lock", actor, identity, origin, event, isForced, ...holder });
-        },
-      }),
-    );
+  withLocks<Result>(caller: Caller, id: ContextId, task: (context: LockContext) => Promise<Result>): Promise<Result> {
+    return this.#surviving(id, (live) => task(lockContextOf(live, caller, (...write) => this.#queued(...write))));
   }
 
   async #acl(id: ContextId): Promise<Acl | undefined> {
@@ -379,11 +371,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.#events.emit(live.meta, "access");
   }
 
-  /** A write that meets a compaction goes on in the new epoch: JSON changes do not depend on the document's history. */
-  async #write(caller: Caller, id: ContextId, asked: Asked): Promise<WriteResult> {
-    return this.#surviving(id, async (live) => this.#enqueue(live, caller, asked));
-  }
-
+  /** What meets a compaction goes on in the new epoch. */
   async #surviving<Result>(id: ContextId, task: (live: Live) => Promise<Result>): Promise<Result> {
     for (let tries = 1; ; tries++) {
       try {
@@ -394,20 +382,36 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     }
   }
 
-  async #enqueue(live: Live, { identity }: Caller, { idempotency, ifVersion, ...rest }: Asked): Promise<WriteResult> {
-    const { floor } = live.state.touches;
-    const after = ifVersion?.scope === "paths" ? ifVersion.version : floor;
-    const older = after < floor ? await olderTouches(this.#storage, live.id, { after, upTo: floor }) : undefined;
-    const precondition = ifVersion && { ...ifVersion, ...(older === undefined ? {} : { older }) };
-    const { actor } = identity;
-    const conditions = precondition === undefined ? {} : { ifVersion: precondition };
-    return this.#queued(live, { kind: "ops", actor, identity, ...rest, ...conditions }, idempotency);
-  }
-
   #queued(live: Live, write: Write, idempotency?: Idempotency): Promise<WriteResult> {
     return new Promise((settle, refuse) => {
-      this.#state.enqueue(live, { write, settle, refuse, ...(idempotency === undefined ? {} : { idempotency }) });
+      const refused = (error: ServiceError): void => {
+        const { kind, actor } = write;
+        if (kind === "ops") this.#watch.port.refused({ kind: "json", contextId: live.id, actor, ...whyOf(error) });
+        refuse(error);
+      };
+      this.#state.enqueue(live, {
+        write,
+        settle,
+        refuse: refused,
+        ...(idempotency === undefined ? {} : { idempotency }),
+      });
     });
+  }
+
+  #loaded(live: Live): void {
+    this.#lockClock.loaded(live);
+    this.#watch.port.contextLoaded({ contextId: live.id, version: live.state.version });
+  }
+
+  #dropped(live: Live, error: ServiceError): void {
+    this.#lockClock.dropped(live, error);
+    const { code, rule = code } = whyOf(error);
+    this.#watch.port.contextLeft({ contextId: live.id, reason: rule });
+  }
+
+  *#vitals(): Iterable<ContextVitals> {
+    const nowMs = this.#clock.monotonicMs();
+    for (const live of this.#state.live()) yield vitalsOf(live, nowMs);
   }
 
   async #using<Result>(id: ContextId, task: (live: Live) => Promise<Result>): Promise<Result> {

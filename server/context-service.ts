@@ -17,6 +17,7 @@ import type { Actor, ContextId } from "../shared/ids.ts";
 import type { Json, JsonObject } from "../shared/json.ts";
 import type { RootsJson } from "../shared/read-data.ts";
 import type { Lock, LockMode } from "../shared/lock.ts";
+import type { Alert, AlertEvent, Health, SessionStats, Stats } from "../shared/monitoring.ts";
 import type { Acl, GrantChange, Role } from "../shared/permission.ts";
 import type { Identity } from "./state/access/identity.ts";
 import type { Connection } from "./sync/connection.ts";
@@ -261,6 +262,39 @@ export interface AccessService {
   share(caller: Caller, id: ContextId, changes: readonly GrantChange[]): Promise<Acl>;
 }
 
+/** In Prometheus' text format. */
+export interface Metrics {
+  readonly contentType: string;
+  readonly text: string;
+}
+
+export interface Alerts {
+  readonly active: readonly Alert[];
+  /** Those that are over, the latest first. */
+  readonly cleared: readonly Alert[];
+}
+
+export interface SessionsRequest {
+  readonly contextId?: ContextId;
+  readonly limit: number;
+  /** Return sessions with ids after this one. */
+  readonly after?: string;
+}
+
+/** How the server itself is. For admins of the server; all methods reject with FORBIDDEN for others. */
+export interface MonitorService {
+  metrics(caller: Caller): Promise<Metrics>;
+  stats(caller: Caller): Promise<Stats>;
+  alerts(caller: Caller): Promise<Alerts>;
+  /**
+   * Alerts that are raised, changed and cleared from now on, until `signal` aborts. The feed ends by itself (throws SHUTTING_DOWN,
+   * SLOW_CONSUMER, UNAUTHENTICATED) when the server or the right to it goes, or it is not read.
+   */
+  followAlerts(caller: Caller, request: { readonly signal: AbortSignal }): Promise<AsyncIterable<AlertEvent>>;
+  /** Open live sessions in order of id. */
+  sessions(caller: Caller, request: SessionsRequest): Promise<Page<SessionStats>>;
+}
+
 /** Who did or was denied what. For admins of the server. */
 export interface AuditService {
   /**
@@ -399,8 +433,8 @@ export interface ContextService {
    * @throws {ServiceError} SHUTTING_DOWN
    */
   watch(caller: Caller, watcher: ContextWatcher): () => void;
-  /** Readiness: reasons why the service cannot do its work now, none when it can. */
-  readiness(): readonly string[];
+  /** At once, from what is in memory. `down` means that the service cannot do its work now. */
+  health(): Health;
 }
 
 /** Tokens that do not count any more, though their time is not over. For admins of the server. */
@@ -433,6 +467,7 @@ export interface Revocation extends RevokeRequest {
 export interface ServerService {
   readonly tokens: TokenService;
   readonly audit: AuditService;
+  readonly monitor: MonitorService;
 }
 
 /** All that transports may ask. */

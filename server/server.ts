@@ -19,8 +19,16 @@ import type { Caller } from "./context-service.ts";
 import { AccessAudit } from "./context/access-audit.ts";
 import { HistoryManager } from "./history/history-manager.ts";
 import { HistoryThread } from "./history/history-runner.ts";
+import { measured } from "./context/measured-service.ts";
+import { ALERT_RULES } from "./monitor/alerts/alert-rules.ts";
+import { readAlertOverrides, withOverrides } from "./monitor/alerts/alert-overrides.ts";
+import { AlertWebhook } from "./monitor/alerts/alert-webhook.ts";
+import { ContextMonitor } from "./monitor/context-monitor.ts";
+import { DiskProbe } from "./monitor/disk-probe.ts";
 import { createLogger } from "./monitor/logger.ts";
 import type { Logger } from "./monitor/logger.ts";
+import type { Monitor } from "./monitor-port.ts";
+import { QuietLogger } from "./monitor/quiet-logger.ts";
 import { AuditLog } from "./security/audit-log.ts";
 import { createVerifier } from "./security/create-verifier.ts";
 import { RateLimiter } from "./security/rate-limiter.ts";
@@ -42,6 +50,7 @@ import { createRestApp } from "./transport/rest/app.ts";
 import { createHttpServer } from "./transport/rest/http-server.ts";
 import type { ConnectionLimits } from "./transport/rest/http-server.ts";
 import { DocumentPool } from "./use-cases/document-pool.ts";
+import { MonitorUseCases } from "./use-cases/monitoring.ts";
 import { RecreationPool } from "./use-cases/recreation-pool.ts";
 import { WebSocketEndpoint } from "./transport/websocket/websocket-server.ts";
 
@@ -66,29 +75,33 @@ interface Parts {
   readonly limits?: ConnectionLimits;
 }
 
+/** What every manager is given. */
+interface Tools {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly monitor: Monitor;
+}
+
 /** @throws {ServiceError} DATA_DIR_LOCKED, DATA_DAMAGED, DATA_FORMAT_NEWER; Node's error when the port is taken */
 export async function startServer(config: Config, parts: Parts = {}): Promise<RunningServer> {
-  const { clock = systemClock, logger = createLogger({ level: config.logLevel }), limits = LIMITS } = parts;
-  const { mcpExtension: extension } = parts;
-  if (config.storage === "level") await refuseIncomplete(config.dataDir);
-  const log = openChangeLog(config, clock);
-  const storage = new StorageManager({ log, clock, logger, retention: policyOf(config) });
-  await storage.start();
-  const types = new TypeManager({ storage, clock });
-  const history = new HistoryManager({ log: storage, clock, runner: new HistoryThread() });
-  const recreator = new RecreationPool();
-  const documents = new DocumentPool();
-  const sync = new SyncManager(clock);
-  const auditLog = new AuditLog({ records: storage, clock, logger });
-  const audit = new AccessAudit(auditLog);
-  const contexts = new ContextManager({ clock, logger, storage, sync, history, types, recreator, audit, documents });
+  const { clock = systemClock, limits = LIMITS, mcpExtension: extension } = parts;
+  const logger = new QuietLogger(parts.logger ?? createLogger({ level: config.logLevel }), clock);
+  const watch = await monitorOf(config, clock, logger);
+  const monitor = watch.port;
+  const { auditLog, ...managers } = await managersOf(config, { clock, logger, monitor });
+  const { storage, types, history, recreator, documents, sync, audit } = managers;
+  const contexts = new ContextManager({ clock, logger, monitor: watch, ...managers });
   const tokens = new Revocations({ records: storage, clock, onRevoked: (isMeant) => contexts.readers.revoke(isMeant) });
   const security = new SecurityManager({ verifier: verifierOf(config, clock, logger), tokens });
-  const server = { tokens, audit: { list: (_caller: Caller, query: AuditQuery) => auditLog.list(query) } };
-  const service = new AccessGuard(contexts, server, audit);
+  const server = {
+    tokens,
+    audit: { list: (_caller: Caller, query: AuditQuery) => auditLog.list(query) },
+    monitor: new MonitorUseCases(watch),
+  };
+  const service = measured(new AccessGuard(contexts, server, audit), { clock, monitor });
   const { authenticate, verify } = security;
   const gate = gateOf(config, clock, auditLog);
-  const edge = { service, clock, logger, authenticate, gate };
+  const edge = { service, clock, logger, monitor, authenticate, gate };
   const mcp = createMcpEndpoint({ ...edge, ...resourceOf(config), ...(extension === undefined ? {} : { extension }) });
   const http = createHttpServer(createRestApp({ ...edge, mcp }), { gate, clock, limits });
   const webSockets = new WebSocketEndpoint({ ...edge, ...(verify === undefined ? {} : { verify }) });
@@ -96,6 +109,7 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
   sync.start();
   contexts.start();
   auditLog.start();
+  watch.start();
 
   const close = async (): Promise<void> => {
     auditLog.record({ action: "server.stop", outcome: "done" });
@@ -105,6 +119,7 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
     http.close();
     await mcp.close();
     await contexts.close();
+    watch.stop();
     await Promise.all([history.close(), recreator.close(), documents.close()]);
     sync.stop();
     // feeds write their last event, WebSocket clients answer the close frame; those that do not are cut
@@ -113,6 +128,7 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
     http.closeAllConnections();
     await auditLog.close();
     await storage.close();
+    logger.flush();
     const { count, reason } = storage.failures;
     if (!available || count > before) throw undurable(reason);
   };
@@ -129,6 +145,41 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
     await close().catch(() => undefined);
     throw error;
   }
+}
+
+/** @throws {ServiceError} DATA_DIR_LOCKED, DATA_DAMAGED, DATA_FORMAT_NEWER */
+async function managersOf(config: Config, { clock, logger, monitor }: Tools) {
+  if (config.storage === "level") await refuseIncomplete(config.dataDir);
+  const log = openChangeLog(config, clock, monitor);
+  const storage = new StorageManager({ log, clock, logger, monitor, retention: policyOf(config) });
+  await storage.start();
+  const auditLog = new AuditLog({ records: storage, clock, logger });
+  return {
+    storage,
+    types: new TypeManager({ storage, clock }),
+    history: new HistoryManager({ log: storage, clock, monitor, runner: new HistoryThread(monitor) }),
+    recreator: new RecreationPool(monitor),
+    documents: new DocumentPool(monitor),
+    sync: new SyncManager(clock, monitor),
+    auditLog,
+    audit: new AccessAudit(auditLog),
+  };
+}
+
+/** @throws {ServiceError} INVALID_REQUEST when the file of alert rules is not in order */
+async function monitorOf(config: Config, clock: Clock, logger: Logger): Promise<ContextMonitor> {
+  const { alerts, metricsContexts, dataDir } = config;
+  const rules =
+    alerts.rules === undefined ? ALERT_RULES : withOverrides(ALERT_RULES, await readAlertOverrides(alerts.rules));
+  const disk = new DiskProbe(dataDir, () => clock.monotonicMs());
+  return new ContextMonitor({
+    clock,
+    logger,
+    rules,
+    contextsMax: metricsContexts,
+    ...(config.storage === "memory" ? {} : { disk: () => disk.look() }),
+    ...(alerts.webhook === undefined ? {} : { webhook: new AlertWebhook({ ...alerts.webhook, clock, logger }) }),
+  });
 }
 
 function verifierOf({ auth, publicUrl }: Config, clock: Clock, logger: Logger): TokenVerifier | undefined {

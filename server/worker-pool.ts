@@ -2,7 +2,7 @@
  * Runs the functions of a module on worker threads, so that live sync never waits for heavy work.
  *
  *   import type * as module from "./checkpoint-worker.ts";
- *   new WorkerPool<typeof module>(new URL("./checkpoint-worker", import.meta.url), { threads: 1 })
+ *   new WorkerPool<typeof module>(new URL("./checkpoint-worker", import.meta.url), { name: "checkpoints", threads: 1 })
  *
  * Invariants:
  *  1. At most `threads` calls run at once; others wait in order. Threads start when needed and end after a while of rest.
@@ -13,10 +13,15 @@
  */
 import { Piscina } from "piscina";
 import { ServiceError } from "../shared/errors.ts";
+import { NO_MONITOR } from "./monitor-port.ts";
+import type { Monitor } from "./monitor-port.ts";
 
 const IDLE_MS = 60_000;
 
 export interface WorkerPoolOptions {
+  /** Under which its work is counted. */
+  readonly name: string;
+  readonly monitor?: Pick<Monitor, "working"> | undefined;
   readonly threads: number;
   /** Nobody live waits for it: its threads step back when cores are short. */
   readonly isBackground?: boolean;
@@ -32,14 +37,18 @@ type Output<F> = F extends (input: never) => infer O ? Awaited<O> : never;
 
 export class WorkerPool<Module extends Functions<Module>> {
   readonly #module: URL;
+  readonly #name: string;
+  readonly #monitor: Pick<Monitor, "working">;
   readonly #threads: number;
   readonly #niceness: number;
   #pool: Piscina | undefined;
   #isClosed = false;
 
   /** `module` is without extension, and beside the source of the caller as beside its compiled form. */
-  constructor(module: URL, { threads, isBackground = false }: WorkerPoolOptions) {
+  constructor(module: URL, { name, monitor = NO_MONITOR, threads, isBackground = false }: WorkerPoolOptions) {
     this.#module = module;
+    this.#name = name;
+    this.#monitor = monitor;
     this.#threads = threads;
     this.#niceness = isBackground ? BACKGROUND_NICENESS : 0;
   }
@@ -55,9 +64,13 @@ export class WorkerPool<Module extends Functions<Module>> {
   ): Promise<Output<Module[Name]>> {
     if (this.#isClosed) throw closed();
     this.#pool ??= this.#open();
+    const ended = this.#monitor.working(this.#name);
     try {
-      return await this.#pool.run(input, { name, transferList: [...given] });
+      const output = await this.#pool.run(input, { name, transferList: [...given] });
+      ended(true);
+      return output;
     } catch (error) {
+      ended(false);
       throw this.#isClosed ? closed(error) : error;
     }
   }

@@ -321,6 +321,25 @@ export const LIMITS = {
   reopenDelayMsMin: 100,
   reopenDelayMsMax: 5000,
 
+  // --- monitoring -----------------------------------------------------------------------------------------------
+  /** Between two looks at everything: an alert comes at most this much late. */
+  monitorSampleMs: 5000,
+  /** Contexts that metrics may be set to tell by name: each is some series for Prometheus to keep. */
+  metricsContextsMax: 1000,
+  /** Alert events that wait for the webhook's target; then the oldest give way. */
+  alertQueueMax: 100,
+  /** First and longest pause before an alert is sent again, and how old it may get: after an hour it is no news. */
+  alertRetryMsMin: 1000,
+  alertRetryMsMax: 60_000,
+  alertAgeMsMax: 3_600_000,
+  /** How long the target of the alert webhook has to answer. */
+  alertRequestMsMax: 10_000,
+  /** Of one message, so many lines within so long are written to the log; the others are counted. */
+  logBurstMax: 20,
+  logBurstMs: 10_000,
+  /** Yjs structs of a document that are looked at to estimate how many stand for deleted content: some 20 µs. */
+  tombstoneSamplesMax: 2000,
+
   // --- data tools -----------------------------------------------------------------------------------------------
   /** Yjs updates that one context is imported from: all that a y-websocket server kept of it. */
   importBytesMax: 64 * 1024 * 1024,

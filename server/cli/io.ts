@@ -68,6 +68,8 @@ export interface CliIo {
   /** Calls `handle` at each signal that asks to end; the program then does not end by itself. The returned function undoes it. */
   onSignal(handle: (signal: EndSignal) => void): () => void;
   run(command: readonly string[], environment: Environment): RunningCommand;
+  /** Shows an address in the user's browser, where there is one. */
+  browse(url: string): void;
 }
 
 export function systemIo(environment: Environment): CliIo {
@@ -91,6 +93,7 @@ export function systemIo(environment: Environment): CliIo {
     endNow: () => void process.kill(process.pid, "SIGKILL"),
     onSignal,
     run,
+    browse: (url) => browse(url, environment),
   };
 }
 
@@ -208,4 +211,19 @@ function run([program = "", ...args]: readonly string[], environment: Environmen
     },
     kill: (signal) => void child.kill(signal),
   };
+}
+
+function browse(url: string, { DISPLAY = "", WAYLAND_DISPLAY = "" }: Environment): void {
+  const [program, ...args] = browserCommand(url);
+  if (program === "xdg-open" && DISPLAY === "" && WAYLAND_DISPLAY === "") return;
+  const child = spawn(program, args, { stdio: "ignore", detached: true });
+  // who has none opens the address, which was printed, by hand
+  child.on("error", () => {});
+  child.unref();
+}
+
+function browserCommand(url: string): [string, ...string[]] {
+  if (process.platform === "darwin") return ["open", url];
+  if (process.platform === "win32") return ["cmd", "/c", "start", "", url];
+  return ["xdg-open", url];
 }

@@ -18,6 +18,7 @@ import { addCompact } from "./commands/compact.ts";
 import { addConflicts, addResolve } from "./commands/conflicts.ts";
 import { addType } from "./commands/context-type.ts";
 import { addCreate } from "./commands/create.ts";
+import { addDemo } from "./commands/demo.ts";
 import { addDiff } from "./commands/diff.ts";
 import { addExport } from "./commands/export.ts";
 import { addHistory } from "./commands/history.ts";
@@ -100,6 +101,7 @@ function buildProgram(cli: Cli, start: Start): Command {
     .configureOutput({ writeOut: (text) => cli.io.out(text.trimEnd()), writeErr: (text) => cli.io.err(text.trimEnd()) })
     .addHelpText("after", EXIT_CODES);
   addServe(program, cli, start);
+  addDemo(program, cli, start);
   addMcp(program, cli, start);
   for (const add of COMMANDS) add(program, cli);
   return program;

@@ -1,5 +1,6 @@
 /**
- * What is open because somebody may read a context: live sessions, feeds, subscriptions. Each is told when that ends.
+ * What is open because somebody may read a context, or ask the server itself: live sessions, feeds, subscriptions. Each is
+ * told when that ends.
  *
  * Invariants (ACL):
  *  1. Whoever loses the right to read, by a new access list, a revocation or the end of a token, is told in the turn in which
@@ -43,7 +44,7 @@ interface Entry {
 }
 
 interface Room {
-  /** Undefined for those who follow whatever they may read: their token alone decides. */
+  /** None where only the token counts. */
   context: Guarded | undefined;
   readonly entries: Set<Entry>;
 }
@@ -51,7 +52,7 @@ interface Room {
 export class AccessWatch {
   readonly #clock: Clock;
   readonly #rooms = new Map<ContextId, Room>();
-  readonly #everywhere: Room = { context: undefined, entries: new Set() };
+  readonly #server: Room = { context: undefined, entries: new Set() };
   #isRevoked: (identity: Identity) => boolean = () => false;
 
   constructor(clock: Clock) {
@@ -64,24 +65,9 @@ export class AccessWatch {
     return this.#enter(room, identity, watcher);
   }
 
-  /** As long as `identity` itself holds, whatever it may read. */
-  watchIdentity(identity: Identity, watcher: Pick<Watcher, "lost">): Watched {
-    return this.#enter(this.#everywhere, identity, watcher);
-  }
-
-  /** The context has this list from now on. */
-  changed(context: Guarded): void {
-    const room = this.#rooms.get(context.id);
-    if (room === undefined) return;
-    room.context = context;
-    for (const entry of [...room.entries]) this.#look(room, entry);
-  }
-
-  /** From now on this tells what identities rest on nothing that is valid. */
-  revoke(isRevoked: (identity: Identity) => boolean): void {
-    this.#isRevoked = isRevoked;
-    for (const room of [...this.#rooms.values(), this.#everywhere])
-      for (const entry of [...room.entries]) if (isRevoked(entry.identity)) this.#lose(room, entry, revoked());
+  /** For what is open as long as the token lasts, whatever contexts say. */
+  watchToken(identity: Identity, watcher: Pick<Watcher, "lost">): Watched {
+    return this.#enter(this.#server, identity, watcher);
   }
 
   #enter(room: Room, identity: Identity, watcher: Watcher): Watched {
@@ -97,14 +83,28 @@ export class AccessWatch {
     };
   }
 
+  /** The context has this list from now on. */
+  changed(context: Guarded): void {
+    const room = this.#rooms.get(context.id);
+    if (room === undefined) return;
+    room.context = context;
+    for (const entry of [...room.entries]) this.#look(room, entry);
+  }
+
+  /** From now on this tells what identities rest on nothing that is valid. */
+  revoke(isRevoked: (identity: Identity) => boolean): void {
+    this.#isRevoked = isRevoked;
+    for (const room of [this.#server, ...this.#rooms.values()])
+      for (const entry of [...room.entries]) if (isRevoked(entry.identity)) this.#lose(room, entry, revoked());
+  }
+
   #look(room: Room, entry: Entry): void {
     entry.cancelTimer();
     const { expiresAtMs } = entry.identity;
     const leftMs = expiresAtMs === undefined ? undefined : expiresAtMs - this.#clock.nowMs();
     if (leftMs !== undefined && leftMs <= 0) return this.#lose(room, entry, expired());
     if (this.#isRevoked(entry.identity)) return this.#lose(room, entry, revoked());
-    const { context } = room;
-    const access = context && accessTo(context, entry.identity);
+    const access = room.context && accessTo(room.context, entry.identity);
     if (access?.mayRead === false) return this.#lose(room, entry, contextNotFound());
     if (leftMs !== undefined)
       entry.cancelTimer = this.#clock.setTimer(Math.min(leftMs, TIMER_MS_MAX), () => this.#look(room, entry));

@@ -20,10 +20,10 @@ interface Watch {
 }
 
 export class ContextEvents {
-  readonly #readers: Pick<AccessWatch, "watchIdentity">;
+  readonly #readers: Pick<AccessWatch, "watchToken">;
   readonly #watches = new Set<Watch>();
 
-  constructor(readers: Pick<AccessWatch, "watchIdentity">) {
+  constructor(readers: Pick<AccessWatch, "watchToken">) {
     this.#readers = readers;
   }
 
@@ -31,7 +31,7 @@ export class ContextEvents {
   watch(caller: Caller, watcher: ContextWatcher): () => void {
     const watch: Watch = { caller, watcher };
     this.#watches.add(watch);
-    const watched = this.#readers.watchIdentity(caller.identity, {
+    const watched = this.#readers.watchToken(caller.identity, {
       lost: (error) => {
         this.#watches.delete(watch);
         watcher.ended(error);

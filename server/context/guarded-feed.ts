@@ -1,24 +1,31 @@
 /**
- * A live feed for somebody who may read now, until they may not any more.
+ * Live feeds for somebody who may have them now, until they may not any more: changes of a context, alerts of the server.
  *
  * Invariant (ACL): after the right to read is lost nothing more is told; the feed ends with the reason, also while it waits.
  *
- * Not here: the feed itself (change-feed.ts).
+ * Not here: the feeds themselves (change-feed.ts, monitor/alerts/alert-feed.ts).
  */
 import type { AuditAction } from "../../shared/audit.ts";
 import type { ChangeRecord } from "../../shared/change.ts";
 import type { ContextId } from "../../shared/ids.ts";
+import type { AlertEvent } from "../../shared/monitoring.ts";
 import type { Caller, ContextService } from "../context-service.ts";
 import type { Guarded } from "../state/access/access-policy.ts";
 import { contextNotFound } from "../state/context-not-found.ts";
 import type { AccessAudit } from "./access-audit.ts";
-import type { AccessWatch } from "./access-watch.ts";
+import type { AccessWatch, Watched } from "./access-watch.ts";
 import type { FeedRequest } from "./change-feed.ts";
 
 interface FeedSource {
   readonly follow: ContextService["follow"];
   readonly readers: AccessWatch;
   guarded(id: ContextId): Guarded | Promise<Guarded | undefined>;
+}
+
+interface AlertSource {
+  readonly follow: (signal: AbortSignal) => Promise<AsyncIterable<AlertEvent>>;
+  readonly readers: AccessWatch;
+  readonly audit: AccessAudit;
 }
 
 /** @throws {ServiceError} CONTEXT_NOT_FOUND, UNAUTHENTICATED; those of `ContextService.follow` */
@@ -39,14 +46,38 @@ export async function* guardedFeed(
     },
   });
   action = "context.leave";
-  const signal = AbortSignal.any([request.signal, lost.signal]);
+  const follow = (signal: AbortSignal) => source.follow(caller, id, { ...request, signal });
+  yield* untilLost(follow, request.signal, { lost: lost.signal, watched });
+}
+
+/** Alerts for an admin of the server, until the token ends. @throws {ServiceError} UNAUTHENTICATED; those of `follow` */
+export async function* guardedAlerts(
+  { follow, readers, audit }: AlertSource,
+  caller: Caller,
+  signal: AbortSignal,
+): AsyncGenerator<AlertEvent> {
+  const lost = new AbortController();
+  const watched = readers.watchToken(caller.identity, {
+    lost: (error) => {
+      audit.denied(caller, { action: "server.enter" }, error);
+      lost.abort(error);
+    },
+  });
+  yield* untilLost(follow, signal, { lost: lost.signal, watched });
+}
+
+async function* untilLost<Item>(
+  follow: (signal: AbortSignal) => AsyncIterable<Item> | Promise<AsyncIterable<Item>>,
+  wanted: AbortSignal,
+  { lost, watched }: { readonly lost: AbortSignal; readonly watched: Watched },
+): AsyncGenerator<Item> {
   try {
-    lost.signal.throwIfAborted();
-    for await (const change of source.follow(caller, id, { ...request, signal })) {
-      lost.signal.throwIfAborted();
-      yield change;
+    lost.throwIfAborted();
+    for await (const item of await follow(AbortSignal.any([wanted, lost]))) {
+      lost.throwIfAborted();
+      yield item;
     }
-    lost.signal.throwIfAborted();
+    lost.throwIfAborted();
   } finally {
     watched.stop();
   }

@@ -1,5 +1,5 @@
 /**
- * Opens live sessions: puts a session, its context in memory and its topic together.
+ * Opens live sessions: puts a session, its context in memory and its topic together; knows which are open.
  *
  * Invariants (CTX, ACL):
  *  1. A session's first messages are sent when all they show is durable.
@@ -8,9 +8,12 @@
  * Not here: what a session says (sync/session.ts), what its requests do (session-requests.ts).
  */
 import * as Y from "yjs";
+import type { ErrorCode } from "../../shared/errors.ts";
 import type { Json } from "../../shared/json.ts";
+import type { SessionProtocol, SessionStats } from "../../shared/monitoring.ts";
 import type { Clock } from "../clock.ts";
 import type { Caller, SessionOptions } from "../context-service.ts";
+import type { EndedSession, Monitor, OpenedSession } from "../monitor-port.ts";
 import { accessTo } from "../state/access/access-policy.ts";
 import { contextNotFound } from "../state/context-not-found.ts";
 import type { LiveContext, StateManager } from "../state/state-manager.ts";
@@ -23,15 +26,18 @@ import { SessionLeases } from "../sync/session-leases.ts";
 import type { SessionInfo, SessionPort } from "../sync/session-port.ts";
 import { StateEncodings } from "../sync/state-encodings.ts";
 import type { SyncManager } from "../sync/sync-manager.ts";
+import type { Topic } from "../sync/topic.ts";
 import type { AccessAudit } from "./access-audit.ts";
 import type { AccessWatch } from "./access-watch.ts";
 import { Bearer } from "./bearer.ts";
+import { whyOf } from "./refusals.ts";
 import type { PendingWrite } from "./write-path.ts";
 
 type Live = LiveContext<PendingWrite>;
 
 interface LiveSessionsOptions {
   readonly clock: Clock;
+  readonly monitor: Monitor;
   readonly sync: SyncManager;
   readonly state: StateManager<PendingWrite>;
   readonly clientIds: ClientIdPool;
@@ -44,20 +50,34 @@ type Answer = (request: SessionRequest, caller: Caller, leases: SessionLeases) =
 
 export class LiveSessions {
   readonly #clock: Clock;
+  readonly #monitor: Monitor;
   readonly #sync: SyncManager;
   readonly #state: StateManager<PendingWrite>;
   readonly #clientIds: ClientIdPool;
   readonly #watch: AccessWatch;
   readonly #audit: AccessAudit;
   readonly #encodings = new WeakMap<Live, StateEncodings>();
+  /** Open sessions, and when they were opened by the wall clock. */
+  readonly #open = new Map<Session, number>();
 
-  constructor({ clock, sync, state, clientIds, watch, audit }: LiveSessionsOptions) {
+  constructor({ clock, monitor, sync, state, clientIds, watch, audit }: LiveSessionsOptions) {
     this.#clock = clock;
+    this.#monitor = monitor;
     this.#sync = sync;
     this.#state = state;
     this.#clientIds = clientIds;
     this.#watch = watch;
     this.#audit = audit;
+  }
+
+  *list(): Iterable<SessionStats> {
+    const nowMs = this.#clock.monotonicMs();
+    for (const [session, openedAtMs] of this.#open) {
+      const { info, queueBytes, traffic } = session;
+      const { id, contextId, actor } = info;
+      const lagMs = session.lagMs(nowMs);
+      yield { id, contextId, actor, protocol: protocolOf(info), openedAtMs, queueBytes, lagMs, ...traffic };
+    }
   }
 
   /**
@@ -72,16 +92,9 @@ export class LiveSessions {
       version: live.state.version,
       vector: Y.decodeStateVector(Y.encodeStateVector(live.state.doc)),
     }));
-    const info: SessionInfo = {
-      id: this.#clock.newId(),
-      contextId: live.id,
-      epoch: live.meta.epoch,
-      firstEpoch: live.meta.firstEpoch,
-      actor: caller.identity.actor,
-      isExtended: options.isExtended,
-      ...(yjsClientId === undefined ? {} : { yjsClientId }),
-    };
+    const info = this.#infoOf(live, caller, { isExtended: options.isExtended, yjsClientId });
     const leases = new SessionLeases();
+    const openedAtMs = this.#clock.monotonicMs();
     const bearer = new Bearer(caller, { info, audit: this.#audit, verify: options.verify });
     const port: SessionPort = {
       applyUpdate: (update, source, done) => {
@@ -90,8 +103,10 @@ export class LiveSessions {
           // `info` is a small object: it is remembered with what it wrote when the session is long gone
           write: { kind: "update", actor: info.actor, identity, update, source: info, leases, ...source },
           author: session,
+          sessionId: info.id,
           settle: done,
           refuse: (error) => {
+            this.#monitor.refused({ kind: "update", ...openedOf(info), ...whyOf(error) });
             bearer.denied("context.write", error);
             done(error);
           },
@@ -109,19 +124,45 @@ export class LiveSessions {
       },
       renew: (token) => bearer.renew(token),
       flushSoon: () => this.#sync.due(topic, session),
-      ended: () => {
+      ended: (code) => {
         bearer.leave();
         leases.close();
+        if (this.#open.delete(session)) {
+          this.#monitor.sessionEnded(endedOf(session, this.#clock.monotonicMs() - openedAtMs, code));
+        }
         this.#sync.leave(topic, session);
         this.#state.release(live);
       },
+      lagging: (isBehind) => (isBehind ? this.#monitor.fellBehind(openedOf(info)) : this.#monitor.caughtUp()),
       nowMs: () => this.#clock.monotonicMs(),
     };
     const session = new Session(info, topic, options.connection, port);
     bearer.enter(session, live.meta, this.#watch);
     // it is over already when the token ended, or the list changed, since it was looked at
-    if (!session.isClosed) this.#sync.join(topic, session);
+    if (!session.isClosed) this.#joined(topic, session);
     return this.#started(live, session);
+  }
+
+  #joined(topic: Topic, session: Session): void {
+    this.#sync.join(topic, session);
+    this.#open.set(session, this.#clock.nowMs());
+    this.#monitor.sessionOpened(openedOf(session.info));
+  }
+
+  #infoOf(
+    { id: contextId, meta }: Live,
+    { identity: { actor } }: Caller,
+    { isExtended, yjsClientId }: Pick<SessionInfo, "isExtended"> & { readonly yjsClientId: number | undefined },
+  ): SessionInfo {
+    return {
+      id: this.#clock.newId(),
+      contextId,
+      epoch: meta.epoch,
+      firstEpoch: meta.firstEpoch,
+      actor,
+      isExtended,
+      ...(yjsClientId === undefined ? {} : { yjsClientId }),
+    };
   }
 
   /** The caller says that nobody writes under this id of its any more. An id that is not its own is none to offer. */
@@ -164,9 +205,22 @@ export class LiveSessions {
 
   async #encodeSince(live: Live, stateVector: Uint8Array): Promise<Batch> {
     let encodings = this.#encodings.get(live);
-    if (encodings === undefined) this.#encodings.set(live, (encodings = new StateEncodings()));
+    if (encodings === undefined) this.#encodings.set(live, (encodings = new StateEncodings(this.#monitor)));
     const batch = encodings.since(live.state.doc, live.state.seq, stateVector);
     await live.durable;
     return batch;
   }
+}
+
+function protocolOf({ isExtended }: SessionInfo): SessionProtocol {
+  return isExtended ? "mcm.v1" : "y-websocket";
+}
+
+function openedOf(info: SessionInfo): OpenedSession {
+  const { id: sessionId, contextId, actor } = info;
+  return { sessionId, contextId, actor, protocol: protocolOf(info) };
+}
+
+function endedOf({ info, traffic }: Session, durationMs: number, code: ErrorCode | undefined): EndedSession {
+  return { ...openedOf(info), ...(code === undefined ? {} : { code }), durationMs, traffic };
 }

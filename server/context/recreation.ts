@@ -4,7 +4,8 @@
  * Invariants (EPOCH):
  *  1. Between the state that was recreated and the epoch entry nothing is admitted.
  *  2. After the entry nobody writes to the old document: the context is dropped from memory and its sessions end.
- *  3. When it fails before the entry, the context goes on as it was; when the entry's fate is unknown, it is loaded again.
+ *  3. Who asked for it is an admin still when its turn comes (ACL-12).
+ *  4. When it fails before the entry, the context goes on as it was; when the entry's fate is unknown, it is loaded again.
  *
  * Not here: how a document is recreated (use-cases/compaction.ts).
  */
@@ -63,6 +64,7 @@ export class Recreation implements CompactionAccess {
     state.pause(live);
     try {
       await live.durable;
+      live.state.access.checkAdmin(caller);
       const authorSalt = this.#freshSalt(live);
       const authorId = authorIdOf(this.#options.storage.nodeClientId, { authorSalt });
       const { update } = await work({ state: Y.encodeStateAsUpdateV2(live.state.doc), authorId });

@@ -17,6 +17,7 @@ import type { ContextId } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
 import { conflictView } from "../../shared/protocol/conflict-view.ts";
 import type { Clock } from "../clock.ts";
+import type { Monitor } from "../monitor-port.ts";
 import type { Logger } from "../monitor/logger.ts";
 import { conflictWrite, resolvedBy } from "../state/conflict/conflict-record.ts";
 import { DocumentBroken } from "../state/context-state.ts";
@@ -32,10 +33,13 @@ import type {
   NewEntry,
 } from "../storage/change-log.ts";
 import type { Member, Publication } from "../sync/topic.ts";
+import { TurnTally } from "./turn-tally.ts";
 
 /** A queued write and where it came from. */
 export interface PendingWrite extends QueuedWrite {
   readonly author?: Member;
+  /** Of its author. */
+  readonly sessionId?: string;
   readonly idempotency?: Idempotency;
 }
 
@@ -43,6 +47,8 @@ type Live = LiveContext<PendingWrite>;
 
 /** What a turn decided. */
 interface Turn {
+  /** When the oldest of its writes was queued, monotonic. */
+  readonly sinceMs: number;
   /** The context's version before it. */
   readonly version: number;
   readonly writes: readonly PendingWrite[];
@@ -52,12 +58,13 @@ interface Turn {
 interface WritePathOptions {
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly monitor: Pick<Monitor, "settled" | "conflicted">;
   readonly storage: {
     append(id: ContextId, guard: Guard, entries: readonly NewEntry[], options?: AppendOptions): Promise<AppendResult>;
     recordIdempotent(id: ContextId, record: IdempotencyRecord): Promise<void>;
   };
   readonly sync: {
-    publish(id: ContextId, publications: readonly Publication[]): void;
+    publish(id: ContextId, publications: readonly Publication[], sinceMs: number): void;
     announce(id: ContextId, event: JsonObject): void;
   };
   readonly conflicts: { recorded(id: ContextId, count: number): void };
@@ -72,6 +79,7 @@ interface WritePathOptions {
 export class WritePath {
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #monitor: WritePathOptions["monitor"];
   readonly #storage: WritePathOptions["storage"];
   readonly #sync: WritePathOptions["sync"];
   readonly #conflicts: WritePathOptions["conflicts"];
@@ -80,9 +88,10 @@ export class WritePath {
   readonly #events: WritePathOptions["events"];
   readonly #drop: WritePathOptions["drop"];
 
-  constructor({ clock, logger, storage, sync, conflicts, locks, meta, events, drop }: WritePathOptions) {
+  constructor({ clock, logger, monitor, storage, sync, conflicts, locks, meta, events, drop }: WritePathOptions) {
     this.#clock = clock;
     this.#logger = logger;
+    this.#monitor = monitor;
     this.#storage = storage;
     this.#sync = sync;
     this.#conflicts = conflicts;
@@ -113,7 +122,8 @@ export class WritePath {
     }
     const appends = Promise.all(this.#append(live, seq, writes, verdicts));
     live.appending++;
-    live.durable = this.#finish(live, live.durable, appends, { version, writes, verdicts });
+    const turn = { sinceMs: live.turnSinceMs, version, writes, verdicts };
+    live.durable = this.#finish(live, live.durable, appends, turn);
     live.durable.catch((error: unknown) => this.#forget(live, writes, error)).finally(() => live.appending--);
   }
 
@@ -193,22 +203,29 @@ export class WritePath {
 
   #settle(live: Live, turn: Turn, entries: readonly LogEntry[]): void {
     const settled = settledOf(turn, entries);
-    this.#tell(live, settled);
+    this.#tell(live, settled, turn.sinceMs);
+    const tally = new TurnTally();
     for (const { write, verdict, entry, version } of settled) {
       if (verdict.kind === "refused") write.refuse(verdict.error);
       else write.settle({ version, seq: entry?.seq ?? 0, paths: entry?.paths ?? [] });
+      tally.add(write.write, verdict);
     }
+    const { version } = settled.at(-1) ?? turn;
+    const durationMs = this.#clock.monotonicMs() - turn.sinceMs;
+    this.#monitor.settled({ contextId: live.id, version, durationMs, counts: tally });
   }
 
   /** Those who look on. */
-  #tell(live: Live, settled: readonly Settled[]): void {
+  #tell(live: Live, settled: readonly Settled[], sinceMs: number): void {
     const publications = settled.flatMap(publicationOf);
     const conflicts = settled.flatMap(({ admitted }) => (admitted?.kind === "change" ? admitted.conflicts : []));
-    if (publications.length > 0) this.#sync.publish(live.id, publications);
+    if (publications.length > 0) this.#sync.publish(live.id, publications, sinceMs);
     if (publications.some(({ kind }) => kind === "change")) this.#events.emit(live.meta, "changed");
     if (conflicts.length > 0) this.#conflicts.recorded(live.id, conflicts.length);
-    for (const conflict of conflicts)
+    for (const conflict of conflicts) {
+      this.#monitor.conflicted({ contextId: live.id, kind: conflict.kind, policy: conflict.policy });
       this.#sync.announce(live.id, { type: "conflict", conflict: { ...conflictView(conflict) } });
+    }
     for (const { entry, admitted } of settled) {
       if (entry !== undefined && admitted?.kind === "lock") this.#locks.changed(live, entry);
       if (admitted?.kind === "meta") this.#meta.changed(live, admitted.meta);
@@ -230,6 +247,7 @@ export class WritePath {
     this.#logger.error("context dropped from memory", {
       contextId: live.id,
       actor: culprit?.write.actor,
+      sessionId: culprit?.sessionId,
       error: cause,
     });
     culprit?.refuse(

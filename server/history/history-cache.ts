@@ -10,6 +10,7 @@
 import { LRUCache } from "lru-cache";
 import type { Limits } from "../../shared/limits.ts";
 import type { Clock } from "../clock.ts";
+import type { Monitor } from "../monitor-port.ts";
 
 /** Beside the text itself, roughly. */
 const ANSWER_BYTES = 200;
@@ -23,8 +24,14 @@ interface Answer {
 export class HistoryCache {
   readonly #answers: LRUCache<string, Answer>;
   readonly #underWay = new Map<string, Promise<unknown>>();
+  readonly #monitor: Pick<Monitor, "cacheRead">;
 
-  constructor(clock: Clock, limits: Pick<Limits, "historyCacheBytesMax" | "historyCacheTtlMs">) {
+  constructor(
+    clock: Clock,
+    limits: Pick<Limits, "historyCacheBytesMax" | "historyCacheTtlMs">,
+    monitor: Pick<Monitor, "cacheRead">,
+  ) {
+    this.#monitor = monitor;
     this.#answers = new LRUCache<string, Answer>({
       maxSize: limits.historyCacheBytesMax,
       sizeCalculation: ({ bytes }) => bytes,
@@ -38,6 +45,7 @@ export class HistoryCache {
   /** The answer under the key; else the JSON text that `work` makes, parsed. */
   async get(key: string, work: () => Promise<string>): Promise<unknown> {
     const known = this.#answers.get(key);
+    this.#monitor.cacheRead("answers", known !== undefined);
     if (known !== undefined) return known.value;
     const underWay = this.#underWay.get(key) ?? this.#workOut(key, work);
     return underWay;

@@ -19,6 +19,8 @@ import type { Reading } from "../state/history/revert-ops.ts";
 import type { UndoPlan } from "../state/history/undo-plan.ts";
 import type { LogPlace } from "../state/history/version-seek.ts";
 import type { Checkpoint } from "../storage/change-log.ts";
+import { NO_MONITOR } from "../monitor-port.ts";
+import type { Monitor } from "../monitor-port.ts";
 import { HistoryCache } from "./history-cache.ts";
 import type { HistoryRunner } from "./history-runner.ts";
 import type { Answers, HistoryTask } from "./history-tasks.ts";
@@ -32,6 +34,7 @@ export interface HistoryManagerOptions {
   readonly clock: Clock;
   readonly runner: HistoryRunner;
   readonly limits?: Limits;
+  readonly monitor?: Monitor;
 }
 
 export class HistoryManager {
@@ -40,11 +43,16 @@ export class HistoryManager {
   readonly #cache: HistoryCache;
   readonly #turns: Turns;
 
-  constructor({ log, clock, runner, limits = LIMITS }: HistoryManagerOptions) {
+  constructor({ log, clock, runner, limits = LIMITS, monitor = NO_MONITOR }: HistoryManagerOptions) {
     this.#log = log;
     this.#runner = runner;
-    this.#cache = new HistoryCache(clock, limits);
+    this.#cache = new HistoryCache(clock, limits, monitor);
     this.#turns = new Turns(limits.historyQueueMax);
+  }
+
+  /** Requests that a worker has or that wait for it. */
+  get queued(): number {
+    return this.#turns.length;
   }
 
   /** What runs and waits is rejected. */

@@ -5,6 +5,7 @@
  */
 import { ServiceError } from "../../shared/errors.ts";
 import type { Checkpoint } from "../storage/change-log.ts";
+import type { Monitor } from "../monitor-port.ts";
 import { WorkerPool } from "../worker-pool.ts";
 import { answer, checkpointOf } from "./history-tasks.ts";
 import type { Excerpt, HistoryTask } from "./history-tasks.ts";
@@ -19,10 +20,12 @@ export interface HistoryRunner {
 }
 
 export class HistoryThread implements HistoryRunner {
-  readonly #pool = new WorkerPool<typeof worker>(new URL("./history-worker", import.meta.url), {
-    threads: 1,
-    isBackground: true,
-  });
+  readonly #pool: WorkerPool<typeof worker>;
+
+  constructor(monitor?: Monitor) {
+    const module = new URL("./history-worker", import.meta.url);
+    this.#pool = new WorkerPool(module, { name: "history", threads: 1, isBackground: true, monitor });
+  }
 
   async ask(excerpt: Excerpt, task: HistoryTask): Promise<string> {
     return valueOf(await this.#pool.run("ask", { excerpt, task }, buffersOf(excerpt)));

@@ -14,6 +14,11 @@ export class Turns {
     this.#waitingMax = waitingMax;
   }
 
+  /** Those that run or wait. */
+  get length(): number {
+    return this.#waiting;
+  }
+
   /** @throws {ServiceError} RATE_LIMITED when too many wait; what `task` throws */
   async take<Result>(task: () => Promise<Result>): Promise<Result> {
     if (this.#waiting >= this.#waitingMax) {

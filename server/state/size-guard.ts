@@ -32,6 +32,11 @@ export class SizeGuard {
     return this.#measuredBytes + this.#grownBytes;
   }
 
+  /** What the context takes on disk, with its history. */
+  get storedBytes(): number {
+    return this.#storedBytes;
+  }
+
   grew(bytes: number, onlyDeletes: boolean): void {
     this.#grownBytes += bytes;
     if (onlyDeletes) this.#mayHaveShrunk = true;

@@ -76,6 +76,9 @@ export class LiveContext<W extends QueuedWrite = QueuedWrite> {
   /** Its writes wait: nothing is to be admitted now. */
   isPaused = false;
   readonly #queue: W[] = [];
+  /** When each of them was queued, monotonic. */
+  readonly #queuedAtMs: number[] = [];
+  #turnSinceMs = 0;
   #uses = 0;
   lastUseMs = 0;
 
@@ -106,6 +109,16 @@ export class LiveContext<W extends QueuedWrite = QueuedWrite> {
     return this.#queue.length;
   }
 
+  /** When the oldest write that waits was queued, monotonic; undefined when none waits. */
+  get queuedSinceMs(): number | undefined {
+    return this.#queuedAtMs[0];
+  }
+
+  /** When the oldest write of the turn that was taken last was queued. */
+  get turnSinceMs(): number {
+    return this.#turnSinceMs;
+  }
+
   retain(): void {
     this.#uses++;
   }
@@ -115,8 +128,9 @@ export class LiveContext<W extends QueuedWrite = QueuedWrite> {
     this.lastUseMs = nowMs;
   }
 
-  push(write: W): void {
+  push(write: W, nowMs: number): void {
     this.#queue.push(write);
+    this.#queuedAtMs.push(nowMs);
   }
 
   takeTurn(): W[] {
@@ -127,6 +141,8 @@ export class LiveContext<W extends QueuedWrite = QueuedWrite> {
       count++;
       bytes += write.kind === "update" ? write.update.byteLength : 0;
     }
+    this.#turnSinceMs = this.#queuedAtMs[0] ?? 0;
+    this.#queuedAtMs.splice(0, count);
     return this.#queue.splice(0, count);
   }
 }
@@ -185,7 +201,7 @@ export class StateManager<W extends QueuedWrite> {
       write.refuse(context.droppedBy);
       return;
     }
-    context.push(write);
+    context.push(write, this.#options.turns.monotonicMs());
     if (context.queued === 1) this.#options.turns.defer(() => this.#turn(context));
   }
 
@@ -289,5 +305,6 @@ function dropped(): ServiceError {
   return new ServiceError(
     "STORE_UNAVAILABLE",
     "The context is being loaded again. Send the change once more in a moment.",
+    { details: { rule: "unused" } },
   );
 }

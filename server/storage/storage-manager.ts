@@ -9,12 +9,14 @@
  * Not here: what an entry means; documents in memory (state/state-manager.ts).
  */
 import type { ContextMeta } from "../../shared/context.ts";
-import { ServiceError } from "../../shared/errors.ts";
+import { ServiceError, toServiceError } from "../../shared/errors.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
 import { LIMITS, type Limits } from "../../shared/limits.ts";
 import type { RetentionPolicy } from "../state/retention.ts";
 import type { Clock } from "../clock.ts";
+import { NO_MONITOR } from "../monitor-port.ts";
+import type { Monitor } from "../monitor-port.ts";
 import type {
   AppendOptions,
   AppendResult,
@@ -55,6 +57,7 @@ export interface StorageManagerOptions {
   readonly clock: Clock;
   readonly limits?: Limits;
   readonly logger?: StorageLogger;
+  readonly monitor?: Monitor;
   /** A worker thread unless given. */
   readonly checkpoints?: CheckpointBuilder;
   /** How much history is kept; bounded in bytes unless given. */
@@ -87,6 +90,7 @@ export class StorageManager {
   readonly #clock: Clock;
   readonly #limits: Limits;
   readonly #logger: StorageLogger | undefined;
+  readonly #monitor: Monitor;
   readonly #cache: ContextCache;
   readonly #pending: PendingAppends;
   readonly #checkpoints: CheckpointScheduler;
@@ -102,11 +106,13 @@ export class StorageManager {
   #closing: Promise<void> | undefined;
 
   constructor(options: StorageManagerOptions) {
-    const { log, clock, limits = LIMITS, logger, checkpoints: builder = new CheckpointPool() } = options;
+    const { log, clock, limits = LIMITS, logger, monitor = NO_MONITOR } = options;
+    const { checkpoints: builder = new CheckpointPool(monitor) } = options;
     this.#log = log;
     this.#clock = clock;
     this.#limits = limits;
     this.#logger = logger;
+    this.#monitor = monitor;
     this.#cache = new ContextCache(clock, limits);
     this.#pending = new PendingAppends(clock);
     this.#recovery = new LogRecovery({ log, clock, limits, onRecovered: () => this.#recovered() });
@@ -116,9 +122,14 @@ export class StorageManager {
       limits,
       nodeClientId: () => log.nodeClientId,
       load: (id) => this.load(id),
-      write: (id, checkpoint) => this.writeCheckpoint(id, checkpoint),
-      onError: (id, error) =>
-        this.#warn("A checkpoint could not be made; the next load of the context takes longer.", id, { error }),
+      write: async (id, checkpoint) => {
+        await this.writeCheckpoint(id, checkpoint);
+        monitor.checkpointed(true);
+      },
+      onError: (id, error) => {
+        monitor.checkpointed(false);
+        this.#warn("A checkpoint could not be made; the next load of the context takes longer.", id, { error });
+      },
     });
     this.#retention = new RetentionScheduler({
       policy: options.retention ?? { bytesMax: limits.historyBytesMax },
@@ -228,22 +239,26 @@ export class StorageManager {
   async load(contextId: ContextId): Promise<StoredContext | undefined> {
     await this.#pending.settled(contextId);
     if (!this.#recovery.available) throw reopening();
-    return (
-      this.#cache.get(contextId) ??
-      this.#cache.fill(contextId, () => this.#guarded(() => this.#restored.load(contextId)))
+    const cached = this.#cache.get(contextId);
+    this.#monitor.cacheRead("contexts", cached !== undefined);
+    if (cached !== undefined) return cached;
+    const loaded = await this.#cache.fill(contextId, () =>
+      this.#guarded(() => this.#restored.load(contextId), contextId),
     );
+    this.#monitor.undamaged(contextId);
+    return loaded;
   }
 
   summary(contextId: ContextId): Promise<StoredSummary | undefined> {
-    return this.#guarded(() => this.#log.summary(contextId));
+    return this.#guarded(() => this.#log.summary(contextId), contextId);
   }
 
   read(contextId: ContextId, afterSeq: number, limit: number): Promise<readonly LogEntry[]> {
-    return this.#guarded(() => this.#log.read(contextId, afterSeq, limit));
+    return this.#guarded(() => this.#log.read(contextId, afterSeq, limit), contextId);
   }
 
   readBackwards(contextId: ContextId, beforeSeq: number, limit: number): Promise<readonly LogEntry[]> {
-    return this.#guarded(() => this.#log.readBackwards(contextId, beforeSeq, limit));
+    return this.#guarded(() => this.#log.readBackwards(contextId, beforeSeq, limit), contextId);
   }
 
   /** Those that shorten a cold load are written without being asked for. */
@@ -268,7 +283,7 @@ export class StorageManager {
   }
 
   checkpointBefore(contextId: ContextId, seq: number): Promise<Checkpoint | undefined> {
-    return this.#guarded(() => this.#log.checkpointBefore(contextId, seq));
+    return this.#guarded(() => this.#log.checkpointBefore(contextId, seq), contextId);
   }
 
   async trim(contextId: ContextId, base: Checkpoint): Promise<void> {
@@ -310,7 +325,9 @@ export class StorageManager {
 
   async remove(contextId: ContextId): Promise<boolean> {
     try {
-      return await this.#guarded(() => this.#log.remove(contextId));
+      const isRemoved = await this.#guarded(() => this.#log.remove(contextId));
+      this.#monitor.undamaged(contextId);
+      return isRemoved;
     } finally {
       this.#cache.delete(contextId);
       this.#checkpoints.forget(contextId);
@@ -328,11 +345,12 @@ export class StorageManager {
     return this.#guarded(() => sendBackup(this.#log, this.#clock.nowMs(), write));
   }
 
-  /** Every call of the log goes through here: a failed write must be seen whoever made it. */
-  async #guarded<T>(call: () => Promise<T>): Promise<T> {
+  /** Every call of the log goes through here: a failed write, and damage, must be seen whoever met it. */
+  async #guarded<T>(call: () => Promise<T>, contextId?: ContextId): Promise<T> {
     try {
       return await call();
     } catch (error) {
+      if (toServiceError(error).code === "DATA_DAMAGED") this.#monitor.damaged(contextId);
       if (this.#log.hasFailed && this.#recovery.available) this.#failed(error);
       throw error;
     }

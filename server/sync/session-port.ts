@@ -1,7 +1,7 @@
 /**
  * Port: what a session is told about itself and may ask of the service. live-sessions.ts gives it.
  */
-import type { ServiceError } from "../../shared/errors.ts";
+import type { ErrorCode, ServiceError } from "../../shared/errors.ts";
 import type { Actor, ContextId } from "../../shared/ids.ts";
 import type { Json } from "../../shared/json.ts";
 import type { Batch } from "./connection.ts";
@@ -22,8 +22,10 @@ export interface SessionPort {
   renew(token: string): Promise<void>;
   /** Presence or an ack of this session is to be sent at the end of this turn. */
   flushSoon(): void;
-  /** The session is over. */
-  ended(): void;
+  /** The session is over. @param code why, when the server ended it */
+  ended(code?: ErrorCode): void;
+  /** The receiver does not keep up, or has caught up. */
+  lagging(isBehind: boolean): void;
   nowMs(): number;
 }
 

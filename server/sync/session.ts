@@ -17,6 +17,7 @@
  */
 import * as Y from "yjs";
 import { ERRORS, ServiceError, toServiceError } from "../../shared/errors.ts";
+import type { ErrorCode } from "../../shared/errors.ts";
 import type { Json } from "../../shared/json.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type { Rights } from "../../shared/permission.ts";
@@ -30,6 +31,7 @@ import {
   encodeResponse,
 } from "../../shared/protocol/server-frames.ts";
 import { PROTOCOL_VERSION } from "../../shared/protocol/version.ts";
+import type { Traffic } from "../monitor-port.ts";
 import { oldEpoch } from "../state/client-ids.ts";
 import { batchOf } from "./connection.ts";
 import type { Batch, Connection } from "./connection.ts";
@@ -62,6 +64,7 @@ export class Session implements Member {
   #isPresenceOwed = false;
   #owedAck: { frames: number; version: number } | undefined;
   #rights: Rights | undefined;
+  readonly #traffic = { framesIn: 0, bytesIn: 0, framesOut: 0, bytesOut: 0 };
 
   constructor(info: SessionInfo, topic: Topic, connection: Connection, port: SessionPort) {
     this.info = info;
@@ -77,6 +80,20 @@ export class Session implements Member {
 
   get isClosed(): boolean {
     return this.#state === "closed";
+  }
+
+  get traffic(): Traffic {
+    return this.#traffic;
+  }
+
+  /** Bytes that were handed over and that the receiver has not taken. */
+  get queueBytes(): number {
+    return this.#connection.bufferedBytes;
+  }
+
+  /** How long the receiver has been behind; 0 when it is not. */
+  lagMs(nowMs: number): number {
+    return this.#lag === undefined ? 0 : nowMs - this.#lag.sinceMs;
   }
 
   /**
@@ -111,6 +128,8 @@ export class Session implements Member {
   /** One message of the client. Never throws. */
   receive(message: Uint8Array): void {
     if (this.isClosed) return;
+    this.#traffic.framesIn++;
+    this.#traffic.bytesIn += message.byteLength;
     try {
       this.#handle(decodeClientFrame(message));
     } catch (error) {
@@ -170,7 +189,7 @@ export class Session implements Member {
   end(error: ServiceError): void {
     if (this.isClosed) return;
     this.#connection.close(error.closeCode, error.closeReason);
-    this.closed();
+    this.closed(error.code);
   }
 
   /**
@@ -185,15 +204,15 @@ export class Session implements Member {
       ERRORS.STORE_UNAVAILABLE.closeCode,
       new ServiceError("EPOCH_CHANGED", "The context was compacted. Connect again.").closeReason,
     );
-    this.closed();
+    this.closed("EPOCH_CHANGED");
   }
 
-  /** The connection is gone. */
-  closed(): void {
+  /** The connection is gone. @param code why, when the server ended it */
+  closed(code?: ErrorCode): void {
     if (this.isClosed) return;
     this.#state = "closed";
     this.#lag = undefined;
-    this.#port.ended();
+    this.#port.ended(code);
   }
 
   #handle(frame: ClientFrame): void {
@@ -353,6 +372,7 @@ export class Session implements Member {
       return;
     }
     this.#lag = { vector, sinceMs: this.#port.nowMs() };
+    this.#port.lagging(true);
     this.#connection.onDrained(() => this.#catchUp());
   }
 
@@ -361,6 +381,7 @@ export class Session implements Member {
     if (lag === undefined || this.isClosed) return;
     // from here on batches are delivered again; they may reach the client before the resync does, Yjs holds them until then
     this.#lag = undefined;
+    this.#port.lagging(false);
     this.#resumeReading();
     if (!this.#isCurrent) return this.#send(batchOf([encodeAwareness(this.#topic.presence.allAndDeparted())]));
     this.#sendState(lag.vector, () => {
@@ -373,6 +394,8 @@ export class Session implements Member {
   #send(batch: Batch): void {
     if (this.isClosed) return;
     this.#lastSentAtMs = this.#port.nowMs();
+    this.#traffic.framesOut += batch.messages.length;
+    this.#traffic.bytesOut += batch.bytes;
     this.#connection.send(batch);
   }
 }

@@ -6,6 +6,7 @@
  */
 import * as Y from "yjs";
 import { encodeStep2 } from "../../shared/protocol/frames.ts";
+import type { Monitor } from "../monitor-port.ts";
 import { batchOf } from "./connection.ts";
 import type { Batch } from "./connection.ts";
 
@@ -15,6 +16,11 @@ const KEPT_MAX = 8;
 export class StateEncodings {
   #seq = -1;
   readonly #byVector = new Map<string, Batch>();
+  readonly #monitor: Pick<Monitor, "cacheRead">;
+
+  constructor(monitor: Pick<Monitor, "cacheRead">) {
+    this.#monitor = monitor;
+  }
 
   /** Everything of `doc`, which is at `seq`, beyond the state vector. */
   since(doc: Y.Doc, seq: number, stateVector: Uint8Array): Batch {
@@ -25,6 +31,7 @@ export class StateEncodings {
     const key = String.fromCharCode(...stateVector.subarray(0, KEY_BYTES_MAX));
     const isKeyWhole = stateVector.byteLength <= KEY_BYTES_MAX;
     const known = isKeyWhole ? this.#byVector.get(key) : undefined;
+    this.#monitor.cacheRead("states", known !== undefined);
     if (known !== undefined) return known;
     const batch = batchOf([encodeStep2(Y.encodeStateAsUpdate(doc, stateVector))]);
     if (isKeyWhole && this.#byVector.size < KEPT_MAX) this.#byVector.set(key, batch);

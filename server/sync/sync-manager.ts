@@ -9,18 +9,21 @@
  * Not here: admission, the log, loading (context-manager.ts orders them).
  */
 import type { Clock } from "../clock.ts";
+import { NO_MONITOR } from "../monitor-port.ts";
+import type { Monitor } from "../monitor-port.ts";
 import type { ServiceError } from "../../shared/errors.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { Topic } from "./topic.ts";
-import type { Member, Publication, TopicBeginning } from "./topic.ts";
+import type { Flushed, Member, Publication, TopicBeginning } from "./topic.ts";
 
 /** In which a session's pace gives back the least that anything costs. */
 const LATE_MS = Math.ceil(1000 / LIMITS.presencePerS);
 
 export class SyncManager {
   readonly #clock: Clock;
+  readonly #monitor: Pick<Monitor, "propagated">;
   readonly #topics = new Map<ContextId, Topic>();
   readonly #watchers = new Map<ContextId, Set<() => void>>();
   readonly #dueTopics = new Set<Topic>();
@@ -31,8 +34,9 @@ export class SyncManager {
   #isFlushScheduled = false;
   #cancelTick: (() => void) | undefined;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, monitor: Pick<Monitor, "propagated"> = NO_MONITOR) {
     this.#clock = clock;
+    this.#monitor = monitor;
   }
 
   start(): void {
@@ -74,11 +78,11 @@ export class SyncManager {
     this.#dueTopics.delete(topic);
   }
 
-  /** Durable changes of one context, in log order. */
-  publish(id: ContextId, publications: readonly Publication[]): void {
+  /** Durable changes of one context, in log order, the first of which was queued at `sinceMs`. */
+  publish(id: ContextId, publications: readonly Publication[], sinceMs: number): void {
     const topic = this.#topics.get(id);
     if (topic !== undefined) {
-      topic.publish(publications);
+      topic.publish(publications, sinceMs);
       this.#flushSoon(topic);
     }
     this.#wake(id);
@@ -147,10 +151,15 @@ export class SyncManager {
     this.#dueSessions.clear();
     const nowMs = this.#clock.monotonicMs();
     for (const topic of topics) {
-      topic.flush(nowMs);
+      const flushed = topic.flush(nowMs);
+      if (flushed !== undefined) this.#tellPropagated(flushed);
       if (topic.presence.hasChanges) this.#flushLater(topic);
     }
     for (const session of sessions) session.flushOwn();
+  }
+
+  #tellPropagated({ changes, sinceMs }: Flushed): void {
+    this.#monitor.propagated({ changes, durationMs: this.#clock.monotonicMs() - sinceMs });
   }
 
   /** Presence that came too fast goes out when its pace allows. */

@@ -45,6 +45,13 @@ export interface Publication {
   readonly author: Member | undefined;
 }
 
+/** Changes that were handed to sessions which did not make them. */
+export interface Flushed {
+  readonly changes: number;
+  /** When the oldest of them was queued, monotonic. */
+  readonly sinceMs: number;
+}
+
 /** What a topic begins with: all of it is in the state that its first sessions are sent. */
 export interface TopicBeginning {
   readonly seq: number;
@@ -60,6 +67,8 @@ export class Topic {
   #seq: number;
   #version: number;
   #pending: Publication[] = [];
+  /** When the oldest write of `#pending` was queued, monotonic. */
+  #pendingSinceMs = 0;
   #events: JsonObject[] = [];
 
   constructor(contextId: ContextId, { seq, version, vector }: TopicBeginning) {
@@ -78,23 +87,29 @@ export class Topic {
     return this.#vector;
   }
 
-  publish(publications: readonly Publication[]): void {
+  /** @param sinceMs when the oldest of them was queued, monotonic */
+  publish(publications: readonly Publication[], sinceMs = 0): void {
+    if (this.#pending.length === 0) this.#pendingSinceMs = sinceMs;
     for (const publication of publications) {
       // a topic may have begun at a state with appends under way: its sessions were told of a version that holds them
       if (publication.change.seq > this.#seq) this.#pending.push(publication);
     }
   }
 
-  /** Sends what was published since the last flush, events, and presence that changed and may go out now. */
-  flush(nowMs: number): void {
-    this.#flushChanges();
+  /**
+   * Sends what was published since the last flush, events, and presence that changed and may go out now. Tells which changes
+   * others were given.
+   */
+  flush(nowMs: number): Flushed | undefined {
+    const flushed = this.#flushChanges();
     this.#flushEvents();
     if (this.presence.hasChanges) {
       const changes = this.presence.takeChanges(nowMs);
-      if (changes.length === 0) return;
+      if (changes.length === 0) return flushed;
       const batch = batchOf([encodeAwareness(changes)]);
       for (const session of this.sessions) session.tell(batch);
     }
+    return flushed;
   }
 
   /** To mcm.v1 sessions, after what was published so far. */
@@ -109,9 +124,9 @@ export class Topic {
     for (const session of this.sessions) if (session.isExtended) session.tell(batch);
   }
 
-  #flushChanges(): void {
+  #flushChanges(): Flushed | undefined {
     const pending = this.#pending;
-    if (pending.length === 0) return;
+    if (pending.length === 0) return undefined;
     this.#pending = [];
     const author = soleAuthor(pending);
     const batches = new Batches(pending);
@@ -125,6 +140,8 @@ export class Topic {
       this.#seq = change.seq;
       this.#version = change.version;
     }
+    const changes = this.sessions.size > (author === undefined ? 0 : 1) ? countOfChanges(pending) : 0;
+    return changes === 0 ? undefined : { changes, sinceMs: this.#pendingSinceMs };
   }
 }
 
@@ -175,6 +192,12 @@ function runsOf(publications: readonly Publication[]): readonly Run[] {
     else runs.push({ kind, changes: [change] });
   }
   return runs;
+}
+
+function countOfChanges(publications: readonly Publication[]): number {
+  let count = 0;
+  for (const { kind } of publications) if (kind === "change") count++;
+  return count;
 }
 
 function soleAuthor(publications: readonly Publication[]): Member | undefined {

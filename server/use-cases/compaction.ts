@@ -19,7 +19,7 @@ export interface CompactionAccess {
    * makes of it as an epoch entry, guarded on seq; then drops the context from memory, ends its sessions
    * (`SyncManager.endEpoch`), and lets the writes that queued go on in the new epoch. When `work` or the append fails,
    * they go on in the old one. One compaction of a context at a time; a second caller waits for the first.
-   * @throws {ServiceError} CONTEXT_NOT_FOUND, STORE_UNAVAILABLE, SHUTTING_DOWN; what `work` throws
+   * @throws {ServiceError} CONTEXT_NOT_FOUND, FORBIDDEN for who is no admin any more, STORE_UNAVAILABLE, SHUTTING_DOWN; what `work` throws
    */
   recreate(
     caller: Caller,
@@ -51,7 +51,7 @@ export class Compaction {
     this.#recreator = recreator;
   }
 
-  /** @throws {ServiceError} CONTEXT_NOT_FOUND, STORE_UNAVAILABLE, SHUTTING_DOWN */
+  /** @throws {ServiceError} CONTEXT_NOT_FOUND, FORBIDDEN, STORE_UNAVAILABLE, SHUTTING_DOWN */
   async compact(caller: Caller, id: ContextId): Promise<CompactOutcome> {
     let bytesBefore = 0;
     let bytesAfter = 0;

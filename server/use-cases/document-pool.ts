@@ -4,6 +4,7 @@
  *
  * Not here: how (document-maker.ts), the thread (worker-pool.ts).
  */
+import type { Monitor } from "../monitor-port.ts";
 import { bareEntry } from "../state/document-fold.ts";
 import type { ImportedDocument } from "../state/import/imported-document.ts";
 import { WorkerPool } from "../worker-pool.ts";
@@ -11,10 +12,12 @@ import type { DocumentMaker, EncodeInput } from "./document-maker.ts";
 import type * as worker from "./document-worker.ts";
 
 export class DocumentPool implements DocumentMaker {
-  readonly #pool = new WorkerPool<typeof worker>(new URL("./document-worker", import.meta.url), {
-    threads: 1,
-    isBackground: true,
-  });
+  readonly #pool: WorkerPool<typeof worker>;
+
+  constructor(monitor?: Monitor) {
+    const module = new URL("./document-worker", import.meta.url);
+    this.#pool = new WorkerPool(module, { name: "documents", threads: 1, isBackground: true, monitor });
+  }
 
   /** `list` must be all of its buffer. */
   assemble(list: Uint8Array): Promise<ImportedDocument> {

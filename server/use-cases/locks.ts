@@ -14,6 +14,8 @@ import { LIMITS } from "../../shared/limits.ts";
 import type { Lock, LockEvent } from "../../shared/lock.ts";
 import type { Clock } from "../clock.ts";
 import type { Caller, GrantedLock, HeldLock, LockRequest, LockService } from "../context-service.ts";
+import { NO_MONITOR } from "../monitor-port.ts";
+import type { LockOutcome, Monitor } from "../monitor-port.ts";
 import type { LockDesk } from "../state/locks/lock-desk.ts";
 import { coverOf } from "../state/path-cover.ts";
 import type { WriteResult } from "../state/state-manager.ts";
@@ -39,6 +41,12 @@ export interface LockAccess {
   lockDesks(): Iterable<readonly [ContextId, Pick<LockDesk, "table">]>;
 }
 
+interface LockUseCasesOptions {
+  readonly access: LockAccess;
+  readonly clock: Clock;
+  readonly monitor?: Pick<Monitor, "lockAsked">;
+}
+
 interface Wait {
   readonly actor: Actor;
   readonly event: Extract<LockEvent, { op: "acquire" }>;
@@ -50,13 +58,15 @@ interface Wait {
 export class LockUseCases implements LockService {
   readonly #access: LockAccess;
   readonly #clock: Clock;
+  readonly #monitor: Pick<Monitor, "lockAsked">;
   readonly #rooms = new WeakMap<LockDesk, WaitingRoom>();
   /** By context and lock: requests that named theirs. */
   readonly #asked = new Map<string, Promise<GrantedLock>>();
 
-  constructor({ access, clock }: { readonly access: LockAccess; readonly clock: Clock }) {
+  constructor({ access, clock, monitor = NO_MONITOR }: LockUseCasesOptions) {
     this.#access = access;
     this.#clock = clock;
+    this.#monitor = monitor;
   }
 
   list(caller: Caller, id: ContextId): Promise<readonly GrantedLock[]> {
@@ -78,6 +88,18 @@ export class LockUseCases implements LockService {
   }
 
   async acquire(caller: Caller, id: ContextId, request: LockRequest): Promise<GrantedLock> {
+    const answered = this.#monitor.lockAsked();
+    try {
+      const lock = await this.#acquireOnce(caller, id, request);
+      answered("granted");
+      return lock;
+    } catch (error) {
+      answered(outcomeOf(toServiceError(error), request));
+      throw error;
+    }
+  }
+
+  async #acquireOnce(caller: Caller, id: ContextId, request: LockRequest): Promise<GrantedLock> {
     const { lockId } = request;
     if (lockId === undefined) return this.#acquire(caller, id, request, this.#clock.newId());
     const key = `${id} ${lockId}`;
@@ -217,6 +239,11 @@ function onAbort(signal: AbortSignal | undefined, task: () => void): () => void 
 
 function gone(): ServiceError {
   return new ServiceError("CLOSED", "The caller does not wait for the lock any more.");
+}
+
+function outcomeOf({ code }: ServiceError, { waitMs = 0 }: LockRequest): LockOutcome {
+  if (code !== "LOCKED") return "ended";
+  return waitMs > 0 ? "timeout" : "refused";
 }
 
 function othersFirst(): ServiceError {

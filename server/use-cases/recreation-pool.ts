@@ -4,12 +4,18 @@
  * Not here: how (state/compaction.ts), the thread (worker-pool.ts).
  */
 import type { NewDocument, OldDocument } from "../state/compaction.ts";
+import type { Monitor } from "../monitor-port.ts";
 import { WorkerPool } from "../worker-pool.ts";
 import type { Recreator } from "./compaction.ts";
 import type * as worker from "./recreation-worker.ts";
 
 export class RecreationPool implements Recreator {
-  readonly #pool = new WorkerPool<typeof worker>(new URL("./recreation-worker", import.meta.url), { threads: 1 });
+  readonly #pool: WorkerPool<typeof worker>;
+
+  constructor(monitor?: Monitor) {
+    const module = new URL("./recreation-worker", import.meta.url);
+    this.#pool = new WorkerPool(module, { name: "recreation", threads: 1, monitor });
+  }
 
   /** To start a thread takes as long as a large document. */
   ready(): Promise<void> {

@@ -162,8 +162,6 @@ export const problemSchema = z.object({
   requestId: z.string().exactOptional(),
 });
 
-export const healthSchema = z.object({ status: z.enum(["ok", "degraded", "down"]), reasons: z.array(z.string()) });
-
 export type CreateRequest = z.infer<typeof createRequestSchema>;
 export type ChangeRequest = z.infer<typeof changeRequestSchema>;
 export type FindQuery = z.infer<typeof findQuerySchema>;

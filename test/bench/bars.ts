@@ -57,6 +57,8 @@ export const LIMIT_BARS: readonly LimitBar[] = [
   { text: "durable ack p99 at 2,000 changes/s over 100 contexts", scenario: "ack", metric: "p99MsMany", below: 20 },
   { text: "conflict told p99 at 1,000 changes/s", scenario: "conflict", metric: "p99Ms", below: 100 },
   { text: "live p99 beside history, against alone", scenario: "history", metric: "p99Ratio", below: 1.25, unit: "×" },
+  { text: "lock taken p99, among 900 others", scenario: "locks", metric: "acquireP99Ms", below: 50 },
+  { text: "lock handed over p99, among 100 waiters", scenario: "locks", metric: "handOverP99Ms", below: 50 },
   { text: "event loop blocked at most (REST)", scenario: "rest", metric: "eventLoopMaxMs", below: 50 },
   { text: "event loop blocked at most (saturation)", scenario: "saturation", metric: "eventLoopMaxMs", below: 50 },
 ];

@@ -11,6 +11,7 @@ import { conflict } from "./scenarios/conflict.ts";
 import { history } from "./scenarios/history.ts";
 import { idle } from "./scenarios/idle.ts";
 import { lateJoin } from "./scenarios/late-join.ts";
+import { locks } from "./scenarios/locks.ts";
 import { rest } from "./scenarios/rest.ts";
 import { rooms } from "./scenarios/rooms.ts";
 import { saturation } from "./scenarios/saturation.ts";
@@ -29,4 +30,5 @@ export const SCENARIOS: readonly Scenario[] = [
   history,
   conflict,
   compaction,
+  locks,
 ];

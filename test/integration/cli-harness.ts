@@ -33,6 +33,8 @@ export class TestIo implements CliIo {
   signal = (_signal: EndSignal): void => {};
   /** Signals that the command under it was sent. */
   readonly sent: string[] = [];
+  /** Addresses that were shown in a browser. */
+  readonly browsed: string[] = [];
   /** What the command under it does. */
   program: Program = async () => 0;
   /** Called at each line of output. */
@@ -126,6 +128,9 @@ export class TestIo implements CliIo {
       forward: (signal) => void this.sent.push(`forward ${signal}`),
       kill: (signal) => void this.sent.push(`kill ${signal}`),
     };
+  }
+  browse(url: string): void {
+    this.browsed.push(url);
   }
 }
 

@@ -349,8 +349,9 @@ describe("the command line", () => {
     expect(await run("import", "noise.bin")).toMatchObject({ code: 2, err: expect.stringContaining("say the id") });
     expect(await run("import", "noise.bin", "a")).toMatchObject({
       code: 3,
-      err: expect.stringContaining("MALFORMED_UPDATE"),
+      err: expect.stringMatching(/Say --format yjs-v2 if it is one in V2\. \(MALFORMED_UPDATE\)/),
     });
+    expect(await run("import", "none.yjs")).toMatchObject({ code: 1, err: expect.stringContaining("No such file") });
     expect(await run("import", "noise.bin", "a", "--format", "yjs-v2")).toMatchObject({
       code: 1,
       err: expect.stringContaining("--format yjs"),

@@ -1,5 +1,5 @@
 /** Data folders of stock y-websocket servers, in and out: rules DATA-12 to DATA-15. */
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -214,6 +214,11 @@ test("[DATA-13] a damaged folder: what may be missing something is refused, the 
 
 test("[DATA-13] a folder that is none, that belongs to something else, and that a server writes", async () => {
   expect(await mcm(server.url, ["import", join(base, "nothing"), "--format", "y-leveldb"])).toMatchObject({
+    code: 5,
+    err: expect.stringContaining("There is no database at"),
+  });
+  await mkdir(join(base, "empty"));
+  expect(await mcm(server.url, ["import", join(base, "empty")])).toMatchObject({
     code: 5,
     err: expect.stringContaining("There is no database at"),
   });

@@ -1,4 +1,7 @@
-/** The lock desk and its queue against a naive model, over random histories: rules LOCK-1, LOCK-2, LOCK-4…7. */
+/**
+ * The lock desk and its queue against a naive model, over random histories: rules LOCK-1, LOCK-2, LOCK-4…7. 100,000 short
+ * ones and 500 long ones in each check; `npx vitest run --project property test/property/locks.test.ts` runs them alone.
+ */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ServiceError } from "../../shared/errors.ts";
@@ -216,9 +219,10 @@ function codeOf(failed: unknown): string {
 }
 
 const SEEDS = [20_261_123, 20_261_124, 20_261_125, 20_261_126];
+const PER_SEED = 25_000;
 
 describe("[LOCK-1] [LOCK-2] [LOCK-4] [LOCK-5] [LOCK-6] the lock desk does what the plainest model does", () => {
-  test.each(SEEDS)("25000 random histories (seed %i)", (seed) => {
+  test.each(SEEDS)(`${PER_SEED} random histories (seed %i)`, (seed) => {
     fc.assert(
       fc.property(fc.array(step, { minLength: 3, maxLength: 12 }), (steps) => {
         const history = new History();
@@ -227,7 +231,7 @@ describe("[LOCK-1] [LOCK-2] [LOCK-4] [LOCK-5] [LOCK-6] the lock desk does what t
           history.check();
         }
       }),
-      { seed, numRuns: 25_000 },
+      { seed, numRuns: PER_SEED },
     );
   });
 

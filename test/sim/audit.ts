@@ -7,7 +7,8 @@
  *  S8  a request under a key is in the log at most once, at the version that was answered; a refused one not at all; one
  *      that changed nothing changed nothing
  *
- * Not here: the log by itself (log-replay.ts), the past (past-audit.ts), preconditions, conflicts, locks, refusals.
+ * Not here: the log by itself (log-replay.ts), the past (past-audit.ts), preconditions, conflicts, locks, refusals,
+ * rights.
  */
 import * as Y from "yjs";
 import type { Clock } from "../../server/clock.ts";
@@ -16,6 +17,7 @@ import type { RetentionPolicy } from "../../server/state/retention.ts";
 import type { ChangeLog, LogEntry } from "../../server/storage/change-log.ts";
 import { KeyValueChangeLog } from "../../server/storage/log/key-value-change-log.ts";
 import type { KeyValueStore } from "../../server/storage/store/store.ts";
+import { AccessAudit } from "./access/access-audit.ts";
 import { ConflictAudit } from "./conflict-audit.ts";
 import type { Ledger } from "./ledger.ts";
 import { LockAudit } from "./locks/lock-audit.ts";
@@ -33,6 +35,7 @@ export class Audit {
   readonly #past: PastAudit;
   readonly #conflicts: ConflictAudit;
   readonly #locks: LockAudit;
+  readonly #access: AccessAudit;
   readonly #refusals: RefusalAudit;
   #baseVersion = 0;
 
@@ -42,6 +45,7 @@ export class Audit {
     this.replay = new LogReplay(ledger, violate);
     const parts = { ledger, violate, replay: this.replay };
     this.#locks = new LockAudit(parts);
+    this.#access = new AccessAudit({ ...parts, locks: this.#locks });
     this.#past = new PastAudit({ ...parts, retention, locks: this.#locks });
     this.#conflicts = new ConflictAudit(parts);
     this.#refusals = new RefusalAudit(parts);
@@ -92,6 +96,7 @@ export class Audit {
       );
     this.#locks.check();
     this.#locks.checkLoaded(loaded.locks.table.list());
+    this.#access.check();
     this.#refusals.check();
     this.#checkShown();
     this.#checkChanges();

@@ -10,10 +10,10 @@ import type { ContextId } from "../../shared/ids.ts";
 import { isJsonObject } from "../../shared/json.ts";
 import { parseActor } from "../../shared/ids.ts";
 import type { Caller } from "../../server/context-service.ts";
-import type { ContextManager } from "../../server/context-manager.ts";
 import { PLACES } from "./habits.ts";
 import type { Answer, KeyedChange, Ledger } from "./ledger.ts";
 import type { Random } from "./random.ts";
+import type { SimService } from "./server-life.ts";
 
 /** Who runs it, and how the server is reached. */
 export interface Runner {
@@ -29,7 +29,7 @@ export interface Runner {
   /** Fencing tokens to show with the next write: of locks that it has, or had. */
   readonly tokens: () => readonly number[];
   /** One attempt. `left` sees the answer when it leaves the server. @throws {ServiceError} */
-  readonly call: <T>(ask: (service: ContextManager) => Promise<T>, left: (answer: T) => void) => Promise<T>;
+  readonly call: <T>(ask: (service: SimService) => Promise<T>, left: (answer: T) => void) => Promise<T>;
 }
 
 type Run = (runner: Runner, mark: string) => Promise<void>;

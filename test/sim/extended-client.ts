@@ -16,6 +16,7 @@ import { FRAME, SYNC, encodeBase, encodeRequest } from "../../shared/protocol/fr
 import { decodeServerExtension } from "../../shared/protocol/server-frames.ts";
 import type { Hello, Rejected, Response } from "../../shared/protocol/server-frames.ts";
 import { Replay } from "../../client/replay.ts";
+import type { AccessLedger } from "./access/access-ledger.ts";
 import type { KeyedChange } from "./ledger.ts";
 import type { ClientLocks, Line } from "./locks/client-locks.ts";
 import type { EditLedger } from "./refusals/edit-ledger.ts";
@@ -30,6 +31,7 @@ interface Unsaved {
   readonly ops: readonly JsonOp[];
   /** Where it changed what is read. */
   readonly places: readonly string[];
+  readonly madeMs: number;
   /** A version that the document included when it was made. */
   readonly base: number | undefined;
   /** Absent when it is sent with all else that the server lacks. */
@@ -41,9 +43,12 @@ interface Unsaved {
 interface PatientParts {
   readonly locks: ClientLocks;
   readonly edits: EditLedger;
+  readonly access: AccessLedger;
 }
 
 const RETRY_MS = 300;
+/** A Yjs update that says nothing. */
+const NOTHING = Uint8Array.of(0, 0);
 
 export class ExtendedClient extends SimClient implements Line {
   override readonly isExtended: boolean = true;
@@ -64,6 +69,10 @@ export class ExtendedClient extends SimClient implements Line {
   #unsaved: Unsaved[] = [];
   /** Refused in a document before this one; not to be put into this one. */
   #refused: Uint8Array[] = [];
+  /** How many of the unsaved edits were made in a document before this one, which is yet to get them. */
+  #inherited: number | undefined;
+  /** It was told that it may not write. */
+  #isReader = false;
   /** What the present edit did to the document. */
   #made: Uint8Array | undefined;
   readonly #unanswered = new Map<string, KeyedChange>();
@@ -105,6 +114,7 @@ export class ExtendedClient extends SimClient implements Line {
   override edit(mark: string, change: (doc: Y.Doc) => readonly JsonOp[]): void {
     const before = this.#framesSent;
     const base = this.#included;
+    const madeMs = this.world.nowMs();
     const was = this.#parts === undefined ? undefined : readable(this.doc);
     this.#made = undefined;
     const ops = this.doc.transact(() => change(this.doc));
@@ -113,6 +123,7 @@ export class ExtendedClient extends SimClient implements Line {
         mark,
         ops,
         places: [],
+        madeMs,
         base,
         frame: this.#framesSent > before ? this.#framesSent : undefined,
       });
@@ -121,7 +132,8 @@ export class ExtendedClient extends SimClient implements Line {
     const update = this.#made;
     if (update === undefined) return;
     this.#parts?.edits.made(mark, this.identity.party, update);
-    const edit = { mark, ops, places: changedPlaces(was, readable(this.doc)), base, update, frame: undefined };
+    const places = changedPlaces(was, readable(this.doc));
+    const edit = { mark, ops, places, madeMs, base, update, frame: undefined };
     this.#unsaved.push(edit);
     if (this.isReady) this.#sendEdit(edit);
   }
@@ -146,6 +158,14 @@ export class ExtendedClient extends SimClient implements Line {
     this.#epoch = predecessor.#epoch;
     this.#unsaved = predecessor.#unsaved;
     this.#refused = predecessor.#refused;
+    this.#inherited = this.#unsaved.length;
+  }
+
+  /** The page is closed; what it has not saved goes with it. */
+  abandon(): void {
+    for (const { mark } of this.#unsaved) this.#parts?.edits.became(mark, "lost");
+    this.#unsaved = [];
+    this.#unanswered.clear();
   }
 
   /** It will write no more: somebody else may under its Yjs client id. */
@@ -177,7 +197,9 @@ export class ExtendedClient extends SimClient implements Line {
     if (this.#parts === undefined || this.#hasAnswered) return;
     this.#hasAnswered = true;
     this.#parts.locks.resume(this);
-    this.#replay(this.#parts.edits);
+    // what a reader wrote into this document can't be taken out of it
+    if (this.#isReader && this.#unsaved.length > (this.#inherited ?? 0)) return void this.world.refused(this);
+    if (this.#inherited !== undefined) this.#replay(this.#parts.edits);
     for (const edit of this.#unsaved) this.#sendEdit(edit);
     for (const change of this.#unanswered.values()) this.#askFor(change);
   }
@@ -213,6 +235,7 @@ export class ExtendedClient extends SimClient implements Line {
         return this.#answered(said.response);
       case "event":
         if (said.event["type"] === "resynced") this.#included = Number(said.event["version"]);
+        if (said.event["type"] === "access") this.#isReader = said.event["mayWrite"] === false;
         this.locks?.heard(said.event);
         return;
       default:
@@ -238,7 +261,9 @@ export class ExtendedClient extends SimClient implements Line {
   #rejected({ frame, code, details }: Rejected): void {
     const { party, actor } = this.identity;
     for (const edit of this.#unsaved.filter((it) => it.frame === frame)) {
-      this.#parts?.edits.refusals.push({ party, actor, code, details, places: edit.places });
+      const { places, madeMs } = edit;
+      if (code !== "FORBIDDEN") this.#parts?.edits.refusals.push({ party, actor, code, details, places });
+      else if (details["rule"] !== "voided") this.#parts?.access.refused(party, actor, { places, sinceMs: madeMs });
       this.#refuse(edit);
     }
     this.world.refused(this);
@@ -250,14 +275,18 @@ export class ExtendedClient extends SimClient implements Line {
     if (edit.update !== undefined) this.#refused.push(edit.update);
   }
 
-  /** Edits of the document before this one; those that build on what was refused are refused too. */
+  /**
+   * Edits of the document before this one. Those that build on what was refused are given back, and so are all when nothing
+   * may be written; those that have arrived have arrived.
+   */
   #replay(edits: EditLedger): void {
-    if (this.#refused.length === 0) return;
     const replay = new Replay(this.doc, this.#refused);
+    this.#inherited = undefined;
     this.#refused = [];
     this.#unsaved = this.#unsaved.filter((edit) => {
-      const update = edit.update === undefined ? undefined : replay.put(edit.update, this);
-      if (update === undefined) edits.became(edit.mark, "returned");
+      const { mark, update: made = NOTHING } = edit;
+      const update = this.#isReader ? undefined : replay.put(made, this);
+      if (update === undefined) edits.became(mark, this.#isReader && replay.includes(made) ? "saved" : "returned");
       else edit.update = update;
       return update !== undefined;
     });

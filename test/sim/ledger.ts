@@ -11,6 +11,7 @@ import type { ConflictStatus } from "../../shared/conflict.ts";
 import type { ErrorDetails } from "../../shared/errors.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import type { Counts } from "./habits.ts";
+import { AccessLedger } from "./access/access-ledger.ts";
 import { LockLedger } from "./locks/lock-ledger.ts";
 import type { Scene } from "./locks/lock-ledger.ts";
 import { EditLedger } from "./refusals/edit-ledger.ts";
@@ -67,6 +68,7 @@ interface SeenDiff {
 export class Ledger {
   readonly id: ContextId;
   readonly locks: LockLedger;
+  readonly access: AccessLedger;
   readonly edits = new EditLedger();
   readonly shown = new Map<number, ShownEpoch>();
   versionMax = 0;
@@ -99,6 +101,7 @@ export class Ledger {
     this.id = id;
     this.#violate = violate;
     this.locks = new LockLedger(violate, scene);
+    this.access = new AccessLedger(violate, scene);
   }
 
   epoch(epoch: number): ShownEpoch {
@@ -162,6 +165,8 @@ export class Ledger {
     this.judged.push({ key, answer });
     if (answer.kind === "done") this.sawVersion(answer.version);
     const first = this.answers.get(key);
+    // who lost the right to ask is not told again what was done
+    if (first?.kind === "done" && answer.kind === "refused" && DENIALS.has(answer.code)) return;
     if (first?.kind !== "done") this.answers.set(key, answer);
     else if (answer.kind !== "done" || first.version !== answer.version || first.seq !== answer.seq) {
       this.#violate(
@@ -171,3 +176,5 @@ export class Ledger {
     }
   }
 }
+
+const DENIALS: ReadonlySet<string> = new Set(["FORBIDDEN", "CONTEXT_NOT_FOUND"]);

@@ -1,6 +1,6 @@
 /**
  * `npm run sim -- --seed 123 --ops 500 --trace` replays one run; `--seeds 1000 [--from 1]` looks for failing ones;
- * `--no-locks` leaves locks out.
+ * `--without locks` or `access` leaves these out.
  */
 import { parseArgs } from "node:util";
 import { OPS, runSeed } from "./run.ts";
@@ -11,7 +11,7 @@ const { values } = parseArgs({
     seeds: { type: "string", default: "200" },
     from: { type: "string", default: "1" },
     ops: { type: "string", default: String(OPS) },
-    "no-locks": { type: "boolean", default: false },
+    without: { type: "string", default: "" },
     trace: { type: "boolean", default: false },
   },
 });
@@ -19,6 +19,7 @@ const { values } = parseArgs({
 const first = Number(values.seed ?? values.from);
 const count = values.seed === undefined ? Number(values.seeds) : 1;
 const ops = Number(values.ops);
+const without = (["locks", "access"] as const).filter((it) => values.without.split(",").includes(it));
 const print = values.trace ? (line: string): void => console.log(line) : undefined;
 const startedMs = performance.now();
 let events = 0;
@@ -26,7 +27,7 @@ let simulatedMs = 0;
 let failures = 0;
 
 for (let seed = first; seed < first + count; seed++) {
-  const result = await runSeed({ seed, ops, hasLocks: !values["no-locks"], ...(print === undefined ? {} : { print }) });
+  const result = await runSeed({ seed, ops, without, ...(print === undefined ? {} : { print }) });
   events += result.events;
   simulatedMs += result.simulatedMs;
   if (values.seed !== undefined) console.log(`seed ${seed}: trace ${result.trace}`);

@@ -6,6 +6,7 @@ import type { Limits } from "../../shared/limits.ts";
 import type { RetentionPolicy } from "../../server/state/retention.ts";
 import { ERRANDS } from "./errands.ts";
 import type { Errand } from "./errands.ts";
+import type { AccessNature } from "./access/access-habits.ts";
 import type { LockNature } from "./locks/lock-habits.ts";
 import type { Random } from "./random.ts";
 import type { LinkNature } from "./sim-link.ts";
@@ -35,6 +36,8 @@ export interface Nature {
   readonly faults: Readonly<Record<Fault, number>>;
   /** Absent when nobody locks anything. Drawn by itself (locks/lock-habits.ts). */
   readonly locks?: LockNature;
+  /** Absent when everybody may do everything; and where there are no locks, as clients that are refused nothing know no other way. */
+  readonly access?: AccessNature;
 }
 
 export const FAULTS = [

@@ -2,6 +2,10 @@
  * Broken parts, each with a mistake that a good engineer could make. The simulation must find every one of them, or its
  * silence about the real parts means nothing.
  */
+import { AccessWatch } from "../../server/context/access-watch.ts";
+import { Revocations } from "../../server/security/revocations.ts";
+import { AccessDesk } from "../../server/state/access/access-desk.ts";
+import { Access } from "../../server/state/access/access-policy.ts";
 import { ContextState } from "../../server/state/context-state.ts";
 import { DocumentFold } from "../../server/state/document-fold.ts";
 import { LockDesk } from "../../server/state/locks/lock-desk.ts";
@@ -9,6 +13,7 @@ import { LockQueue } from "../../server/state/locks/lock-queue.ts";
 import { LockTable } from "../../server/state/locks/lock-table.ts";
 import { Leases } from "../../server/state/locks/leases.ts";
 import { StateManager } from "../../server/state/state-manager.ts";
+import { forgettingPlaces, forgettingWritersAtPlaces, sparingEdits, trustingReaders } from "./access/broken-access.ts";
 import {
   IDEMPOTENCY,
   droppingTooMuch,
@@ -38,6 +43,8 @@ interface PlantedBug {
   readonly mistake: string;
   /** Seeds within which it must be found. */
   readonly within: number;
+  /** Seeds that do not play it are passed over; rights, where only locks are needed, are left out. */
+  readonly needs?: "locks" | "access";
   readonly sabotage: Sabotage;
 }
 
@@ -131,47 +138,104 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     mistake: "[LOCK-14] nobody looks when a lease ends",
     within: 10,
+    needs: "locks",
     sabotage: { spoil: () => patched(LockDesk.prototype, "nextEndMs", () => () => undefined) },
   },
   {
     mistake: "[LOCK-6] the table keeps a lock whose time is over",
     within: 10,
+    needs: "locks",
     sabotage: { spoil: () => patched(LockTable.prototype, "apply", forgettingExpiry) },
   },
   {
     mistake: "[LOCK-6] a lease ends before its holder thinks it does",
     within: 20,
+    needs: "locks",
     sabotage: { spoil: () => patched(Leases.prototype, "begin", hurryingLeases) },
   },
   {
     mistake: "[LOCK-4] a token counts whatever became of its lock",
     within: 10,
+    needs: "locks",
     sabotage: { spoil: () => patched(LockDesk.prototype, "checkWrite", trustingTokens) },
   },
   {
     mistake: "[LOCK-4] tokens are counted by the process, and begin anew with it",
     within: 20,
+    needs: "locks",
     sabotage: { spoil: () => patched(LockTable.prototype, "apply", countingAnew) },
   },
   {
     mistake: "[LOCK-2] who has the holder's name writes as the holder",
     within: 20,
+    needs: "locks",
     sabotage: { spoil: () => patched(LockDesk.prototype, "checkEdit", trustingNames) },
   },
   {
     mistake: "[LOCK-5] who lost a lock and does not know it edits on where it was",
     within: 20,
+    needs: "locks",
     sabotage: { spoil: () => patched(LockDesk.prototype, "checkEdit", forgettingLost) },
   },
   {
     mistake: "[LOCK-7] who came last is called first",
-    within: 40,
+    within: 30,
+    needs: "locks",
     sabotage: { spoil: () => patched(LockQueue.prototype, "call", callingNewest) },
   },
   {
     mistake: "[VOID-1] a void says what was refused",
     within: 10,
+    needs: "locks",
     sabotage: { spoil: () => patched(ContextState.prototype, "admit", leakingVoids) },
+  },
+  {
+    mistake: "[ACL-4] live edits are not held to the list",
+    within: 20,
+    needs: "access",
+    sabotage: { spoil: () => patched(AccessDesk.prototype, "checkWrite", sparingEdits) },
+  },
+  {
+    mistake: "[ACL-4] what a reader edits is let through",
+    within: 20,
+    needs: "access",
+    sabotage: { spoil: () => patched(Access.prototype, "checkWrite", trustingReaders) },
+  },
+  {
+    mistake: "[ACL-4] who may write somewhere writes everywhere",
+    within: 20,
+    needs: "access",
+    sabotage: { spoil: () => patched(Access.prototype, "mayWriteAt", forgettingPlaces) },
+  },
+  {
+    mistake: "[ACL-3] grants at paths are forgotten",
+    within: 20,
+    needs: "access",
+    sabotage: { spoil: () => patched(AccessDesk.prototype, "apply", forgettingWritersAtPlaces) },
+  },
+  {
+    mistake: "[ACL-7] a new list counts when its context is loaded again",
+    within: 20,
+    needs: "access",
+    sabotage: { spoil: () => patched(AccessDesk.prototype, "apply", () => () => undefined) },
+  },
+  {
+    mistake: "[ACL-8] who may not read any more goes on reading",
+    within: 20,
+    needs: "access",
+    sabotage: { spoil: () => patched(AccessWatch.prototype, "changed", () => () => undefined) },
+  },
+  {
+    mistake: "[ACL-9] a revocation ends nothing that is open",
+    within: 20,
+    needs: "access",
+    sabotage: { spoil: () => patched(AccessWatch.prototype, "revoke", () => () => undefined) },
+  },
+  {
+    mistake: "[ACL-9] a token that is revoked goes on counting",
+    within: 20,
+    needs: "access",
+    sabotage: { spoil: () => patched(Revocations.prototype, "isRevoked", () => () => false) },
   },
   {
     mistake: "[PRES-3] nobody looks for presence that is not renewed, and for silent lines",

@@ -2,10 +2,8 @@
  * A program on REST: changes under idempotency keys, sent again until they are answered and now and then twice at once;
  * reads; errands; and a feed of changes that is resumed where it broke.
  */
-import { callerOf } from "../support/callers.ts";
 import { ServiceError } from "../../shared/errors.ts";
 import type { Actor, ContextId } from "../../shared/ids.ts";
-import type { ContextManager } from "../../server/context-manager.ts";
 import type { Caller, ChangeOutcome } from "../../server/context-service.ts";
 import { lookBack, runErrand } from "./errands.ts";
 import type { Errand, Runner } from "./errands.ts";
@@ -15,6 +13,7 @@ import type { LockErrand } from "./locks/lock-errands.ts";
 import type { LockNature } from "./locks/lock-habits.ts";
 import type { Asker, Shown, ToldLock } from "./locks/lock-ledger.ts";
 import type { Random } from "./random.ts";
+import type { SimService } from "./server-life.ts";
 import { RETRIED } from "./wiretap.ts";
 import type { World } from "./world.ts";
 
@@ -45,9 +44,13 @@ export class RestCaller {
   constructor(world: World, actor: Actor, contextId: ContextId, party: string = actor) {
     this.#world = world;
     this.#asker = { party, actor };
-    this.#caller = callerOf(actor);
+    this.#caller = world.callerOf(actor);
     this.contextId = contextId;
     this.#ledger = world.ledger(contextId);
+  }
+
+  get actor(): Actor {
+    return this.#caller.identity.actor;
   }
 
   get isAnswered(): boolean {
@@ -114,7 +117,7 @@ export class RestCaller {
       locks: this.#locks,
       nowMs: () => this.#world.nowMs(),
       pause: (forMs: number) => new Promise<void>((resolve) => this.#world.after(forMs, resolve)),
-      callAndHear: <T>(ask: (service: ContextManager) => Promise<T>, left: (answer: T | ServiceError) => void) =>
+      callAndHear: <T>(ask: (service: SimService) => Promise<T>, left: (answer: T | ServiceError) => void) =>
         this.#world.call(ask, left),
     };
     return this.#counted(runLockErrand(errand, runner, mark));
@@ -162,9 +165,13 @@ export class RestCaller {
     return newest === undefined || random.percent(50) ? [] : [newest.fencingToken];
   }
 
-  #ask<T>(ask: (service: ContextManager) => Promise<T>, left: (answer: T) => void): Promise<T> {
+  #ask<T>(ask: (service: SimService) => Promise<T>, left: (answer: T) => void): Promise<T> {
+    const { party, actor } = this.#asker;
+    const askedMs = this.#world.nowMs();
     return this.#world.call(ask, (answer) => {
-      if (!(answer instanceof ServiceError)) left(answer);
+      if (answer instanceof ServiceError) return;
+      this.#ledger.access.shows(party, actor, askedMs);
+      left(answer);
     });
   }
 
@@ -183,7 +190,7 @@ export class RestCaller {
     this.#fed = oldest;
   }
 
-  async #followOnce(service: ContextManager): Promise<void> {
+  async #followOnce(service: SimService): Promise<void> {
     const stop = new AbortController();
     this.#stopFeed = () => stop.abort();
     for await (const record of service.follow(this.#caller, this.contextId, {
@@ -193,6 +200,7 @@ export class RestCaller {
       if (record.version !== this.#fed + 1)
         this.#world.violate("S3 CTX-4", `a feed brought version ${record.version} after ${this.#fed}`);
       this.#fed = record.version;
+      this.#ledger.access.shows(this.#asker.party, this.#asker.actor);
       this.#ledger.sawChange(record);
     }
   }

@@ -4,8 +4,10 @@
  */
 import { EventQueue, drain } from "./event-queue.ts";
 import { strike } from "./faults.ts";
+import { drawAccessNature } from "./access/access-habits.ts";
 import { drawLockNature } from "./locks/lock-habits.ts";
 import { FAULTS, drawNature } from "./nature.ts";
+import type { Nature } from "./nature.ts";
 import { Random } from "./random.ts";
 import type { Sabotage } from "./server-life.ts";
 import { checkPresence, checkSettled } from "./settled.ts";
@@ -16,8 +18,8 @@ export interface RunOptions {
   readonly seed: number;
   /** Edits, changes and reads of the safety phase. */
   readonly ops?: number;
-  /** False: nobody locks anything, whatever the seed draws. */
-  readonly hasLocks?: boolean;
+  /** What is not played, whatever the seed draws. Without locks there are no rights either. */
+  readonly without?: readonly ("locks" | "access")[];
   readonly sabotage?: Sabotage;
   readonly print?: (line: string) => void;
 }
@@ -33,6 +35,8 @@ export interface RunResult {
 }
 
 export const OPS = 120;
+/** Any number will do. */
+const ACCESS = 0x5a5a;
 /** Longer than a context stays in memory that nobody uses. */
 const NIGHT_MS = 100_000;
 const SETTLE_MS = 30_000;
@@ -43,12 +47,10 @@ const PRESENCE_MS = 36_000;
 const LEAVE_MS = 5000;
 
 export async function runSeed(options: RunOptions): Promise<RunResult> {
-  const { seed, ops = OPS, hasLocks = true, sabotage = {}, print } = options;
+  const { seed, ops = OPS, without = [], sabotage = {}, print } = options;
   const events = new EventQueue(print);
   const random = new Random(seed);
-  // of a stream of their own: a run without them is what it was before there were any
-  const locks = hasLocks ? drawLockNature(new Random(~seed)) : undefined;
-  const nature = { ...drawNature(random), ...(locks === undefined ? {} : { locks }) };
+  const nature: Nature = { ...drawNature(random), ...drawMore(seed, without) };
   events.note(`seed ${seed} ${JSON.stringify(nature)}`);
   const world = new World({ events, random: random.fork(), nature, sabotage });
   const stage = new Stage(world, random, nature);
@@ -72,6 +74,17 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
     events: events.executed,
     simulatedMs: events.nowMs,
   };
+}
+
+/** Of streams of their own: a run without them is what it was before there were any. */
+export function drawMore(
+  seed: number,
+  without: Required<RunOptions>["without"] = [],
+): Pick<Nature, "locks" | "access"> {
+  const locks = without.includes("locks") ? undefined : drawLockNature(new Random(~seed));
+  if (locks === undefined) return {};
+  const access = without.includes("access") ? undefined : drawAccessNature(new Random(~seed ^ ACCESS));
+  return { locks, ...(access && { access }) };
 }
 
 /** Things happen at drawn intervals; nothing may be wrong at any time. */
@@ -100,6 +113,7 @@ async function livenessPhase(stage: Stage): Promise<void> {
   world.disk.heal();
   const links = new Set([...world.links, ...stage.clients.flatMap(({ currentLink }) => currentLink ?? [])]);
   for (const link of links) if (link.isDisturbed) link.cut({ clientMs: 0, serverMs: 0 });
+  stage.settleAccess();
   stage.letGo();
   stage.actOnceMore();
   await world.events.runUntil(world.nowMs() + SETTLE_MS);

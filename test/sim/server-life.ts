@@ -6,11 +6,17 @@
  * Not here: sockets and HTTP; links and callers reach the core as the transports do.
  */
 import { RecordingAudit } from "../support/recording-audit.ts";
+import { AccessGuard } from "../../server/access-guard.ts";
+import type { ContextService, SessionOpener, TokenService } from "../../server/context-service.ts";
+import { Revocations } from "../../server/security/revocations.ts";
+import { SecurityManager } from "../../server/security/security-manager.ts";
+import type { TokenVerifier } from "../../server/security/token-verifier.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type { Limits } from "../../shared/limits.ts";
 import { ContextManager } from "../../server/context-manager.ts";
 import { HistoryManager } from "../../server/history/history-manager.ts";
 import { InlineHistory } from "../../server/history/history-runner.ts";
+import { ContextMonitor } from "../../server/monitor/context-monitor.ts";
 import type { Logger } from "../../server/monitor/logger.ts";
 import type { ChangeLog, Checkpoint } from "../../server/storage/change-log.ts";
 import { foldCheckpoint, InlineCheckpointBuilder } from "../../server/storage/checkpoint/checkpoint.ts";
@@ -20,10 +26,16 @@ import { StorageManager } from "../../server/storage/storage-manager.ts";
 import type { KeyValueStore } from "../../server/storage/store/store.ts";
 import { SyncManager } from "../../server/sync/sync-manager.ts";
 import { TypeManager } from "../../server/types/type-manager.ts";
+import { MonitorUseCases } from "../../server/use-cases/monitoring.ts";
 import { recreateState } from "../../server/state/compaction.ts";
 import type { RetentionPolicy } from "../../server/state/retention.ts";
 import type { ContextId } from "../../shared/ids.ts";
+import { FakeProcess } from "../support/vitals.ts";
 import type { SimClock } from "./sim-clock.ts";
+
+const nothing = (): void => undefined;
+/** What the monitor has to tell is in the trace already. */
+const SILENT: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing };
 
 /** Parts that a test of the simulator replaces by broken ones. */
 export interface Sabotage {
@@ -37,6 +49,9 @@ export interface Sabotage {
   readonly noTicks?: boolean;
 }
 
+/** What transports have of the server. */
+export type SimService = ContextService & SessionOpener;
+
 export interface LifeOptions {
   readonly clock: SimClock;
   readonly store: KeyValueStore;
@@ -48,11 +63,18 @@ export interface LifeOptions {
   readonly retention: RetentionPolicy;
   /** Looks at the disk before something of a log goes. */
   readonly beforeTrim: () => Promise<void>;
+  /** Absent on an open server, which takes everybody's word and asks nobody whether they may. */
+  readonly verifier: TokenVerifier | undefined;
 }
 
 export class ServerLife {
   readonly clock: SimClock;
-  readonly service: ContextManager;
+  readonly service: SimService;
+  readonly tokens: TokenService;
+  /** Whose a token is. Absent on an open server. */
+  readonly verify: SecurityManager["verify"];
+  readonly #contexts: ContextManager;
+  readonly #revocations: Revocations;
   readonly #storage: StorageManager;
   readonly #sync: SyncManager;
   readonly #types: TypeManager;
@@ -95,9 +117,12 @@ export class ServerLife {
     });
     this.#sync = new SyncManager(clock);
     this.#types = new TypeManager({ storage: this.#storage, clock });
-    this.service = new ContextManager({
+    const audit = new RecordingAudit();
+    const monitor = new ContextMonitor({ clock, logger: SILENT, process: new FakeProcess() });
+    const contexts = new ContextManager({
       clock,
       logger,
+      monitor,
       storage: this.#storage,
       sync: this.#sync,
       types: this.#types,
@@ -108,20 +133,35 @@ export class ServerLife {
           return recreateState(old);
         },
       },
-      audit: new RecordingAudit(),
+      audit,
     });
+    const { verifier } = options;
+    const revocations = new Revocations({
+      records: this.#storage,
+      clock,
+      onRevoked: (isMeant) => contexts.readers.revoke(isMeant),
+    });
+    const audits = { list: () => Promise.resolve({ items: [] }) };
+    const server = { tokens: revocations, audit: audits, monitor: new MonitorUseCases(monitor) };
+    const guard = new AccessGuard(contexts, server, audit);
+    this.#contexts = contexts;
+    this.#revocations = revocations;
+    this.service = verifier === undefined ? contexts : guard;
+    this.tokens = guard.server.tokens;
+    this.verify = new SecurityManager({ verifier, tokens: revocations }).verify;
   }
 
   async start(): Promise<void> {
     await this.#storage.start();
     await this.#types.load();
+    if (this.verify !== undefined) await this.#revocations.load();
     if (this.#hasTicks) this.#sync.start();
-    this.service.start();
+    this.#contexts.start();
   }
 
   /** In the order of server.ts. */
   async stop(): Promise<void> {
-    await this.service.close();
+    await this.#contexts.close();
     this.#sync.stop();
     await this.#storage.close();
   }

@@ -12,7 +12,7 @@ import * as Y from "yjs";
 import type { JsonOp } from "../../shared/change.ts";
 import type { Actor, ContextId } from "../../shared/ids.ts";
 import { ERRORS } from "../../shared/errors.ts";
-import { FRAME, SYNC } from "../../shared/protocol/frames.ts";
+import { FRAME, SYNC, encodeToken } from "../../shared/protocol/frames.ts";
 import type { ClientEnd, SimLink } from "./sim-link.ts";
 
 /** What a client needs of the world. */
@@ -26,6 +26,8 @@ export interface Surroundings {
   outlived(client: SimClient, epoch?: number): void;
   /** An edit of the client was refused: its document is wrong for good. False when there is nothing that could refuse one. */
   refused(client: SimClient): boolean;
+  /** The client's right to be connected is over. False when there is nobody who could end it. */
+  shutOut(client: SimClient, code: number): boolean;
 }
 
 export interface ClientIdentity {
@@ -119,6 +121,11 @@ export class SimClient {
     this.lineGone();
   }
 
+  /** A newer token, while it is connected. */
+  showToken(token: string): void {
+    this.send(encodeToken(token));
+  }
+
   /** `mark` makes its content unlike any other. */
   edit(_mark: string, change: (doc: Y.Doc) => readonly JsonOp[]): void {
     this.doc.transact(() => change(this.doc));
@@ -174,6 +181,7 @@ export class SimClient {
     this.world.note(`${this.identity.name} closed ${code} ${reason}`);
     if (code === ERRORS.EPOCH_CHANGED.closeCode) return this.world.outlived(this);
     this.lineGone();
+    if (this.world.shutOut(this, code)) return;
     // an mcm.v1 client was told before which edit it is
     if (code === ERRORS.FORBIDDEN.closeCode && !this.isExtended && this.world.refused(this)) return;
     if (code >= 4400 && code < 4500)

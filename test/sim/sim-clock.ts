@@ -9,7 +9,7 @@ import type { EventQueue } from "./event-queue.ts";
 import type { Random } from "./random.ts";
 
 /** 2026-01-01. */
-const EPOCH_MS = 1_767_225_600_000;
+export const EPOCH_MS = 1_767_225_600_000;
 
 export class SimClock implements Clock {
   readonly #events: EventQueue;

@@ -1,9 +1,14 @@
 /**
  * Who is there in a run, and what they do when it is their turn.
  */
-import { callerOf } from "../support/callers.ts";
+import { bearer } from "../support/callers.ts";
 import { parseActor } from "../../shared/ids.ts";
 import type { Actor, ContextId } from "../../shared/ids.ts";
+import type { Acl } from "../../shared/permission.ts";
+import type { Caller } from "../../server/context-service.ts";
+import { setList } from "./access/access-errands.ts";
+import { lastAcl } from "./access/access-habits.ts";
+import { turnToAccess } from "./access/access-turn.ts";
 import { ExtendedClient } from "./extended-client.ts";
 import { CONTEXTS, FIRST_CONTENT, SCHEMA, TYPE, edit, operations } from "./habits.ts";
 import type { KeyedChange } from "./ledger.ts";
@@ -21,7 +26,12 @@ import type { World } from "./world.ts";
 const RELOAD_MS_MAX = 3000;
 const VERSIONS_LOOKED_AT = 6;
 const AGAIN_PACES = 30;
-const MAKER = callerOf("maker");
+const LASTING_MS = 3_600_000;
+const MAKER = "maker";
+/** Admin of the server as a whole; of an open one everybody is. */
+const WARDEN: Caller = { identity: bearer("warden", { grants: [{ id: "*", role: "admin" }] }), origin: "rest" };
+/** At first everybody may do everything. */
+const FIRST_ACL: Acl = { grants: [{ principal: "*", role: "admin" }] };
 
 /** `locks` are those of a page that begins anew with another document. */
 type Who = Readonly<{
@@ -49,6 +59,7 @@ export class Stage {
     this.nature = nature;
     world.onOutlived = (client) => this.#replaceOld(client);
     world.onRefused = (client) => this.#replaceRefused(client);
+    world.onShutOut = (client) => this.#replaceShutOut(client);
   }
 
   /** A server, contexts with their first content, and everybody connected; nothing fails yet. */
@@ -58,7 +69,7 @@ export class Stage {
     this.world.start();
     await events.runUntil(5000);
     const put = { schema: SCHEMA };
-    if (this.nature.isTyped) this.world.go(this.world.call((service) => service.types.put(MAKER, TYPE, put), nobody));
+    if (this.nature.isTyped) this.world.go(this.world.call((service) => service.types.put(WARDEN, TYPE, put), nobody));
     await events.runUntil(events.nowMs + 5000);
     for (const id of CONTEXTS.slice(0, this.nature.contexts)) await this.#make(id);
     disk.spare(false);
@@ -80,7 +91,8 @@ export class Stage {
   /** Somebody does something. */
   act(): void {
     const { random, world } = this;
-    const { locks } = this.nature;
+    const { locks, access } = this.nature;
+    if (access !== undefined && random.percent(access.share)) return this.#turnToAccess();
     if (locks !== undefined && random.percent(locks.share)) return this.#turnToLocks(locks);
     const actor = random.pick([...this.clients, ...this.callers]);
     const mark = this.#newMark();
@@ -114,6 +126,38 @@ export class Stage {
     for (const client of this.clients) {
       if (client instanceof ExtendedClient) client.locks?.end(() => this.random.percent(50));
     }
+  }
+
+  /** The last list of each context, tried until it holds; and tokens last. */
+  settleAccess(): void {
+    const { office } = this.world;
+    if (office === undefined) return;
+    office.lifeMs = LASTING_MS;
+    for (const id of this.contexts)
+      this.world.go(setList(this.#office(MAKER, id), lastAcl(this.random, this.#actors())));
+  }
+
+  #turnToAccess(): void {
+    const { world, random } = this;
+    turnToAccess({
+      world,
+      random,
+      contextId: this.#anyContext(),
+      maker: MAKER,
+      warden: WARDEN,
+      actors: this.#actors(),
+    });
+  }
+
+  #office(actor: string, contextId: ContextId) {
+    return { world: this.world, caller: this.world.callerOf(actor), contextId };
+  }
+
+  #actors(): readonly string[] {
+    const { clients, callers } = this;
+    return [
+      ...new Set([...clients.map(({ identity }) => identity.actor), ...callers.map(({ actor }) => actor)]),
+    ].filter((actor) => actor !== MAKER);
   }
 
   #turnToLocks(nature: LockNature): void {
@@ -162,7 +206,7 @@ export class Stage {
     for (const contextId of this.contexts) {
       const { names, versionMax } = world.ledger(contextId);
       const some = Array.from({ length: VERSIONS_LOOKED_AT }, () => random.below(versionMax + 1));
-      const reader = new RestCaller(world, MAKER.identity.actor, contextId);
+      const reader = new RestCaller(world, parseActor(MAKER), contextId);
       this.callers.push(reader);
       world.go(reader.follow());
       world.go(reader.lookBack([...some, ...names.values()], this.#colleagues()));
@@ -225,6 +269,18 @@ export class Stage {
     });
   }
 
+  /** Somebody tries again after a while, with another page. */
+  #replaceShutOut(client: SimClient): void {
+    const { isHere, identity } = client;
+    client.disconnect();
+    this.world.after(this.random.below(RELOAD_MS_MAX), () => {
+      if (!this.clients.includes(client)) return;
+      if (client instanceof ExtendedClient) client.abandon();
+      const heir = this.#succeed(client, identity.contextId);
+      if (isHere) heir.connect();
+    });
+  }
+
   #succeed(client: SimClient, contextId: ContextId, page: Pick<Who, "party" | "locks"> = {}): SimClient {
     const { name, actor } = client.identity;
     client.leave();
@@ -252,9 +308,15 @@ export class Stage {
   async #make(id: ContextId): Promise<void> {
     const { events } = this.world;
     const type = this.nature.isTyped ? { type: TYPE } : {};
-    this.world.go(this.world.call((service) => service.create(MAKER, { id, ...type }), nobody));
+    const maker = this.world.callerOf(MAKER);
+    this.world.go(this.world.call((service) => service.create(maker, { id, ...type }), nobody));
     await events.runUntil(events.nowMs + 5000);
-    const caller = new RestCaller(this.world, MAKER.identity.actor, id);
+    if (this.nature.access !== undefined) {
+      this.world.ledger(id).access.begin(MAKER);
+      this.world.go(setList(this.#office(MAKER, id), FIRST_ACL));
+      await events.runUntil(events.nowMs + 5000);
+    }
+    const caller = new RestCaller(this.world, parseActor(MAKER), id);
     this.world.go(caller.change({ key: "first", ops: [{ op: "merge", path: "", value: FIRST_CONTENT }] }));
     await events.runUntil(events.nowMs + 5000);
     this.contexts.push(id);
@@ -265,8 +327,8 @@ export class Stage {
     const identity = { ...who, name, party, yjsClientId: random.uint32(), isShy: random.percent(20) };
     if (!isExtended) return new SimClient(identity, world);
     if (nature.locks === undefined) return new ExtendedClient(identity, world);
-    const { edits } = world.ledger(who.contextId);
-    return new ExtendedClient(identity, world, { locks: locks ?? new ClientLocks(world), edits });
+    const { edits, access } = world.ledger(who.contextId);
+    return new ExtendedClient(identity, world, { locks: locks ?? new ClientLocks(world), edits, access });
   }
 
   /** Siblings share a name. */

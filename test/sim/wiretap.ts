@@ -23,6 +23,9 @@ import type { Tap } from "./sim-link.ts";
 export interface WiretapOptions {
   readonly isExtended: boolean;
   readonly party: string;
+  readonly actor: string;
+  /** Under which the session is; absent on an open server. */
+  readonly token: { readonly shown: string; readonly isOver: (token: string) => boolean } | undefined;
   /** There are locks, and what they forbid is refused. */
   readonly locks: LockTap | undefined;
   /** A good moment to hold the disk against what was promised. */
@@ -35,6 +38,8 @@ export interface WiretapOptions {
 
 export class Wiretap implements Tap {
   readonly #options: WiretapOptions;
+  #token: string | undefined;
+  #isOver = false;
   readonly #frames: Uint8Array[] = [];
   readonly #keyOf = new Map<number, string>();
   #acked = 0;
@@ -52,11 +57,17 @@ export class Wiretap implements Tap {
 
   constructor(options: WiretapOptions) {
     this.#options = options;
+    this.#token = options.token?.shown;
   }
 
   /** Of the session; undefined before there is one. */
   get epoch(): number | undefined {
     return this.#epoch;
+  }
+
+  /** That the server has from the client: the newest that came to it before it ended the session. */
+  get token(): string | undefined {
+    return this.#token;
   }
 
   /** The session is open. What it has said so far comes with it. */
@@ -81,14 +92,20 @@ export class Wiretap implements Tap {
     if (locks === undefined) return;
     const frame = decodeClientFrame(message);
     if (frame.type === "request") locks.reached(frame.id);
+    if (frame.type === "token" && !this.#isOver) this.#token = frame.token;
     if (frame.type === "data") ledger.edits.reaches(frame.update, locks.leases);
   }
 
   over(): void {
+    this.#isOver = true;
     this.#options.locks?.over();
   }
 
   fromServer(message: Uint8Array): void {
+    const { ledger, party, actor, token, violate } = this.#options;
+    ledger.access.shows(party, actor);
+    if (this.#token !== undefined && token?.isOver(this.#token) === true)
+      violate("S5 ACL-9", `something is told under a token that is over`);
     this.#saying += message.byteLength;
     if (this.#epoch === undefined) this.#early.push(message);
     else this.#hear(message, this.#epoch);

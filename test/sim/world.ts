@@ -3,20 +3,22 @@
  *
  * Not here: who does what when (run.ts), what must hold in the end (settled.ts).
  */
-import { callerOf } from "../support/callers.ts";
+import { callerOf, verifiedCaller } from "../support/callers.ts";
 import { toServiceError, ServiceError } from "../../shared/errors.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import type { LogFields, Logger } from "../../server/monitor/logger.ts";
-import type { ContextManager } from "../../server/context-manager.ts";
+import type { Caller } from "../../server/context-service.ts";
 import { Audit, auditAll } from "./audit.ts";
 import type { EventQueue } from "./event-queue.ts";
 import { Ledger } from "./ledger.ts";
 import { LockTap } from "./locks/lock-tap.ts";
 import type { Nature } from "./nature.ts";
 import type { Random } from "./random.ts";
+import { TokenOffice } from "./access/token-office.ts";
 import { ServerLife } from "./server-life.ts";
-import type { Sabotage } from "./server-life.ts";
-import { SimClock } from "./sim-clock.ts";
+import type { Sabotage, SimService } from "./server-life.ts";
+import { EPOCH_MS, SimClock } from "./sim-clock.ts";
+import type { Session } from "../../server/sync/session.ts";
 import type { SimClient, Surroundings } from "./sim-client.ts";
 import { vectorOf } from "./replica-view.ts";
 import { SimLink } from "./sim-link.ts";
@@ -41,15 +43,24 @@ export class World implements Surroundings {
   #life: ServerLife | undefined;
   #isUp = false;
   #skewMs = 0;
+  #clockSets = 0;
   #links = new Set<SimLink>();
   readonly #taps = new WeakMap<SimLink, Wiretap>();
   #pendingCalls = new Set<(error: ServiceError) => void>();
+  /** Absent on an open server. */
+  readonly office: TokenOffice | undefined;
+  /** By actor: the newest that they have. */
+  readonly #tokens = new Map<string, string>();
+  /** The line that it dialed last, and when. */
+  readonly #dialed = new WeakMap<SimClient, { readonly tap: Wiretap; readonly atMs: number }>();
   /** One look at the disk after the other. */
   #probed: Promise<void> = Promise.resolve();
   /** Who puts somebody else in the place of a client whose document is of an earlier epoch. */
   onOutlived: (client: SimClient) => void = () => undefined;
   /** And of one whose document holds what was refused. */
   onRefused: (client: SimClient) => void = () => undefined;
+  /** And of one that is not let in any more. */
+  onShutOut: (client: SimClient) => void = () => undefined;
 
   constructor(options: {
     readonly events: EventQueue;
@@ -62,6 +73,12 @@ export class World implements Surroundings {
     this.nature = options.nature;
     this.#sabotage = options.sabotage;
     this.disk = new SimDisk(this.events, this.random.fork(), this.nature.disk);
+    const clock = (): { nowMs: number; sets: number } => ({
+      nowMs: EPOCH_MS + this.nowMs() + this.#skewMs,
+      sets: this.#clockSets,
+    });
+    const { access } = this.nature;
+    this.office = access && new TokenOffice(access.tokenMs, clock);
   }
 
   get isUp(): boolean {
@@ -73,7 +90,7 @@ export class World implements Surroundings {
   }
 
   readiness(): readonly string[] {
-    return this.#life?.service.readiness() ?? ["there is no server"];
+    return this.#life?.service.health().reasons ?? ["there is no server"];
   }
 
   nowMs(): number {
@@ -125,6 +142,7 @@ export class World implements Surroundings {
       beforeTrim: () => this.probe(),
       logger: this.#logger(),
       sabotage: this.#sabotage,
+      verifier: this.office,
     });
     this.#life = life;
     life.start().then(
@@ -172,6 +190,7 @@ export class World implements Surroundings {
   setSkew(skewMs: number): void {
     this.note(`wall clock off by ${skewMs}`);
     this.#skewMs = skewMs;
+    this.#clockSets++;
     this.#life?.clock.setSkew(skewMs);
   }
 
@@ -195,7 +214,11 @@ export class World implements Surroundings {
   // --- ways to it
 
   /** A request as HTTP carries it; `left` sees the answer at the moment it leaves the server. */
-  call<T>(ask: (service: ContextManager) => Promise<T>, left: (answer: T | ServiceError) => void): Promise<T> {
+  call<T>(ask: (service: SimService) => Promise<T>, left: (answer: T | ServiceError) => void): Promise<T> {
+    return this.ask(({ service }) => ask(service), left);
+  }
+
+  ask<T>(ask: (life: ServerLife) => Promise<T>, left: (answer: T | ServiceError) => void): Promise<T> {
     const { latencyMsMax } = this.nature.link;
     const travelMs = (): number => this.random.between(0, latencyMsMax);
     return new Promise<T>((resolve, reject) => {
@@ -211,13 +234,13 @@ export class World implements Surroundings {
             else resolve(answer);
           });
         };
-        ask(life.service).then(answered, (error: unknown) => answered(this.#checked(error)));
+        ask(life).then(answered, (error: unknown) => answered(this.#checked(error)));
       });
     });
   }
 
   /** A feed as an HTTP response: it breaks with the server. */
-  feed(run: (service: ContextManager) => Promise<void>): Promise<void> {
+  feed(run: (service: SimService) => Promise<void>): Promise<void> {
     const life = this.#life;
     if (life === undefined || !this.#isUp) return Promise.reject(unreachable());
     return new Promise((resolve, reject) => {
@@ -233,9 +256,12 @@ export class World implements Surroundings {
     const { link: nature, locks } = this.nature;
     const { party, actor } = identity;
     const ledger = this.ledger(identity.contextId);
+    const token = this.#tokenFor(client);
     const tap = new Wiretap({
       isExtended: client.isExtended,
       party,
+      actor,
+      token: token === undefined ? undefined : { shown: token, isOver: (it) => this.office?.isOver(it) === true },
       locks: locks && new LockTap({ ledger: ledger.locks, asker: { party, actor }, nowMs: () => this.nowMs() }),
       look: () => {
         if (this.random.percent(LOOK_PERCENT)) this.go(this.probe());
@@ -247,8 +273,20 @@ export class World implements Surroundings {
     const link = new SimLink(this.events, this.random, nature, { tap, client: end });
     this.note(`${identity.name} dials`);
     this.#taps.set(link, tap);
-    this.after(this.random.between(0, nature.latencyMsMax), () => this.#accept(client, link));
+    this.#dialed.set(client, { tap, atMs: this.nowMs() });
+    this.after(this.random.between(0, nature.latencyMsMax), () => this.#accept(client, link, token));
+    if (token !== undefined && client.isExtended) this.#renewToken(client, link);
     return link;
+  }
+
+  /** Who calls, as far as it matters in this run. */
+  callerOf(actor: string): Caller {
+    return this.office === undefined ? callerOf(actor) : verifiedCaller(actor);
+  }
+
+  /** Tokens that somebody has. */
+  get tokens(): readonly string[] {
+    return [...this.#tokens.values()];
   }
 
   outlived(client: SimClient, told?: number): void {
@@ -266,29 +304,74 @@ export class World implements Surroundings {
     return true;
   }
 
-  #accept({ identity, isExtended }: SimClient, link: SimLink): void {
+  shutOut(client: SimClient, code: number): boolean {
+    const { office } = this;
+    if (office === undefined || (code !== 4401 && code !== 4404)) return false;
+    const dialed = this.#dialed.get(client);
+    if (code === 4404) this.#checkGone(client, dialed?.atMs ?? Infinity);
+    else if (dialed?.tap.token !== undefined && office.isValid(dialed.tap.token))
+      this.violate("S5 ACL-9", `${client.identity.name} is shut out with a token that counts`);
+    this.onShutOut(client);
+    return true;
+  }
+
+  #checkGone({ identity: { name, actor, contextId } }: SimClient, dialedMs: number): void {
+    if (this.ledger(contextId).access.rightsOf(actor, dialedMs)?.mayRead === true)
+      this.violate("S5 ACL-8", `${name} is told that there is nothing, and may read`);
+  }
+
+  /** The one it has, also when it should know better, or another one. */
+  #tokenFor({ identity: { actor } }: SimClient): string | undefined {
+    if (this.office === undefined) return undefined;
+    const old = this.#tokens.get(actor);
+    if (old !== undefined && (this.office.isValid(old) || this.random.percent(20))) return old;
+    const token = this.office.issue(actor);
+    this.#tokens.set(actor, token);
+    return token;
+  }
+
+  /** In time, as the SDK does, unless it forgets. */
+  #renewToken(client: SimClient, link: SimLink): void {
+    const { office } = this;
+    if (office === undefined || this.random.percent(20)) return;
+    this.after(Math.ceil((office.lifeMs * 2) / 3), () => {
+      if (client.currentLink !== link || link.isClientOver) return;
+      const { actor } = client.identity;
+      const token = office.issue(actor);
+      this.#tokens.set(actor, token);
+      client.showToken(token);
+      this.#renewToken(client, link);
+    });
+  }
+
+  #accept({ identity, isExtended }: SimClient, link: SimLink, token: string | undefined): void {
     const life = this.#life;
     if (life === undefined || !this.#isUp) return link.cut({ clientMs: 0, serverMs: "never" });
     this.#links.add(link);
-    life.service
-      .openSession(callerOf(identity.actor, "sdk"), identity.contextId, {
-        connection: link,
-        isExtended,
-        create: false,
-      })
-      .then(
-        (session) => {
-          this.#taps.get(link)?.opened(session.info.epoch);
-          link.attach({
-            receive: (message) => session.receive(message),
-            closed: () => {
-              this.#links.delete(link);
-              session.closed();
-            },
-          });
-        },
-        (error: unknown) => link.close(this.#checked(error).closeCode),
-      );
+    const { verify, service } = life;
+    const options = { connection: link, isExtended, create: false, ...(verify === undefined ? {} : { verify }) };
+    const open = (caller: Caller): Promise<Session> =>
+      service.openSession({ ...caller, origin: "sdk" }, identity.contextId, options);
+    const opening =
+      token === undefined || verify === undefined
+        ? open(callerOf(identity.actor))
+        : verify(token).then((verified) => open({ identity: verified, origin: "sdk" }));
+    opening.then(
+      (session) => {
+        this.#taps.get(link)?.opened(session.info.epoch);
+        link.attach({
+          receive: (message) => session.receive(message),
+          closed: () => {
+            this.#links.delete(link);
+            session.closed();
+          },
+        });
+      },
+      (error: unknown) => {
+        const { closeCode, closeReason } = this.#checked(error);
+        link.close(closeCode, closeReason);
+      },
+    );
   }
 
   #checked(error: unknown): ServiceError {

@@ -10,6 +10,7 @@ import { parseContextId } from "../../shared/ids.ts";
 import type { Actor, ContextId } from "../../shared/ids.ts";
 import { isJsonObject } from "../../shared/json.ts";
 import type { Json, JsonObject } from "../../shared/json.ts";
+import type { Health } from "../../shared/monitoring.ts";
 import { formatPath, parsePath } from "../../shared/path.ts";
 import { systemClock } from "../../server/clock.ts";
 import type { Clock } from "../../server/clock.ts";
@@ -34,6 +35,7 @@ import { SharingUseCases } from "../../server/use-cases/sharing.ts";
 import { fakeData } from "./fake-data.ts";
 import { FakeConflicts } from "./fake-conflicts.ts";
 import { FakeLocks } from "./fake-locks.ts";
+import { FakeMonitoring } from "./fake-monitoring.ts";
 import { FakePast } from "./fake-past.ts";
 import { AT_MS, assertUnchanged, dataAt, touches } from "./fake-store.ts";
 import type { FakeStore, Stored } from "./fake-store.ts";
@@ -63,9 +65,15 @@ export class FakeContextService implements Service {
       return acl;
     },
   });
-  readonly server: ServerService = { tokens: new FakeTokens(), audit: { list: async () => ({ items: [] }) } };
+  readonly monitoring = new FakeMonitoring();
+  readonly server: ServerService = {
+    tokens: new FakeTokens(),
+    audit: { list: async () => ({ items: [] }) },
+    monitor: this.monitoring,
+  };
   readonly data = fakeData;
   failure: Error | undefined;
+  /** Why it is down. */
   reasons: string[] = [];
   /** Live feeds under way. */
   followerCount = 0;
@@ -250,8 +258,8 @@ export class FakeContextService implements Service {
     };
   }
 
-  readiness(): readonly string[] {
-    return this.reasons;
+  health(): Health {
+    return { status: this.reasons.length === 0 ? "ok" : "down", reasons: this.reasons, checks: [] };
   }
 
   /** Makes live feeds look again: at new changes, at `failure`. */

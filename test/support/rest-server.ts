@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { systemClock } from "../../server/clock.ts";
 import type { Clock } from "../../server/clock.ts";
 import type { Service, SessionOpener } from "../../server/context-service.ts";
+import { NO_MONITOR } from "../../server/monitor-port.ts";
 import { authenticateOpen } from "../../server/security/authenticate.ts";
 import { createMcpEndpoint } from "../../server/transport/mcp/http/mount.ts";
 import { createRestApp } from "../../server/transport/rest/app.ts";
@@ -37,7 +38,7 @@ export async function startRestServer(
 ): Promise<RestServer> {
   const logger = new RecordingLogger();
   const { gate, recorded } = openGate({ clock, ...options.gate });
-  const edge = { clock, logger, authenticate: authenticateOpen, gate };
+  const edge = { clock, logger, monitor: NO_MONITOR, authenticate: authenticateOpen, gate };
   const mcp = options.hasMcp === true ? createMcpEndpoint({ service, ...edge }) : undefined;
   const server = createHttpServer(createRestApp({ service, ...edge, ...(mcp && { mcp }) }), { gate, clock });
   const webSockets = options.opener && new WebSocketEndpoint({ service: options.opener, ...edge });

@@ -12,6 +12,7 @@ import type { Clock } from "../../server/clock.ts";
 import { ContextManager } from "../../server/context-manager.ts";
 import { AccessAudit } from "../../server/context/access-audit.ts";
 import type { Caller, SessionOptions } from "../../server/context-service.ts";
+import { ContextMonitor } from "../../server/monitor/context-monitor.ts";
 import { HistoryManager } from "../../server/history/history-manager.ts";
 import { InlineHistory } from "../../server/history/history-runner.ts";
 import type { HistoryRunner } from "../../server/history/history-runner.ts";
@@ -24,10 +25,12 @@ import { SyncManager } from "../../server/sync/sync-manager.ts";
 import { TypeManager } from "../../server/types/type-manager.ts";
 import { InlineRecreator } from "../../server/use-cases/compaction.ts";
 import type { Recreator } from "../../server/use-cases/compaction.ts";
+import { MonitorUseCases } from "../../server/use-cases/monitoring.ts";
 import { callerOf } from "./callers.ts";
 import { GatedLog } from "./gated-log.ts";
 import { RecordingConnection } from "./recording-connection.ts";
 import { RecordingLogger } from "./recording-logger.ts";
+import { FakeProcess } from "./vitals.ts";
 
 export const PLAN: ContextId = parseContextId("plan");
 
@@ -41,6 +44,9 @@ export interface ServiceRig {
   readonly logger: RecordingLogger;
   readonly storage: StorageManager;
   readonly audit: AuditLog;
+  readonly monitor: ContextMonitor;
+  /** What the monitor logs. */
+  readonly events: RecordingLogger;
 }
 
 export async function startService(
@@ -50,7 +56,16 @@ export async function startService(
   clock: Clock = systemClock,
 ): Promise<ServiceRig> {
   const logger = new RecordingLogger();
-  const storage = new StorageManager({ log, clock, logger, checkpoints: new InlineCheckpointBuilder() });
+  const events = new RecordingLogger();
+  const monitor = new ContextMonitor({ clock, logger: events, process: new FakeProcess() });
+  const { port } = monitor;
+  const storage = new StorageManager({
+    log,
+    clock,
+    logger,
+    monitor: port,
+    checkpoints: new InlineCheckpointBuilder(),
+  });
   await storage.start();
   const types = new TypeManager({ storage, clock });
   const audit = new AuditLog({ records: storage, clock });
@@ -58,21 +73,26 @@ export async function startService(
   const service = new ContextManager({
     clock,
     logger,
+    monitor,
     storage,
     types,
-    sync: new SyncManager(clock),
-    history: new HistoryManager({ log: storage, clock, runner }),
+    sync: new SyncManager(clock, port),
+    history: new HistoryManager({ log: storage, clock, runner, monitor: port }),
     recreator,
     audit: told,
   });
   const tokens = new Revocations({ records: storage, clock, onRevoked: (isMeant) => service.readers.revoke(isMeant) });
-  const server = { tokens, audit: { list: (_caller: Caller, query: AuditQuery) => audit.list(query) } };
+  const server = {
+    tokens,
+    audit: { list: (_caller: Caller, query: AuditQuery) => audit.list(query) },
+    monitor: new MonitorUseCases(monitor),
+  };
   const guard = new AccessGuard(service, server, told);
-  return { service, guard, audit, log, logger, storage };
+  return { service, guard, audit, log, logger, storage, monitor, events };
 }
 
-export async function startPlan(data: JsonObject = {}): Promise<ServiceRig> {
-  const rig = await startService();
+export async function startPlan(data: JsonObject = {}, clock: Clock = systemClock): Promise<ServiceRig> {
+  const rig = await startService(undefined, undefined, undefined, clock);
   await rig.service.create(caller("creator"), { id: PLAN, data });
   return rig;
 }

@@ -21,7 +21,7 @@ const NEEDS: Readonly<Record<string, "nothing" | "scope" | "read" | "write" | "a
   delete: "admin",
   changes: "read",
   follow: "read",
-  readiness: "nothing",
+  health: "nothing",
   openSession: "read",
   "history.diff": "read",
   "history.blame": "read",
@@ -52,6 +52,11 @@ const NEEDS: Readonly<Record<string, "nothing" | "scope" | "read" | "write" | "a
   "server.tokens.revoke": "server",
   "server.tokens.revocations": "server",
   "server.audit.list": "server",
+  "server.monitor.metrics": "server",
+  "server.monitor.stats": "server",
+  "server.monitor.alerts": "server",
+  "server.monitor.followAlerts": "server",
+  "server.monitor.sessions": "server",
 };
 
 const GROUPS = ["history", "conflicts", "types", "locks", "access", "data"] as const;
@@ -113,7 +118,10 @@ async function audited(...grants: readonly Grant[]): Promise<{ guard: AccessGuar
   await rig.service.create(caller("creator"), { id: PLAN });
   await rig.service.access.setAcl(caller("creator"), PLAN, { grants });
   const audit = new RecordingAudit();
-  return { guard: new AccessGuard(doingNothing(rig.service), { tokens: idle(), audit: idle() }, audit), audit };
+  return {
+    guard: new AccessGuard(doingNothing(rig.service), { tokens: idle(), audit: idle(), monitor: idle() }, audit),
+    audit,
+  };
 }
 
 /** A group of use cases that do nothing. */

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { ChangeRecord } from "../../shared/change.ts";
 import { createRestApp } from "../../server/transport/rest/app.ts";
 import { systemClock } from "../../server/clock.ts";
+import { NO_MONITOR } from "../../server/monitor-port.ts";
 import { authenticateOpen } from "../../server/security/authenticate.ts";
 import { openGate } from "../support/open-gate.ts";
 import { PLAN, caller, startPlan, turns } from "../support/service-rig.ts";
@@ -62,7 +63,14 @@ describe("[HIST-17] of a thinned history", () => {
   test("REST lists from the oldest change that is kept, and refuses a page or feed that would have a gap", async () => {
     const { guard: service, logger } = await thinnedTo(4);
     const { gate } = openGate();
-    const app = createRestApp({ service, clock: systemClock, logger, authenticate: authenticateOpen, gate });
+    const app = createRestApp({
+      service,
+      clock: systemClock,
+      logger,
+      monitor: NO_MONITOR,
+      authenticate: authenticateOpen,
+      gate,
+    });
     const ask = (query: string, headers = {}) =>
       app.request(`http://127.0.0.1/v1/contexts/${PLAN}/changes${query}`, {
         headers: { host: "127.0.0.1", ...headers },

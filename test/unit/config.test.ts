@@ -1,5 +1,6 @@
 /** Settings: precedence, checks, messages. */
 import { resolve } from "node:path";
+import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
 import { SETTINGS } from "../../server/config-settings.ts";
 import type { Setting } from "../../server/config-settings.ts";
@@ -32,6 +33,8 @@ test("[CONF-1] the defaults", () => {
     historyChanges: 0,
     historyDays: 0,
     historyBytes: 64 * 1024 * 1024,
+    metricsContexts: 10,
+    alerts: {},
     logLevel: "info",
   });
 });
@@ -61,8 +64,30 @@ test.each<[Flags, Environment, RegExp]>([
   [{}, { MCM_HISTORY_DAYS: "1.5" }, /^MCM_HISTORY_DAYS must be a whole number/],
   [{ historyBytes: "1000" }, {}, /^--history-bytes must be 0 or at least 1048576\.$/],
   [{ allowedHosts: "a:80" }, {}, /^--allowed-hosts must be host names/],
+  [{ metricsContexts: "1001" }, {}, /^--metrics-contexts must be at most 1000\.$/],
+  [{ alertWebhook: "ftp://x" }, {}, /^--alert-webhook must be an address that begins with https:\/\/ or http:\/\/\.$/],
+  [{}, { MCM_ALERT_WEBHOOK_SECRET: "short" }, /^MCM_ALERT_WEBHOOK_SECRET must have 16 characters\.$/],
 ])("[CONF-2] %j with %j is refused by name", (flags, environment, says) => {
   expect(refusal(flags, environment)[0]).toMatch(says);
+});
+
+test("[ALERT-10] the webhook's address and its secret go together, and the secret cannot be read off the configuration", () => {
+  const [url, secret] = ["https://ops.test/alerts", "0123456789abcdef"];
+  const { alerts } = parseConfig({ alertWebhook: url }, { MCM_ALERT_WEBHOOK_SECRET: secret });
+  expect([alerts.webhook?.url, alerts.webhook?.key.export().toString()]).toEqual([url, secret]);
+  expect(JSON.stringify(alerts) + inspect(alerts, { depth: 9 })).not.toContain(secret);
+  const coded = parseConfig({ alertWebhook: url }, { MCM_ALERT_WEBHOOK_SECRET: "whsec_MDEyMzQ1Njc4OWFiY2RlZg==" });
+  expect(coded.alerts.webhook?.key.export().toString()).toBe(secret);
+  expect(refusal({ alertWebhook: url })).toEqual([
+    "--alert-webhook goes with MCM_ALERT_WEBHOOK_SECRET: requests to the address are signed.",
+  ]);
+  expect(refusal({}, { MCM_ALERT_WEBHOOK_SECRET: secret })).toEqual([
+    "MCM_ALERT_WEBHOOK_SECRET goes with MCM_ALERT_WEBHOOK: requests to the address are signed.",
+  ]);
+  expect(parseConfig({ metricsContexts: "1000", alertRules: "rules.json" }, {})).toMatchObject({
+    metricsContexts: 1000,
+    alerts: { rules: resolve("rules.json") },
+  });
 });
 
 test("[CONF-2] all faults are told at once", () => {

@@ -66,6 +66,26 @@ describe("[EPOCH-3] [EPOCH-4] [EPOCH-5] a compaction under traffic", () => {
     expect((await rig.service.read(ada, PLAN, { path: "" })).meta.epoch).toBe(3);
   });
 
+  test("[ACL-12] whose right went while it waited for its turn compacts nothing", async () => {
+    const { guard, log, service } = await startPlan({ a: 1 });
+    const creator = caller("creator");
+    await guard.access.setAcl(creator, PLAN, { grants: [{ principal: "ada", role: "admin" }] });
+    log.hold();
+    const granting = guard.access.setAcl(creator, PLAN, { grants: [{ principal: "ada", role: "writer" }] });
+    await turns();
+    const first = guard.history.compact(creator, PLAN);
+    const second = guard.history.compact(ada, PLAN);
+    await turns();
+    log.release();
+    expect([await codeOf(granting), await codeOf(first), await codeOf(second)]).toEqual([
+      "resolved",
+      "resolved",
+      "FORBIDDEN",
+    ]);
+    expect(await guard.change(ada, PLAN, add("/b", 2))).toMatchObject({ version: 1 });
+    expect((await service.read(ada, PLAN, { path: "" })).meta.epoch).toBe(2);
+  });
+
   test("[CTX-6] a server that stops compacts nothing more", async () => {
     const rig = await startPlan({ a: 1 });
     await rig.service.close();

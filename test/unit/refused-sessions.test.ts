@@ -39,6 +39,7 @@ describe("[VOID-2] a topic", () => {
       request: () => Promise.resolve({}),
       flushSoon: () => undefined,
       ended: () => undefined,
+      lagging: () => undefined,
       nowMs: () => 0,
     });
     topic.sessions.add(session);
@@ -124,6 +125,7 @@ describe("[VOID-4] how a session learns of a refusal", () => {
       request: () => Promise.resolve({}),
       flushSoon: () => undefined,
       ended: () => undefined,
+      lagging: () => undefined,
       nowMs: () => 0,
     });
     session.start();

@@ -29,6 +29,7 @@ function join() {
     request: () => Promise.resolve({}),
     flushSoon: () => undefined,
     ended: () => undefined,
+    lagging: () => undefined,
     nowMs: () => 0,
   });
   topic.sessions.add(session);

@@ -50,6 +50,7 @@ class Service {
     request: () => this.answer(),
     flushSoon: () => void this.dueFlushes++,
     ended: () => void this.ended++,
+    lagging: () => undefined,
     nowMs: () => this.nowMs,
   };
 }

@@ -102,7 +102,7 @@ describe("[LIVE-2] unloading", () => {
         state.admit([{ kind: "lock", actor: ANONYMOUS, origin: "rest", event }], { atMs: 0, monotonicMs: 0 });
       },
     ],
-    ["with queued writes", (context) => context.push(write())],
+    ["with queued writes", (context) => context.push(write(), 0)],
     ["with appends under way", (context) => void context.appending++],
   ])("[LOCK-10] one %s stays", async (_what, keep) => {
     const context = await manager.acquire(PLAN);

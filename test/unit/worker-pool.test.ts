@@ -9,7 +9,7 @@ const open: WorkerPool<typeof worker>[] = [];
 afterEach(() => Promise.all(open.splice(0).map((pool) => pool.close())));
 
 function newPool(isBackground = false): WorkerPool<typeof worker> {
-  const options = { threads: 1, isBackground };
+  const options = { name: "doomed", threads: 1, isBackground };
   const pool = new WorkerPool<typeof worker>(new URL("../support/doomed-worker", import.meta.url), options);
   open.push(pool);
   return pool;

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { ServiceError } from "../../shared/errors.ts";
 import { ANONYMOUS } from "../../shared/ids.ts";
 import { systemClock } from "../../server/clock.ts";
+import { NO_MONITOR } from "../../server/monitor-port.ts";
 import { ContextState } from "../../server/state/context-state.ts";
 import { LiveContext } from "../../server/state/state-manager.ts";
 import type { AppendResult } from "../../server/storage/change-log.ts";
@@ -24,6 +25,7 @@ function writePath(append: () => Promise<AppendResult>): Outcome {
   const path = new WritePath({
     clock: systemClock,
     logger: new RecordingLogger(),
+    monitor: NO_MONITOR,
     storage: { append, recordIdempotent: () => Promise.resolve() },
     conflicts: { recorded: () => undefined },
     locks: { changed: () => undefined },

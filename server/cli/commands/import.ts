@@ -11,6 +11,7 @@ import { parseContextId } from "../../../shared/ids.ts";
 import { isJsonObject } from "../../../shared/json.ts";
 import type { ImportResult } from "../../../shared/protocol/rest-data.ts";
 import { joinUpdates } from "../../../shared/protocol/update-list.ts";
+import { firstSentence } from "../../storage/verify/first-sentence.ts";
 import { addClientOptions, clientOf, collect } from "../client-command.ts";
 import type { Cli, ClientFlags } from "../client-command.ts";
 import { EXIT } from "../exit-codes.ts";
@@ -116,16 +117,15 @@ async function sendUpdate(
   client: RestClient,
   { path, id, format, flags, self }: FileImport,
 ): Promise<ImportResult> {
-  if (id === undefined) return self.error("error: say the id of the context that is to be made");
   const bytes = await cli.io.readBytes(path);
+  if (id === undefined) return self.error("error: say the id of the context that is to be made");
   const update = format === "yjs-v2" ? v1Of(bytes, path) : bytes;
   const { replace, type, name, description, tag } = flags;
-  return client.importUpdates(parseContextId(id), joinUpdates([update]), {
-    replace,
-    type,
-    name,
-    description,
-    tags: tag?.join(","),
+  const query = { replace, type, name, description, tags: tag?.join(",") };
+  return client.importUpdates(parseContextId(id), joinUpdates([update]), query).catch((error: unknown) => {
+    if (format === "yjs-v2" || !(error instanceof ServiceError && error.code === "MALFORMED_UPDATE")) throw error;
+    const hint = `${path} holds no Yjs update in V1 encoding (${firstSentence(error.message)}). Say --format yjs-v2 if it is one in V2.`;
+    throw new ServiceError(error.code, hint, { cause: error });
   });
 }
 

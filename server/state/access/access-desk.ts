@@ -50,9 +50,14 @@ export class AccessDesk {
     return identity === undefined || this.of(identity).isAdmin;
   }
 
-  /** May the list become this? False when it is this already. @throws {ServiceError} FORBIDDEN */
-  judge({ acl }: MetaChange, { identity }: Authored): boolean {
+  /** @throws {ServiceError} FORBIDDEN */
+  checkAdmin({ identity }: Authored): void {
     if (identity !== undefined) this.of(identity).checkAdmin();
+  }
+
+  /** May the list become this? False when it is this already. @throws {ServiceError} FORBIDDEN */
+  judge({ acl }: MetaChange, author: Authored): boolean {
+    this.checkAdmin(author);
     return JSON.stringify(acl) !== JSON.stringify(this.#context.acl);
   }
 

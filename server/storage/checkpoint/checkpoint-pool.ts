@@ -3,6 +3,7 @@
  *
  * Not here: the making (checkpoint.ts), the thread (worker-pool.ts).
  */
+import type { Monitor } from "../../monitor-port.ts";
 import { bareEntry } from "../../state/document-fold.ts";
 import { WorkerPool } from "../../worker-pool.ts";
 import type { Checkpoint } from "../change-log.ts";
@@ -10,7 +11,12 @@ import type { CheckpointBuilder, FoldInput, RenewedDocument } from "./checkpoint
 import type * as worker from "./checkpoint-worker.ts";
 
 export class CheckpointPool implements CheckpointBuilder {
-  readonly #pool = new WorkerPool<typeof worker>(new URL("./checkpoint-worker", import.meta.url), { threads: 1 });
+  readonly #pool: WorkerPool<typeof worker>;
+
+  constructor(monitor?: Monitor) {
+    const module = new URL("./checkpoint-worker", import.meta.url);
+    this.#pool = new WorkerPool(module, { name: "checkpoints", threads: 1, monitor });
+  }
 
   build(input: FoldInput): Promise<Checkpoint> {
     return this.#pool.run("build", sendable(input));

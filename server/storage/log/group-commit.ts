@@ -11,6 +11,8 @@
  * Not here: what a batch is made of; reopening (storage-manager.ts).
  */
 import type { Clock } from "../../clock.ts";
+import { NO_MONITOR } from "../../monitor-port.ts";
+import type { Monitor } from "../../monitor-port.ts";
 import { ServiceError } from "../../../shared/errors.ts";
 import type { Limits } from "../../../shared/limits.ts";
 
@@ -22,6 +24,7 @@ export interface CommitSize {
 export interface GroupCommitOptions<T> {
   readonly clock: Clock;
   readonly limits: Pick<Limits, "commitEntriesMax" | "commitBytesMax" | "appendQueueBytesMax">;
+  readonly monitor?: Pick<Monitor, "committed" | "commitFailed"> | undefined;
   /** Writes the items atomically and durably. Called again only after it settled. */
   write(items: readonly T[]): Promise<void>;
 }
@@ -35,6 +38,7 @@ interface Waiting<T> {
 
 export class GroupCommit<T> {
   readonly #options: GroupCommitOptions<T>;
+  readonly #monitor: Pick<Monitor, "committed" | "commitFailed">;
   #queue: Waiting<T>[] = [];
   #queueBytes = 0;
   #isWriting = false;
@@ -44,6 +48,7 @@ export class GroupCommit<T> {
 
   constructor(options: GroupCommitOptions<T>) {
     this.#options = options;
+    this.#monitor = options.monitor ?? NO_MONITOR;
   }
 
   /** The first failure; it stays. */
@@ -83,12 +88,16 @@ export class GroupCommit<T> {
   }
 
   async #writeBatch(): Promise<void> {
+    const { clock } = this.#options;
     const batch = this.#takeBatch();
+    const startedAtMs = clock.monotonicMs();
     this.#isWriting = true;
     try {
       await this.#options.write(batch.map((waiting) => waiting.item));
+      this.#monitor.committed({ ...sumOf(batch), durationMs: clock.monotonicMs() - startedAtMs });
       for (const waiting of batch) waiting.resolve();
     } catch (error) {
+      this.#monitor.commitFailed();
       this.#fail(error, batch);
     }
     this.#isWriting = false;
@@ -122,4 +131,14 @@ export class GroupCommit<T> {
     this.#queueBytes = 0;
     for (const one of waiting) one.reject(failure);
   }
+}
+
+function sumOf(batch: readonly { readonly size: CommitSize }[]): CommitSize {
+  let entries = 0;
+  let bytes = 0;
+  for (const { size } of batch) {
+    entries += size.entries;
+    bytes += size.bytes;
+  }
+  return { entries, bytes };
 }

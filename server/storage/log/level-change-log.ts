@@ -1,6 +1,7 @@
 /** The log on LevelDB, in a folder of its own. */
 import { systemClock, type Clock } from "../../clock.ts";
 import type { Limits } from "../../../shared/limits.ts";
+import type { Monitor } from "../../monitor-port.ts";
 import { KeyValueChangeLog } from "./key-value-change-log.ts";
 import { LevelStore } from "../store/level-store.ts";
 
@@ -8,6 +9,7 @@ export interface LevelChangeLogOptions {
   readonly folder: string;
   readonly clock?: Clock;
   readonly limits?: Limits;
+  readonly monitor?: Monitor;
 }
 
 export class LevelChangeLog extends KeyValueChangeLog {

@@ -12,6 +12,7 @@ import { ok as assert } from "node:assert/strict";
 import type { ContextId } from "../../../shared/ids.ts";
 import { LIMITS, type Limits } from "../../../shared/limits.ts";
 import type { Clock } from "../../clock.ts";
+import type { Monitor } from "../../monitor-port.ts";
 import type { KeyValueStore, StoreOp, StoreView } from "../store/store.ts";
 import { CommitEncoder, type LogWork } from "./commit-encoder.ts";
 import { ContextSlots, type Slot } from "./context-slots.ts";
@@ -25,6 +26,7 @@ export interface LogCoreOptions {
   readonly store: KeyValueStore;
   readonly clock: Clock;
   readonly limits?: Limits;
+  readonly monitor?: Monitor | undefined;
 }
 
 /** Keys read and deleted in one step when many go. */
@@ -34,15 +36,17 @@ export class LogCore {
   readonly #store: KeyValueStore;
   readonly #clock: Clock;
   readonly #limits: Limits;
+  readonly #monitor: Monitor | undefined;
   #commit: GroupCommit<LogWork> | undefined;
   #slots: ContextSlots;
   #nodeClientId = 0;
   #nextNumber = 1;
 
-  constructor({ store, clock, limits = LIMITS }: LogCoreOptions) {
+  constructor({ store, clock, limits = LIMITS, monitor }: LogCoreOptions) {
     this.#store = store;
     this.#clock = clock;
     this.#limits = limits;
+    this.#monitor = monitor;
     this.#slots = this.#newSlots();
   }
 
@@ -157,7 +161,7 @@ export class LogCore {
   #newCommit(): GroupCommit<LogWork> {
     const write = (works: readonly LogWork[]): Promise<void> =>
       this.#store.batch(new CommitEncoder().encode(works), { sync: true });
-    return new GroupCommit({ clock: this.#clock, limits: this.#limits, write });
+    return new GroupCommit({ clock: this.#clock, limits: this.#limits, monitor: this.#monitor, write });
   }
 
   #newSlots(): ContextSlots {

@@ -75,6 +75,7 @@ export class LevelReader {
   static async open(location: string, onDamage: (damage: LevelDamage) => void): Promise<LevelReader> {
     const reader = new LevelReader(location, onDamage);
     reader.#files = await filesIn(location);
+    if (reader.#files.size === 0) throw noDatabase(location);
     reader.#content = await reader.#readContent([...reader.#files.keys()]);
     return reader;
   }
@@ -219,8 +220,12 @@ async function namesIn(location: string): Promise<string[]> {
     return await readdir(location);
   } catch (error) {
     if (!isMissing(error)) throw error;
-    throw new ServiceError("DATA_DAMAGED", `There is no database at ${location}. Name the folder that holds it.`);
+    throw noDatabase(location);
   }
+}
+
+function noDatabase(location: string): ServiceError {
+  return new ServiceError("DATA_DAMAGED", `There is no database at ${location}. Name the folder that holds it.`);
 }
 
 function isMissing(error: unknown): boolean {

@@ -11,10 +11,12 @@ import type { HttpBindings } from "@hono/node-server";
 import { Hono } from "hono";
 import type { Context } from "hono";
 import { cors } from "hono/cors";
+import { routePath } from "hono/route";
 import type { ChangeOrigin } from "../../../shared/change.ts";
 import { ServiceError, toServiceError } from "../../../shared/errors.ts";
 import type { Clock } from "../../clock.ts";
 import type { ContextService, Service } from "../../context-service.ts";
+import type { Monitor } from "../../monitor-port.ts";
 import type { Logger } from "../../monitor/logger.ts";
 import type { Actor } from "../../../shared/ids.ts";
 import type { Authenticate } from "../../security/authenticate.ts";
@@ -31,6 +33,7 @@ interface RestOptions {
   readonly service: Service;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly monitor: Pick<Monitor, "requested">;
   readonly authenticate: Authenticate;
   readonly gate: Gate;
   /** What answers at /mcp, and says who issues tokens for it. */
@@ -49,6 +52,9 @@ type RestContext = Context<RestEnv>;
 type Handler = (context: RestContext) => Response | Promise<Response>;
 
 export type RestApp = Hono<RestEnv>;
+
+/** Those that are counted by name: a client may invent any. */
+const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
 
 /** What a page of an allowed origin may send beside the headers that any page may. */
 const ASKABLE_HEADERS = [
@@ -84,11 +90,18 @@ export function createRestApp(options: RestOptions): RestApp {
     const startedAtMs = options.clock.monotonicMs();
     await next();
     context.header("x-request-id", context.get("requestId"));
+    const { method } = context.req;
+    const { status } = context.res;
+    options.monitor.requested({
+      method: METHODS.has(method) ? method : "other",
+      route: routePath(context, -1),
+      status,
+    });
     options.logger.debug("request", {
       requestId: context.get("requestId"),
-      method: context.req.method,
+      method,
       path: context.req.path,
-      status: context.res.status,
+      status,
       durationMs: options.clock.monotonicMs() - startedAtMs,
     });
   });
@@ -149,10 +162,8 @@ function openRoutes(service: ContextService): Readonly<Record<string, Methods<Ha
     "/healthz": { GET: (context) => context.json({ status: "ok", reasons: [] }) },
     "/readyz": {
       GET: (context) => {
-        const reasons = service.readiness();
-        return reasons.length === 0
-          ? context.json({ status: "ok", reasons })
-          : context.json({ status: "degraded", reasons }, 503);
+        const health = service.health();
+        return context.json(health, health.status === "down" ? 503 : 200, { "cache-control": "no-store" });
       },
     },
     "/openapi.json": {

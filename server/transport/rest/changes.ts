@@ -12,7 +12,8 @@ import { changesQuerySchema } from "../../../shared/protocol/rest.ts";
 import { followStart } from "../follow-start.ts";
 import { contextIdOf, json } from "./call.ts";
 import type { Call, RestHandler, RestParts } from "./call.ts";
-import { eventStream } from "./event-feed.ts";
+import { eventFeed, eventStream, wantsEvents } from "./event-feed.ts";
+import type { FeedEvent } from "./event-feed.ts";
 import { parseQuery } from "./request.ts";
 import { changeList, changeView } from "./views.ts";
 
@@ -25,22 +26,15 @@ async function list({ service, ...parts }: RestParts, call: Call): Promise<Respo
   const actor = name === undefined ? undefined : parseActor(name);
   if (path !== undefined) parsePath(path);
   const filter = { ...(path === undefined ? {} : { path }), ...(actor === undefined ? {} : { actor }) };
-  if (request.method === "GET" && wantsEvents(request.headers)) {
+  if (wantsEvents(request)) {
     if (limit !== undefined || order !== undefined) {
       throw new ServiceError("INVALID_REQUEST", "A live feed has no end and one order: leave out limit and order.");
     }
     const since = await followStart(service, caller, { id, since: startOf(request.headers, from.since) });
     const follow = (signal: AbortSignal) => service.follow(caller, id, { since, signal, ...filter });
-    return eventStream({
-      clock: parts.clock,
-      // also a client that saw no change yet can resume
-      opening: `id: ${since}\n`,
-      follow,
-      blockOf: changeBlock,
-      onError: parts.onFeedError,
-      onEnd: call.hold(),
-      cut: call.cut,
-    });
+    const onEnd = call.hold();
+    const feed = { clock: parts.clock, beginsWith: `id: ${since}`, follow, eventOf: changeEvent };
+    return eventStream(eventFeed({ ...feed, onError: parts.onFeedError, onEnd, cut: call.cut }));
   }
   const page = await service.changes(caller, id, {
     ...from,
@@ -51,15 +45,9 @@ async function list({ service, ...parts }: RestParts, call: Call): Promise<Respo
   return json(changeList(page), { headers: { vary: "accept" } });
 }
 
-/** A reconnect sends the id, the version, as Last-Event-ID. */
-function changeBlock(change: ChangeRecord): string {
-  const view = changeView(change);
-  return `event: change\nid: ${view.version}\ndata: ${JSON.stringify(view)}`;
-}
-
-function wantsEvents(headers: Headers): boolean {
-  const types = (headers.get("accept") ?? "").split(",").map((range) => range.split(";")[0]?.trim().toLowerCase());
-  return types.includes("text/event-stream");
+function changeEvent(change: ChangeRecord): FeedEvent {
+  const data = changeView(change);
+  return { event: "change", id: data.version, data };
 }
 
 /** The version a feed begins after: what the client saw last, else what it asks for. @throws {ServiceError} INVALID_REQUEST */

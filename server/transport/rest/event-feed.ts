@@ -1,11 +1,11 @@
 /**
- * A live feed as server-sent events: what an iterable yields, a block each.
+ * A live feed as server-sent events.
  *
  *     retry: 1000          reconnect after a second
- *     id: 6                what more the opening says
+ *     id: 6                what the feed begins with: so a client that saw no change yet can resume, too
  *
  *     event: change
- *     id: 7
+ *     id: 7                a reconnect sends it as Last-Event-ID
  *     data: {"version":7,…}
  *
  * Invariants (REST-18 … REST-21):
@@ -13,7 +13,7 @@
  *  2. While nothing happens a comment is sent every heartbeat; a client that takes nothing for slowConsumerMsMax is cut.
  *  3. When either side ends, timer and source end: the source's signal is aborted exactly then.
  *
- * Not here: what is fed (changes.ts, events.ts).
+ * Not here: where items come from (ContextService, MonitorService.followAlerts).
  */
 import { LIMITS } from "../../../shared/limits.ts";
 import type { Clock } from "../../clock.ts";
@@ -21,11 +21,10 @@ import { problemOf } from "./problem.ts";
 
 interface EventFeedOptions<Item> {
   readonly clock: Clock;
-  /** Lines of the first block, each with its line end. */
-  readonly opening?: string;
+  /** Fields of the first block, such as `id: 6`. */
+  readonly beginsWith: string;
   readonly follow: (signal: AbortSignal) => AsyncIterable<Item>;
-  /** An item's block, without the empty line that ends it. */
-  readonly blockOf: (item: Item) => string;
+  readonly eventOf: (item: Item) => FeedEvent;
   readonly onError: (error: unknown) => void;
   /** Told when the feed is over; perhaps several times. */
   readonly onEnd: () => void;
@@ -33,9 +32,20 @@ interface EventFeedOptions<Item> {
   readonly cut: () => void;
 }
 
+/** One event; `data` goes as JSON. */
+export interface FeedEvent {
+  readonly event: string;
+  readonly id?: number;
+  readonly data: unknown;
+}
+
+export function eventText({ event, id, data }: FeedEvent): string {
+  return `event: ${event}\n${id === undefined ? "" : `id: ${id}\n`}data: ${JSON.stringify(data)}\n`;
+}
+
 /** Proxies must pass events on at once: no buffering (X-Accel-Buffering, nginx), no transformation. */
-export function eventStream<Item>(options: EventFeedOptions<Item>): Response {
-  return new Response(eventFeed(options), {
+export function eventStream(body: ReadableStream<Uint8Array>): Response {
+  return new Response(body, {
     headers: {
       "content-type": "text/event-stream",
       "cache-control": "no-cache, no-transform",
@@ -45,15 +55,13 @@ export function eventStream<Item>(options: EventFeedOptions<Item>): Response {
   });
 }
 
-function eventFeed<Item>({
-  clock,
-  opening = "",
-  follow,
-  blockOf,
-  onError,
-  onEnd,
-  cut,
-}: EventFeedOptions<Item>): ReadableStream<Uint8Array> {
+export function wantsEvents({ method, headers }: Request): boolean {
+  const types = (headers.get("accept") ?? "").split(",").map((range) => range.split(";")[0]?.trim().toLowerCase());
+  return method === "GET" && types.includes("text/event-stream");
+}
+
+export function eventFeed<Item>(options: EventFeedOptions<Item>): ReadableStream<Uint8Array> {
+  const { clock, beginsWith, follow, eventOf, onError, onEnd, cut } = options;
   const ended = new AbortController();
   const items = follow(ended.signal)[Symbol.asyncIterator]();
   const encoder = new TextEncoder();
@@ -70,7 +78,7 @@ function eventFeed<Item>({
 
   return new ReadableStream<Uint8Array>({
     start(controller) {
-      controller.enqueue(encoder.encode(`retry: 1000\n${opening}\n`));
+      controller.enqueue(encoder.encode(`retry: 1000\n${beginsWith}\n\n`));
       const beat = (): void => {
         const isTaking = (controller.desiredSize ?? 0) > 0;
         if (isTaking) {
@@ -91,13 +99,13 @@ function eventFeed<Item>({
       const next = await items.next().catch((error: unknown) => ({ done: true as const, value: error }));
       if (ended.signal.aborted) return;
       if (next.done !== true) {
-        controller.enqueue(encoder.encode(`${blockOf(next.value)}\n\n`));
+        controller.enqueue(encoder.encode(`${eventText(eventOf(next.value))}\n`));
         return;
       }
       end();
       if (next.value !== undefined) {
         onError(next.value);
-        controller.enqueue(encoder.encode(`event: problem\ndata: ${JSON.stringify(problemOf(next.value))}\n\n`));
+        controller.enqueue(encoder.encode(`${eventText({ event: "problem", data: problemOf(next.value) })}\n`));
       }
       controller.close();
     },

@@ -12,7 +12,8 @@ import { noQuerySchema } from "../../../shared/protocol/rest.ts";
 import type { EventView } from "../../../shared/protocol/rest-events.ts";
 import type { ContextEvent, ContextWatcher } from "../../context-service.ts";
 import type { RestHandler } from "./call.ts";
-import { eventStream } from "./event-feed.ts";
+import { eventFeed, eventStream } from "./event-feed.ts";
+import type { FeedEvent } from "./event-feed.ts";
 import { parseQuery } from "./request.ts";
 
 export const follow: RestHandler = async ({ service, clock, onFeedError }, { request, caller, cut, hold }) => {
@@ -21,18 +22,17 @@ export const follow: RestHandler = async ({ service, clock, onFeedError }, { req
   // from before the answer: whoever has its head misses nothing
   const unwatch = service.watch(caller, pending);
   const release = hold();
-  return eventStream({
-    clock,
-    follow: (signal) => pendingEvents(pending, signal),
-    blockOf: ({ kind, ...facts }: EventView) => `event: ${kind}\ndata: ${JSON.stringify(facts)}`,
-    onError: onFeedError,
-    onEnd: () => {
-      unwatch();
-      release();
-    },
-    cut,
-  });
+  const onEnd = (): void => {
+    unwatch();
+    release();
+  };
+  const feed = { clock, beginsWith: ":", follow: (signal: AbortSignal) => pendingEvents(pending, signal), eventOf };
+  return eventStream(eventFeed({ ...feed, onError: onFeedError, onEnd, cut }));
 };
+
+function eventOf({ kind, ...facts }: EventView): FeedEvent {
+  return { event: kind, data: facts };
+}
 
 /** @throws {ServiceError} what the watch ended with */
 async function* pendingEvents(pending: PendingEvents, signal: AbortSignal): AsyncGenerator<EventView> {

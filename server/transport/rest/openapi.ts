@@ -17,7 +17,6 @@ import {
   contextSchema,
   createRequestSchema,
   findQuerySchema,
-  healthSchema,
   jsonPatchSchema,
   mergePatchSchema,
   readQuerySchema,
@@ -39,6 +38,7 @@ import {
   notModified,
   operation,
 } from "./openapi-parts.ts";
+import { monitoringPaths } from "./openapi-monitoring.ts";
 import { typePaths } from "./openapi-types.ts";
 
 let text: string | undefined;
@@ -122,8 +122,6 @@ const events = operation({
   },
 });
 
-const readiness = { "200": answer("Ready", healthSchema), "503": answer("Not ready, and why", healthSchema) };
-
 const paths: ZodOpenApiPathsObject = {
   "/v1/contexts": { post: create, get: find },
   "/v1/contexts/{id}": { get: read, patch: change, delete: remove },
@@ -135,8 +133,7 @@ const paths: ZodOpenApiPathsObject = {
   ...accessPaths,
   ...auditPaths,
   ...typePaths,
-  "/healthz": { get: { summary: "Is the process alive", responses: { "200": answer("Alive", healthSchema) } } },
-  "/readyz": { get: { summary: "Can it do its work", responses: readiness } },
+  ...monitoringPaths,
   "/openapi.json": { get: { summary: "This document", responses: { "200": { description: "OpenAPI 3.1" } } } },
 };
 

@@ -1,5 +1,5 @@
 /**
- * The addresses under /v1 and who answers them.
+ * The addresses of identified callers and who answers them.
  *
  * Not here: addresses that need no identity (app.ts), their description (openapi.ts; REST-22 compares the two).
  */
@@ -15,6 +15,7 @@ import { follow } from "./events.ts";
 import { dataHandlers } from "./data.ts";
 import { historyHandlers } from "./history.ts";
 import { lockHandlers } from "./locks.ts";
+import { monitoringHandlers } from "./monitoring.ts";
 
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 export type Methods<Handler> = Readonly<Partial<Record<Method, Handler>>>;
@@ -46,6 +47,10 @@ export const ROUTES: Readonly<Record<string, Methods<RestHandler>>> = {
   "/v1/locks": { GET: lockHandlers.held },
   "/v1/audit": { GET: auditHandlers.list },
   "/v1/backup": { POST: dataHandlers.backup },
+  "/v1/alerts": { GET: monitoringHandlers.alerts },
+  "/v1/sessions": { GET: monitoringHandlers.sessions },
+  "/v1/stats": { GET: monitoringHandlers.stats },
+  "/metrics": { GET: monitoringHandlers.metrics },
   "/v1/types": { GET: typeHandlers.list },
   "/v1/types/:name": { GET: typeHandlers.read, PUT: typeHandlers.register, DELETE: typeHandlers.remove },
 };

@@ -50,7 +50,7 @@ export const rest: Scenario = {
         });
       });
       await goal.reached;
-      const health = await timed(bench.count(500, 100), () => call("/healthz", "GET"));
+      const health = await timed(bench.count(500, 100), () => call("/readyz", "GET"));
       for (const watcher of watchers) watcher.close();
       return {
         createP50Ms: percentile(created, 0.5),

@@ -40,7 +40,7 @@ export class LockAudit {
     this.#ledger = ledger;
     this.#replay = replay;
     this.#violate = violate;
-    this.#locks = new LockReplay(violate);
+    this.#locks = new LockReplay(violate, (lockId, actor) => ledger.locks.isForcedBy(lockId, actor));
   }
 
   get locks(): LockReplay {

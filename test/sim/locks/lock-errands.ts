@@ -5,8 +5,8 @@
  * Each errand is one person's: it may fail in the middle, and then is not taken up again.
  */
 import { ServiceError } from "../../../shared/errors.ts";
-import type { ContextManager } from "../../../server/context-manager.ts";
 import type { Runner } from "../errands.ts";
+import type { SimService } from "../server-life.ts";
 import { RETRIED } from "../wiretap.ts";
 import { drawLock, operationsAt } from "./lock-habits.ts";
 import type { LockNature, WantedLock } from "./lock-habits.ts";
@@ -21,7 +21,7 @@ export interface LockRunner extends Runner {
   readonly pause: (forMs: number) => Promise<void>;
   /** One attempt. `left` sees whatever leaves the server. @throws {ServiceError} */
   readonly callAndHear: <T>(
-    ask: (service: ContextManager) => Promise<T>,
+    ask: (service: SimService) => Promise<T>,
     left: (answer: T | ServiceError) => void,
   ) => Promise<T>;
 }

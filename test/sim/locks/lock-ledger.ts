@@ -33,6 +33,8 @@ interface Belief {
   endsMs: number;
   /** It was given back, or the server said that it is over. */
   isOver: boolean;
+  /** Its holder asks for it once more, and so has not heard of it: if it goes away before the answer, it keeps no lock. */
+  isUnheard: boolean;
 }
 
 /** The time, and the trace. */
@@ -73,6 +75,8 @@ export class LockLedger {
   readonly #askedMs = new Map<string, number>();
   /** By lock: under which name it was given back, or not wanted any more. */
   readonly #givenBackBy = new Map<string, string>();
+  /** Who tried to release a lock of somebody else's by force. */
+  readonly #forcedBy = new Map<string, Set<string>>();
 
   constructor(violate: Violate, scene: Scene) {
     this.#violate = violate;
@@ -91,7 +95,9 @@ export class LockLedger {
   }
 
   asks(ask: LockAsk): Ticket {
-    const { lockId, sentMs } = ask;
+    const { lockId, sentMs, actor } = ask;
+    const belief = lockId === undefined ? undefined : this.#beliefOf(lockId);
+    if (belief?.lock.holder === actor) belief.isUnheard = true;
     if (lockId !== undefined && !this.#askedMs.has(lockId)) this.#askedMs.set(lockId, sentMs);
     this.#scene.note(`${ask.party} asks for ${ask.mode} ${nameOf(lockId)} on ${ask.paths.join()}`);
     return this.line.ask(ask);
@@ -111,10 +117,11 @@ export class LockLedger {
     let belief = this.#beliefs.get(token);
     if (belief === undefined) {
       this.#checkGrows(lock, sentMs);
-      belief = { lock, toldMs: this.#nowMs(), askedMs: 0, endsMs: 0, isOver: this.isGivenBack(lock) };
+      belief = { lock, toldMs: this.#nowMs(), askedMs: 0, endsMs: 0, isOver: this.isGivenBack(lock), isUnheard: false };
       this.#beliefs.set(token, belief);
       this.granted.push(lock);
     }
+    belief.isUnheard = false;
     // a later request, which may be for less time, is under way
     if (sentMs >= belief.askedMs) belief.endsMs = Math.max(belief.endsMs, sentMs + ttlMs);
     if (this.#isHeld(belief)) this.#checkAlone(belief);
@@ -130,7 +137,7 @@ export class LockLedger {
 
   /** Somebody of its holder's name gave it back, whether or not that has arrived. */
   isGivenBack({ lockId, holder }: ToldLock): boolean {
-    return this.#givenBackBy.get(lockId) === holder;
+    return this.#givenBackBy.get(lockId) === holder || this.#forcedBy.has(lockId);
   }
 
   /** It was released, as this party asked. */
@@ -146,6 +153,17 @@ export class LockLedger {
     this.#givenBackBy.set(lockId, actor);
     const belief = this.#beliefOf(lockId);
     if (belief?.lock.holder === actor) belief.isOver = true;
+  }
+
+  /** Somebody asks to release it by force, and may or may not. */
+  forces({ lockId, fencingToken }: ToldLock, actor: string): void {
+    this.#forcedBy.set(lockId, (this.#forcedBy.get(lockId) ?? new Set()).add(actor));
+    const belief = this.#beliefs.get(fencingToken);
+    if (belief !== undefined) belief.isOver = true;
+  }
+
+  isForcedBy(lockId: string, actor: string): boolean {
+    return this.#forcedBy.get(lockId)?.has(actor) === true;
   }
 
   /**
@@ -212,8 +230,8 @@ export class LockLedger {
     return endsMs - this.#nowMs();
   }
 
-  #isHeld({ endsMs, isOver }: Belief): boolean {
-    return !isOver && endsMs > this.#nowMs();
+  #isHeld({ endsMs, isOver, isUnheard }: Belief): boolean {
+    return !isOver && !isUnheard && endsMs > this.#nowMs();
   }
 
   #beliefOf(lockId: string): Belief | undefined {

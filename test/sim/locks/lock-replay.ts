@@ -21,13 +21,15 @@ export interface LoggedLock {
 
 export class LockReplay {
   readonly #violate: Violate;
+  readonly #isForcedBy: (lockId: string, actor: string) => boolean;
   /** The locks after each entry; at 0 before the first. */
   readonly #tables: (readonly LoggedLock[])[] = [[]];
   /** Every lock that there ever was, by its token. */
   readonly granted = new Map<number, LoggedLock>();
 
-  constructor(violate: Violate) {
+  constructor(violate: Violate, isForcedBy: (lockId: string, actor: string) => boolean) {
     this.#violate = violate;
+    this.#isForcedBy = isForcedBy;
   }
 
   /** The locks with the entry of this position in place. */
@@ -56,7 +58,8 @@ export class LockReplay {
       this.granted.set(seq, asked);
       return [...now, asked];
     }
-    if (lock === undefined || lock.holder !== actor)
+    const isForced = event.op === "release" && this.#isForcedBy(lockId, actor);
+    if (lock === undefined || (lock.holder !== actor && !isForced))
       this.#violate("S4 LOCK-13", `entry ${seq} by ${actor} is about ${lockId}, ${describe(lock)}`);
     const others = now.filter((it) => it !== lock);
     if (event.op !== "renew" || lock === undefined) return others;

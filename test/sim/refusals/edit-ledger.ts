@@ -7,8 +7,11 @@
 import * as Y from "yjs";
 import type { ErrorDetails } from "../../../shared/errors.ts";
 
-/** `returned`: its client gave it back, as it builds on what is gone. `carried`: it is asked for as a JSON change. */
-export type Fate = "open" | "saved" | "refused" | "returned" | "carried";
+/**
+ * `returned`: its client gave it back, as it builds on what is gone or because nothing may be written. `carried`: it is asked
+ * for as a JSON change. `lost`: its page was closed before anything was told.
+ */
+export type Fate = "open" | "saved" | "refused" | "returned" | "carried" | "lost";
 
 export interface Edit {
   readonly party: string;

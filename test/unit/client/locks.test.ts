@@ -121,6 +121,37 @@ test("[SDK-40] a wall clock that was set on ends the trust in a lease, not the l
   expect(heard).toEqual([]);
 });
 
+test("[SDK-42] the time of a lease counts from when it was asked for", async () => {
+  const taking = replica.locks.take("/a");
+  await vi.advanceTimersByTimeAsync(2000);
+  answer("lock", view(paramsOf(asked[0])["lockId"]));
+  const lease = await taking;
+  expect(lease.expiresAtMs).toBe(Date.now() - 2000 + TTL);
+});
+
+test("[SDK-42] one that was waited for is renewed before it is handed out, as nobody here knows when it began", async () => {
+  const taking = replica.locks.take("/a", { waitMs: 60_000 });
+  const taken: Lease[] = [];
+  void taking.then((lease) => taken.push(lease));
+  await vi.advanceTimersByTimeAsync(TTL);
+  const { lockId } = paramsOf(asked[0]);
+  answer("lock", view(lockId));
+  await turn();
+  expect([methods(), taken]).toEqual([["lock", "renew-lock"], []]);
+  answer("renew-lock", view(lockId));
+  await turn();
+  expect(taken).toMatchObject([{ isHeld: true, expiresAtMs: Date.now() + TTL }]);
+});
+
+test("[SDK-42] and is none when it is over by then", async () => {
+  const taking = replica.locks.take("/a", { waitMs: 60_000 });
+  await vi.advanceTimersByTimeAsync(TTL);
+  answer("lock", view(paramsOf(asked[0])["lockId"]));
+  await turn();
+  answer("renew-lock", "LOCK_NOT_FOUND");
+  await expect(taking).rejects.toMatchObject({ code: "LOCK_NOT_FOUND" });
+});
+
 test("[SDK-41] a request that is repeated names the same lock; it goes before edits", async () => {
   const lease = replica.locks.take("/a");
   void replica.requests.request("change", {}).catch(() => {});

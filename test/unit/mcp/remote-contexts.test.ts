@@ -5,6 +5,7 @@ import type { Line } from "../../../server/cli/mcp/line.ts";
 import { RemoteContexts } from "../../../server/cli/mcp/remote-contexts.ts";
 import { UrlLine } from "../../../server/cli/mcp/url-line.ts";
 import { systemClock } from "../../../server/clock.ts";
+import { NO_MONITOR } from "../../../server/monitor-port.ts";
 import { authenticateOpen } from "../../../server/security/authenticate.ts";
 import { createRestApp } from "../../../server/transport/rest/app.ts";
 import { ServiceError } from "../../../shared/errors.ts";
@@ -46,6 +47,7 @@ function contextsOf(actor: string): RemoteContexts {
     service: rig.guard,
     clock: systemClock,
     logger: new RecordingLogger(),
+    monitor: NO_MONITOR,
     authenticate: authenticateOpen,
     gate,
   });
