@@ -72,6 +72,7 @@ function optionsOf(box: HTMLElement, series: readonly Series[], text: (value: nu
   return {
     width: Math.max(box.clientWidth, 100),
     height: HEIGHT_PX,
+    padding: [8, 8, 0, 0],
     legend: { show: false },
     cursor: { show: false },
     scales: {
@@ -79,7 +80,7 @@ function optionsOf(box: HTMLElement, series: readonly Series[], text: (value: nu
       y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.15 : 1] },
     },
     axes: [
-      { ...axis, values: (_plot, ticks) => ticks.map((atS) => clockText(atS * 1000).slice(0, 8)) },
+      { ...axis, size: 28, values: (_plot, ticks) => ticks.map((atS) => clockText(atS * 1000).slice(0, 8)) },
       { ...axis, size: 58, values: (_plot, ticks) => ticks.map(text) },
     ],
     series: [
