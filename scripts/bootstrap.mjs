@@ -85,6 +85,11 @@ function build() {
     ["-p", "tsconfig.build.json"],
     "The build failed: fix the errors above, then run the command again.",
   );
+  run(
+    at("node_modules/.bin/vite"),
+    ["build", "--config", "client/panel/vite.config.ts"],
+    "The panel's build failed: fix the errors above, then run the command again.",
+  );
   const main = at("dist/server/main.js");
   if (existsSync(main)) chmodSync(main, 0o755);
   write(BUILT, "");

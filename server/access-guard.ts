@@ -11,7 +11,9 @@
  */
 import type { ChangeRecord } from "../shared/change.ts";
 import type { ContextId } from "../shared/ids.ts";
+import type { JsonObject } from "../shared/json.ts";
 import type { Health } from "../shared/monitoring.ts";
+import type { WebhookStatus } from "../shared/webhook.ts";
 import type {
   AccessService,
   AuditService,
@@ -38,6 +40,7 @@ import type {
   SessionOptions,
   TokenService,
   TypeService,
+  WebhookService,
 } from "./context-service.ts";
 import type { AccessAudit } from "./context/access-audit.ts";
 import type { AccessWatch } from "./context/access-watch.ts";
@@ -65,13 +68,17 @@ export class AccessGuard implements Service, SessionOpener {
   readonly #door: Doorkeeper;
   readonly #audit: AccessAudit;
 
-  constructor(inner: Inner, server: ServerService, audit: AccessAudit) {
+  constructor(inner: Inner, server: Omit<ServerService, "refusals">, audit: AccessAudit) {
     this.#inner = inner;
     this.#audit = audit;
     this.#door = new Doorkeeper({ guarded: (id) => inner.guarded(id), audit });
     this.server = {
       tokens: this.#guardTokens(server.tokens),
       audit: this.#guardAudit(server.audit),
+      webhooks: this.#guardWebhooks(server.webhooks),
+      refusals: {
+        list: (caller, id) => this.#door.may(caller, { id, need: "read" }, async () => audit.refusals(id)),
+      },
       monitor: this.#guardMonitor(server.monitor),
     };
     this.history = this.#guardHistory(inner.history);
@@ -219,6 +226,30 @@ export class AccessGuard implements Service, SessionOpener {
     return { list: (caller, query) => this.#door.asServerAdmin(caller, () => inner.list(caller, query)) };
   }
 
+  #guardWebhooks(inner: WebhookService): WebhookService {
+    return {
+      list: (caller) => this.#door.asServerAdmin(caller, () => inner.list(caller)),
+      get: (caller, id) => this.#door.asServerAdmin(caller, () => inner.get(caller, id)),
+      add: (caller, webhook) =>
+        this.#door.asServerAdmin(caller, () => inner.add(caller, webhook), "webhook.add", webhookFacts),
+      change: (caller, id, change) =>
+        this.#door.asServerAdmin(caller, () => inner.change(caller, id, change), "webhook.change", webhookFacts),
+      remove: (caller, id) =>
+        this.#door.asServerAdmin(
+          caller,
+          () => inner.remove(caller, id),
+          "webhook.remove",
+          () => ({ webhook: id }),
+        ),
+      pause: (caller, id) =>
+        this.#door.asServerAdmin(caller, () => inner.pause(caller, id), "webhook.change", webhookFacts),
+      resume: (caller, id) =>
+        this.#door.asServerAdmin(caller, () => inner.resume(caller, id), "webhook.change", webhookFacts),
+      redeliver: (caller, id, request) => this.#door.asServerAdmin(caller, () => inner.redeliver(caller, id, request)),
+      test: (caller, id) => this.#door.asServerAdmin(caller, () => inner.test(caller, id)),
+    };
+  }
+
   #guardMonitor(inner: MonitorService): MonitorService {
     return {
       metrics: (caller) => this.#door.asServerAdmin(caller, () => inner.metrics(caller)),
@@ -232,4 +263,9 @@ export class AccessGuard implements Service, SessionOpener {
       sessions: (caller, request) => this.#door.asServerAdmin(caller, () => inner.sessions(caller, request)),
     };
   }
+}
+
+/** Of its address only the host: paths and queries of targets may be secrets. */
+function webhookFacts({ id, url, keyId, state }: WebhookStatus): JsonObject {
+  return { webhook: id, host: new URL(url).host, keyId, state };
 }

@@ -21,6 +21,8 @@ const origin = z
   .string()
   .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) && new URL(text).origin === text);
 const network = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]);
+/** `*.` before a name stands for all below it. What looks like an address must be one. */
+const host = z.string().regex(/^(?:\*\.)?(?=[^/]*[a-z])[a-z0-9][a-z0-9.-]{0,252}$/);
 
 const amount = z
   .string()
@@ -30,6 +32,10 @@ const amount = z
 export const edgesSchema = z.strictObject({
   allowedOrigins: list(origin, "must be origins such as https://app.example, separated by commas"),
   trustedProxies: list(network, "must be addresses or networks such as 10.0.0.0/8, separated by commas"),
+  webhookAllow: list(
+    z.union([network, host]),
+    "must be host names (*.example.org for all below one), IP addresses or ranges such as 10.0.0.0/8, separated by commas",
+  ),
   addressConnectionsMax: amount,
   actorConnectionsMax: amount,
   actorOpsPerS: amount,
@@ -45,15 +51,21 @@ export interface EdgeConfig {
   readonly allowedOrigins: readonly string[];
   /** Addresses and networks whose word on where a request comes from is taken. */
   readonly trustedProxies: readonly string[];
+  /** Hosts, addresses and networks that the server sends requests to although they are not public. */
+  readonly webhookAllow: readonly string[];
   /** 0 is no bound. */
   readonly rates: Readonly<Record<Amount, number>>;
 }
 
-export function edgesOf({ allowedOrigins, trustedProxies, ...amounts }: EdgeSettings, isOpen: boolean): EdgeConfig {
+export function edgesOf(
+  { allowedOrigins, trustedProxies, webhookAllow, ...amounts }: EdgeSettings,
+  isOpen: boolean,
+): EdgeConfig {
   const amountOf = (name: Amount): number => amounts[name] ?? (isOpen ? 0 : LIMITS[name]);
   return {
     allowedOrigins,
     trustedProxies,
+    webhookAllow,
     rates: {
       addressConnectionsMax: amountOf("addressConnectionsMax"),
       actorConnectionsMax: amountOf("actorConnectionsMax"),

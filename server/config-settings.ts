@@ -193,6 +193,14 @@ export const SETTINGS = {
     default: String(LIMITS.historyBytesMax),
     meaning: "Bytes that the history of a context takes at most; 0 sets no bound.",
   },
+  webhookAllow: {
+    flag: "--webhook-allow",
+    variable: "MCM_WEBHOOK_ALLOW",
+    placeholder: "<hosts>",
+    default: "",
+    meaning:
+      "Hosts, addresses and ranges inside a network, separated by commas, that webhooks may name, also with plain http; others must be public and https.",
+  },
   metricsContexts: {
     flag: "--metrics-contexts",
     variable: "MCM_METRICS_CONTEXTS",

@@ -76,9 +76,10 @@ import { InlineDocumentMaker } from "./use-cases/document-maker.ts";
 import type { DocumentMaker } from "./use-cases/document-maker.ts";
 import { ConflictUseCases } from "./use-cases/conflicts.ts";
 import { HistoryUseCases } from "./use-cases/history.ts";
-import { LockUseCases } from "./use-cases/locks.ts";
+import { lockWrite, LockUseCases } from "./use-cases/locks.ts";
 import type { LockAccess, LockContext } from "./use-cases/locks.ts";
 import { TypeUseCases } from "./use-cases/context-types.ts";
+import type { WebhookManager } from "./webhooks/webhook-manager.ts";
 import { WritePath } from "./context/write-path.ts";
 import type { PendingWrite } from "./context/write-path.ts";
 
@@ -94,6 +95,7 @@ interface ContextManagerOptions {
   readonly types: TypeManager;
   readonly recreator: Recreator;
   readonly audit: AccessAudit;
+  readonly webhooks: Pick<WebhookManager, "wake" | "deleting" | "recovered">;
   /** On the caller's thread unless given. */
   readonly documents?: DocumentMaker;
 }
@@ -123,11 +125,12 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   readonly #changes: ChangeRequests;
   readonly #writePath: WritePath;
   readonly #lockClock: LockClock;
+  readonly #webhooks: ContextManagerOptions["webhooks"];
   #isClosing = false;
   #cancelUnload: (() => void) | undefined;
 
   constructor(options: ContextManagerOptions) {
-    const { clock, storage, sync, history, types, recreator, audit } = options;
+    const { clock, storage, sync, history, types, recreator, audit, webhooks } = options;
     const { port: monitor } = options.monitor;
     this.#clock = clock;
     this.#watch = options.monitor;
@@ -136,6 +139,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.#sync = sync;
     this.#past = history;
     this.#schemas = types;
+    this.#webhooks = webhooks;
     this.#changes = this.#changesOf(options);
     const drop = (live: Live, error: ServiceError): void => this.#drop(live, error);
     this.locks = new LockUseCases({ access: this, clock, monitor });
@@ -178,6 +182,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       ...options,
       access: this,
       remove: (caller, id) => this.delete(caller, id),
+      onCreated: (id) => webhooks.wake(id),
       assertOpen: () => this.#assertOpen(),
       documents: options.documents ?? new InlineDocumentMaker(),
     });
@@ -206,7 +211,9 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     });
   }
 
-  #listen({ monitor, storage, history, types }: ContextManagerOptions): void {
+  #listen({ monitor, storage, sync, history, types, webhooks }: ContextManagerOptions): void {
+    sync.watchAll((id) => webhooks.wake(id));
+    storage.onRecovered(() => webhooks.recovered());
     storage.onShrunk((id, bytes) => this.#state.get(id)?.state.size.takes(bytes));
     types.onChange((name) => {
       for (const live of this.#state.live()) {
@@ -248,7 +255,9 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     const { nodeClientId } = this.#storage;
     const schema = this.#schemas.schemaOf(context.type);
     const { meta, checkpoint, data } = firstState(caller, context, { clock: this.#clock, nodeClientId, schema });
-    return { ...(await this.#storage.create(meta, checkpoint)), data };
+    const created = await this.#storage.create(meta, checkpoint);
+    this.#webhooks.wake(meta.id);
+    return { ...created, data };
   }
 
   async find({ identity }: Caller, request: FindRequest): Promise<Page<ContextSummary>> {
@@ -288,13 +297,15 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
 
   async delete(_caller: Caller, id: ContextId): Promise<void> {
     this.#assertOpen();
-    const live = this.#state.get(id);
-    // what is under way ends first, so that nothing is appended after the end
-    if (live !== undefined) await live.durable.catch(() => undefined);
+    // what is under way ends first, so that it is told of too, and nothing is appended after the end
+    await this.#durable(id);
+    await this.#webhooks.deleting(id);
+    await this.#durable(id);
     // forgotten before it is removed: what still writes must not reach a new context of the same id
     this.#state.forget(id, contextNotFound());
     this.#sync.endAll(id, new ServiceError("CONTEXT_NOT_FOUND", "The context was deleted."));
     if (!(await this.#storage.remove(id))) throw contextNotFound();
+    this.#webhooks.wake(id);
   }
 
   async changes(_caller: Caller, id: ContextId, request: ChangesRequest): Promise<ChangesPage> {
@@ -334,19 +345,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       task({
         desk: live.state.locks,
         durable: () => live.durable,
-        write: (event, isForced = false) => {
-          const { identity, origin, leases } = caller;
-          const holder = leases === undefined ? {} : { leases };
-          return this.#queued(live, {
-            kind: "lock",
-            actor: identity.actor,
-            identity,
-            origin,
-            event,
-            isForced,
-            ...holder,
-          });
-        },
+        write: (event, isForced = false) => this.#queued(live, lockWrite(caller, event, isForced)),
       }),
     );
   }
@@ -440,6 +439,10 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   #drop(live: Live, error: ServiceError): void {
     this.#state.drop(live, error);
     this.#sync.endAll(live.id, error);
+  }
+
+  async #durable(id: ContextId): Promise<void> {
+    await this.#state.get(id)?.durable.catch(() => undefined);
   }
 
   #assertOpen(): void {

@@ -8,6 +8,7 @@
  */
 import type { AuditEntry, AuditEvent, AuditQuery } from "../shared/audit.ts";
 import type { ChangeOrigin, ChangeRecord, JsonOp, VersionScope } from "../shared/change.ts";
+import type { Refusal } from "../shared/refusal.ts";
 import type { Conflict, ConflictStatus } from "../shared/conflict.ts";
 import type { ContextType, TypeReport } from "../shared/context-type.ts";
 import type { ErrorCode } from "../shared/errors.ts";
@@ -19,6 +20,7 @@ import type { RootsJson } from "../shared/read-data.ts";
 import type { Lock, LockMode } from "../shared/lock.ts";
 import type { Alert, AlertEvent, Health, SessionStats, Stats } from "../shared/monitoring.ts";
 import type { Acl } from "../shared/permission.ts";
+import type { WebhookReport, WebhookStatus } from "../shared/webhook.ts";
 import type { Identity } from "./state/access/identity.ts";
 import type { Connection } from "./sync/connection.ts";
 import type { Session } from "./sync/session.ts";
@@ -293,6 +295,12 @@ export interface AuditService {
   list(caller: Caller, query: AuditQuery): Promise<Page<AuditEntry>>;
 }
 
+/** Which writes were refused lately. */
+export interface RefusalService {
+  /** Newest first; a bounded number. @throws {ServiceError} CONTEXT_NOT_FOUND, FORBIDDEN */
+  list(caller: Caller, id: ContextId): Promise<readonly Refusal[]>;
+}
+
 export interface TypeService {
   list(caller: Caller): Promise<readonly ContextType[]>;
   /** @throws {ServiceError} TYPE_NOT_FOUND */
@@ -431,10 +439,56 @@ export interface Revocation extends RevokeRequest {
   readonly revokedBy: Actor;
 }
 
+export interface NewWebhook {
+  readonly url: string;
+  /** Patterns of context ids, in which `*` stands for any characters. */
+  readonly contexts: readonly string[];
+  readonly paths?: readonly string[];
+  /** Signs what is sent; it is never told again. */
+  readonly secret: string;
+}
+
+/** What became of dead letters that were sent again. */
+export interface RedeliveryOutcome {
+  readonly redelivered: number;
+  /** Those that are still there. */
+  readonly left: number;
+  /** Why it ended before the last one. */
+  readonly error?: string;
+}
+
+/** Targets that are told of changes. For admins of the server. All refuse an unknown id with WEBHOOK_NOT_FOUND. */
+export interface WebhookService {
+  /** In the order in which they were added. */
+  list(caller: Caller): Promise<readonly WebhookStatus[]>;
+  get(caller: Caller, id: string): Promise<WebhookReport>;
+  /**
+   * The target is told of what happens from now on, and from its beginning of a context that is made later.
+   * @throws {ServiceError} TARGET_REFUSED, INVALID_REQUEST for the secret, LIMIT_EXCEEDED
+   */
+  add(caller: Caller, webhook: NewWebhook): Promise<WebhookStatus>;
+  /** @throws {ServiceError} TARGET_REFUSED, INVALID_REQUEST for the secret */
+  change(
+    caller: Caller,
+    id: string,
+    change: { readonly url?: string; readonly secret?: string },
+  ): Promise<WebhookStatus>;
+  remove(caller: Caller, id: string): Promise<void>;
+  pause(caller: Caller, id: string): Promise<WebhookStatus>;
+  /** Goes on where it was, at once. */
+  resume(caller: Caller, id: string): Promise<WebhookStatus>;
+  /** Sends dead letters again, oldest first, until one fails or a time is over. */
+  redeliver(caller: Caller, id: string, request: { readonly deliveryId?: string }): Promise<RedeliveryOutcome>;
+  /** Sends a delivery that tells nothing. */
+  test(caller: Caller, id: string): Promise<{ readonly durationMs: number; readonly error?: string }>;
+}
+
 /** What concerns the server as a whole. */
 export interface ServerService {
   readonly tokens: TokenService;
   readonly audit: AuditService;
+  readonly webhooks: WebhookService;
+  readonly refusals: RefusalService;
   readonly monitor: MonitorService;
 }
 

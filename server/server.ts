@@ -16,6 +16,7 @@ import type { Config } from "./config.ts";
 import { ContextManager } from "./context-manager.ts";
 import type { Caller } from "./context-service.ts";
 import { AccessAudit } from "./context/access-audit.ts";
+import { RefusalRing } from "./context/refusal-ring.ts";
 import { HistoryManager } from "./history/history-manager.ts";
 import { HistoryThread } from "./history/history-runner.ts";
 import { measured } from "./context/measured-service.ts";
@@ -28,6 +29,8 @@ import { createLogger } from "./monitor/logger.ts";
 import type { Logger } from "./monitor/logger.ts";
 import type { Monitor } from "./monitor-port.ts";
 import { QuietLogger } from "./monitor/quiet-logger.ts";
+import { HttpPost } from "./outbound/http-post.ts";
+import { TargetPolicy } from "./outbound/target-policy.ts";
 import { AuditLog } from "./security/audit-log.ts";
 import { createVerifier } from "./security/create-verifier.ts";
 import { RateLimiter } from "./security/rate-limiter.ts";
@@ -41,6 +44,7 @@ import { StorageManager } from "./storage/storage-manager.ts";
 import { SyncManager } from "./sync/sync-manager.ts";
 import { TypeManager } from "./types/type-manager.ts";
 import { Gate } from "./transport/gate.ts";
+import { builtPanel } from "./transport/panel.ts";
 import { peerAddresses } from "./transport/peer-address.ts";
 import { createRestApp } from "./transport/rest/app.ts";
 import { createHttpServer } from "./transport/rest/http-server.ts";
@@ -48,6 +52,7 @@ import type { ConnectionLimits } from "./transport/rest/http-server.ts";
 import { DocumentPool } from "./use-cases/document-pool.ts";
 import { MonitorUseCases } from "./use-cases/monitoring.ts";
 import { RecreationPool } from "./use-cases/recreation-pool.ts";
+import { WebhookManager } from "./webhooks/webhook-manager.ts";
 import { WebSocketEndpoint } from "./transport/websocket/websocket-server.ts";
 
 export interface RunningServer {
@@ -80,21 +85,22 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
   const logger = new QuietLogger(parts.logger ?? createLogger({ level: config.logLevel }), clock);
   const watch = await monitorOf(config, clock, logger);
   const monitor = watch.port;
-  const { auditLog, ...managers } = await managersOf(config, { clock, logger, monitor });
-  const { storage, types, history, recreator, documents, sync, audit } = managers;
+  const { auditLog, outbound, ...managers } = await managersOf(config, { clock, logger, monitor });
+  const { storage, types, history, recreator, documents, sync, audit, webhooks } = managers;
   const contexts = new ContextManager({ clock, logger, monitor: watch, ...managers });
   const tokens = new Revocations({ records: storage, clock, onRevoked: (isMeant) => contexts.readers.revoke(isMeant) });
   const security = new SecurityManager({ verifier: verifierOf(config, clock, logger), tokens });
   const server = {
     tokens,
     audit: { list: (_caller: Caller, query: AuditQuery) => auditLog.list(query) },
+    webhooks,
     monitor: new MonitorUseCases(watch),
   };
   const service = measured(new AccessGuard(contexts, server, audit), { clock, monitor });
   const { authenticate, verify } = security;
   const gate = gateOf(config, clock, auditLog);
   const edge = { service, clock, logger, monitor, authenticate, gate };
-  const http = createHttpServer(createRestApp(edge), { gate, clock, limits });
+  const http = createHttpServer(createRestApp({ ...edge, panel: await builtPanel() }), { gate, clock, limits });
   const webSockets = new WebSocketEndpoint({ ...edge, ...(verify === undefined ? {} : { verify }) });
   webSockets.attach(http);
   sync.start();
@@ -110,7 +116,8 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
     http.close();
     await contexts.close();
     watch.stop();
-    await Promise.all([history.close(), recreator.close(), documents.close()]);
+    await Promise.all([history.close(), recreator.close(), documents.close(), webhooks.close()]);
+    outbound.close();
     sync.stop();
     // feeds write their last event, WebSocket clients answer the close frame; those that do not are cut
     await Promise.race([closed, new Promise<void>((resolve) => clock.setTimer(LIMITS.closeGraceMs, resolve))]);
@@ -126,6 +133,7 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
     await types.load();
     await tokens.load();
     if (config.types !== undefined) await types.loadFolder(config.types);
+    await webhooks.start();
     const url = await listen(http, config);
     auditLog.record({ action: "server.start", outcome: "done", detail: { version: PRODUCT_VERSION } });
     return { url, close: onlyOnce(close) };
@@ -151,8 +159,15 @@ async function managersOf(config: Config, { clock, logger, monitor }: Tools) {
     documents: new DocumentPool(monitor),
     sync: new SyncManager(clock, monitor),
     auditLog,
-    audit: new AccessAudit(auditLog),
+    audit: new AccessAudit(auditLog, new RefusalRing(clock)),
+    ...webhooksOf(config, { storage, clock, logger }),
   };
+}
+
+function webhooksOf({ edges }: Config, parts: { storage: StorageManager; clock: Clock; logger: Logger }) {
+  const policy = new TargetPolicy(edges.webhookAllow);
+  const outbound = new HttpPost(policy);
+  return { outbound, webhooks: new WebhookManager({ ...parts, policy, post: outbound.post }) };
 }
 
 /** @throws {ServiceError} INVALID_REQUEST when the file of alert rules is not in order */

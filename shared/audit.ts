@@ -32,6 +32,9 @@ export const AUDIT_ACTIONS = {
   "type.put": "A type was registered, or its schema replaced.",
   "type.delete": "A type was deleted.",
   "token.revoke": "A token, or all of a subject, was revoked.",
+  "webhook.add": "A webhook was added.",
+  "webhook.change": "A webhook got another address or secret, or was paused or resumed.",
+  "webhook.remove": "A webhook was deleted.",
   "audit.suppress": "More entries came than are written; these were only counted.",
 } as const satisfies Record<string, string>;
 export type AuditAction = keyof typeof AUDIT_ACTIONS;

@@ -86,6 +86,12 @@ export const ERRORS = {
     meaning: "The context has no lock with this id: it was released, or its time is over.",
   },
   TYPE_NOT_FOUND: { status: 404, closeCode: 4404, retry: "never", meaning: "No type of this name is registered." },
+  WEBHOOK_NOT_FOUND: {
+    status: 404,
+    closeCode: 4404,
+    retry: "never",
+    meaning: "There is no webhook, or no dead letter of it, with this id.",
+  },
   METHOD_NOT_ALLOWED: {
     status: 405,
     closeCode: 4400,
@@ -167,6 +173,12 @@ export const ERRORS = {
     closeCode: 4403,
     retry: "changed",
     meaning: "The result would break the schema of the context's type.",
+  },
+  TARGET_REFUSED: {
+    status: 422,
+    closeCode: 4400,
+    retry: "changed",
+    meaning: "The address is not one that this server sends requests to.",
   },
   LOCKED: { status: 423, closeCode: 4403, retry: "later", meaning: "Somebody holds a lock that covers the path." },
   RATE_LIMITED: { status: 429, closeCode: 4429, retry: "later", meaning: "Too many requests in a short time." },

@@ -83,6 +83,9 @@ export const LIMITS = {
   auditRetryMs: 2000,
   /** Records that one query looks at; it says where to go on. */
   auditScanMax: 5000,
+  /** Refused writes that are remembered of a context, in memory, and of how many contexts: some 300 bytes each. */
+  refusalsMax: 200,
+  refusalContextsMax: 200,
   /** Paths named by one entry, and characters of its details. */
   auditPathsMax: 16,
   auditDetailCharsMax: 1000,
@@ -239,6 +242,39 @@ export const LIMITS = {
   violationsToldMax: 20,
   /** Contexts that a report names; whoever has more invalid ones corrects these and registers again. */
   invalidContextsToldMax: 500,
+
+  // --- webhooks -------------------------------------------------------------------------------------------------
+  webhooksMax: 100,
+  /** Patterns of contexts, and paths, of one webhook: each change is held against all of them. */
+  webhookPatternsMax: 100,
+  webhookUrlCharsMax: 2048,
+  /** A shorter secret could be guessed from what it signed. */
+  webhookSecretCharsMin: 16,
+  webhookSecretCharsMax: 256,
+  /** Changes and bytes of JSON in one delivery. A single larger change goes alone. */
+  webhookBatchChangesMax: 100,
+  webhookBatchBytesMax: 128 * 1024,
+  /** Requests to one target under way, each for another context: with the former two, what deliveries hold in memory. */
+  webhookRequestsMax: 4,
+  /** A request that is not answered after this long has failed. */
+  webhookAnswerMsMax: 10_000,
+  /** Read of an answer's body, which says nothing to us, so that the connection can be used again. */
+  webhookAnswerBytesMax: 64 * 1024,
+  /** Pauses between attempts double from the first to the last: a target that was down is found again within the last. */
+  webhookRetryMsMin: 1000,
+  webhookRetryMsMax: 15 * 60_000,
+  /** Attempts at a delivery that the target refuses while it takes others, some half an hour: then it is a dead letter. */
+  webhookAttemptsMax: 12,
+  /** Attempts at a target that takes nothing, some 23 hours: then its webhook stops. */
+  webhookFailuresMax: 100,
+  /** Dead letters of one webhook; at this many it stops. */
+  webhookDeadLettersMax: 1000,
+  /** Contexts that are known to be behind, of one webhook; more are found again in the log. */
+  webhookBacklogMax: 2000,
+  /** Contexts behind, and dead letters, that are told one by one. */
+  webhookToldMax: 100,
+  /** One request to send dead letters again goes on for so long: proxies cut silent requests after a minute. */
+  webhookRedeliverMsMax: 30_000,
 
   // --- presence -------------------------------------------------------------------------------------------------
   presenceBytesMax: 16 * 1024,

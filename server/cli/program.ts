@@ -34,6 +34,7 @@ import { addToken } from "./commands/token.ts";
 import { addUpdate } from "./commands/update.ts";
 import { addVerify } from "./commands/verify.ts";
 import { addWatch } from "./commands/watch.ts";
+import { addWebhook } from "./commands/webhook.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
 import type { CliIo } from "./io.ts";
 import { safe } from "./output.ts";
@@ -62,6 +63,7 @@ const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
   addAcl,
   addType,
   addCompact,
+  addWebhook,
   addToken,
   addAudit,
   addExport,

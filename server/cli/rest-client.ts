@@ -44,6 +44,22 @@ import type { LockBody, LockList, LockView } from "../../shared/protocol/rest-lo
 import { typeListSchema, typeResultSchema, typeSchema } from "../../shared/protocol/rest-types.ts";
 import type { TypeList, TypeResult, TypeView } from "../../shared/protocol/rest-types.ts";
 import {
+  redeliverResultSchema,
+  webhookListSchema,
+  webhookReportSchema,
+  webhookSchema,
+  webhookTestResultSchema,
+} from "../../shared/protocol/rest-webhooks.ts";
+import type {
+  RedeliverResult,
+  WebhookBody,
+  WebhookList,
+  WebhookPatch,
+  WebhookReportView,
+  WebhookTestResult,
+  WebhookView,
+} from "../../shared/protocol/rest-webhooks.ts";
+import {
   changeListSchema,
   changeResultSchema,
   contextListSchema,
@@ -223,6 +239,42 @@ export class RestClient {
     return this.#json(revocationListSchema, "GET", "/v1/revocations", {});
   }
 
+  webhooks(): Promise<WebhookList> {
+    return this.#json(webhookListSchema, "GET", "/v1/webhooks", {});
+  }
+
+  webhook(id: string): Promise<WebhookReportView> {
+    return this.#json(webhookReportSchema, "GET", webhookPath(id), {});
+  }
+
+  addWebhook(body: Draft<WebhookBody>): Promise<WebhookView> {
+    return this.#json(webhookSchema, "POST", "/v1/webhooks", { body });
+  }
+
+  changeWebhook(id: string, body: Draft<WebhookPatch>): Promise<WebhookView> {
+    return this.#json(webhookSchema, "PATCH", webhookPath(id), { body });
+  }
+
+  async removeWebhook(id: string): Promise<void> {
+    await this.#request("DELETE", webhookPath(id), {});
+  }
+
+  pauseWebhook(id: string): Promise<WebhookView> {
+    return this.#json(webhookSchema, "POST", `${webhookPath(id)}/pause`, { body: {} });
+  }
+
+  resumeWebhook(id: string): Promise<WebhookView> {
+    return this.#json(webhookSchema, "POST", `${webhookPath(id)}/resume`, { body: {} });
+  }
+
+  redeliver(id: string, body: { readonly deliveryId: string | undefined }): Promise<RedeliverResult> {
+    return this.#json(redeliverResultSchema, "POST", `${webhookPath(id)}/redeliver`, { body });
+  }
+
+  testWebhook(id: string): Promise<WebhookTestResult> {
+    return this.#json(webhookTestResultSchema, "POST", `${webhookPath(id)}/test`, { body: {} });
+  }
+
   async exportJson(id: string): Promise<string> {
     return (await this.#request("GET", contextPath(id, "export"), { query: { format: "json" } })).text();
   }
@@ -336,4 +388,8 @@ function contextPath(...steps: readonly string[]): string {
 
 function typePath(name: string): string {
   return `/v1/types/${encodeURIComponent(name)}`;
+}
+
+function webhookPath(id: string): string {
+  return `/v1/webhooks/${encodeURIComponent(id)}`;
 }

@@ -9,7 +9,9 @@ import type { AuditAction, AuditEvent } from "../../shared/audit.ts";
 import { ServiceError } from "../../shared/errors.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
+import type { Refusal } from "../../shared/refusal.ts";
 import type { Caller } from "../context-service.ts";
+import type { RefusalRing } from "./refusal-ring.ts";
 
 /** The port that server/security/audit-log.ts fits. */
 export interface AuditRecorder {
@@ -24,18 +26,33 @@ interface Deed {
 
 export class AccessAudit {
   readonly #recorder: AuditRecorder;
+  readonly #refusals: RefusalRing;
 
-  constructor(recorder: AuditRecorder) {
+  constructor(recorder: AuditRecorder, refusals: RefusalRing) {
     this.#recorder = recorder;
+    this.#refusals = refusals;
+  }
+
+  /** Newest first. */
+  refusals(contextId: ContextId): readonly Refusal[] {
+    return this.#refusals.list(contextId);
+  }
+
+  /** A write, or a lock, that was asked for in vain. */
+  refused(caller: Caller, contextId: ContextId, error: unknown): void {
+    if (error instanceof ServiceError) this.#refusals.record(caller, contextId, error);
   }
 
   done(caller: Caller, deed: Deed): void {
     this.#recorder.record({ ...whoOf(caller), ...deed, outcome: "done" });
+    if (deed.action === "context.delete" && deed.contextId !== undefined) this.#refusals.forget(deed.contextId);
   }
 
-  /** Records an error that is a refusal of access; of others there is nothing to tell. */
+  /** Records an error that is a refusal of access. Of others the log is told nothing; those of writes are remembered for a while. */
   denied(caller: Caller, deed: Deed, error: unknown): void {
-    if (!(error instanceof ServiceError) || !isDenial(error)) return;
+    if (!(error instanceof ServiceError)) return;
+    if (deed.action === "context.write" && deed.contextId !== undefined) this.refused(caller, deed.contextId, error);
+    if (!isDenial(error)) return;
     const { code, details } = error;
     const { rule, path } = details;
     this.#recorder.record({

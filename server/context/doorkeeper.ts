@@ -10,6 +10,7 @@
 import type { AuditAction } from "../../shared/audit.ts";
 import { ServiceError } from "../../shared/errors.ts";
 import type { ContextId } from "../../shared/ids.ts";
+import type { JsonObject } from "../../shared/json.ts";
 import type { Scope } from "../../shared/permission.ts";
 import type { Caller } from "../context-service.ts";
 import { accessTo, checkScope, isServerAdmin } from "../state/access/access-policy.ts";
@@ -47,7 +48,8 @@ export class Doorkeeper {
     // no wait for what is in memory (invariant 1)
     this.#admit(caller, id, need, found instanceof Promise ? await found : found);
     const result = await task().catch((error: unknown) => {
-      if (toldAsDenied(error)) this.#audit.denied(caller, { action: "context.write", contextId: id }, error);
+      if (isForbidden(error) || (need !== "read" && !isGone(error)))
+        this.#audit.denied(caller, { action: "context.write", contextId: id }, error);
       throw error;
     });
     if (deed !== undefined) this.#audit.done(caller, { action: deed, contextId: id });
@@ -61,12 +63,19 @@ export class Doorkeeper {
   }
 
   /** @throws {ServiceError} FORBIDDEN; those of `task` */
-  async asServerAdmin<Result>(caller: Caller, task: () => Promise<Result>, deed?: AuditAction): Promise<Result> {
+  async asServerAdmin<Result>(
+    caller: Caller,
+    task: () => Promise<Result>,
+    deed?: AuditAction,
+    detailOf?: (result: Result) => JsonObject,
+  ): Promise<Result> {
     this.#atDoor(caller, () => {
       if (!isServerAdmin(caller.identity)) throw serverAdminOnly();
     });
     const result = await task();
-    if (deed !== undefined) this.#audit.done(caller, { action: deed });
+    if (deed !== undefined) {
+      this.#audit.done(caller, { action: deed, ...(detailOf === undefined ? {} : { detail: detailOf(result) }) });
+    }
     return result;
   }
 
@@ -78,6 +87,7 @@ export class Doorkeeper {
       assertMay(accessTo(context, caller.identity), need);
     } catch (error) {
       this.#audit.denied(caller, { action: "context.enter", contextId: id }, error);
+      if (need === "write") this.#audit.refused(caller, id, error);
       throw error;
     }
   }
@@ -92,9 +102,13 @@ export class Doorkeeper {
   }
 }
 
-/** A context that went away meanwhile is no denial. */
-function toldAsDenied(error: unknown): boolean {
+function isForbidden(error: unknown): boolean {
   return error instanceof ServiceError && error.code === "FORBIDDEN";
+}
+
+/** A context that went away meanwhile is no denial. */
+function isGone(error: unknown): boolean {
+  return error instanceof ServiceError && error.code === "CONTEXT_NOT_FOUND";
 }
 
 /** @throws {ServiceError} CONTEXT_NOT_FOUND, FORBIDDEN */

@@ -127,6 +127,10 @@ export const COLLECTIONS = [
   "restored",
   "revocations",
   "types",
+  "webhook-cursors",
+  "webhook-dead-letters",
+  "webhook-endings",
+  "webhooks",
 ] as const;
 export type Collection = (typeof COLLECTIONS)[number];
 

@@ -26,6 +26,7 @@ export class SyncManager {
   readonly #monitor: Pick<Monitor, "propagated">;
   readonly #topics = new Map<ContextId, Topic>();
   readonly #watchers = new Map<ContextId, Set<() => void>>();
+  readonly #allWatchers = new Set<(id: ContextId) => void>();
   readonly #dueTopics = new Set<Topic>();
   readonly #dueSessions = new Set<Member>();
   /** Topics with presence that may not go out yet. */
@@ -132,7 +133,13 @@ export class SyncManager {
     };
   }
 
+  /** As `watch`, of all contexts and for good. */
+  watchAll(task: (id: ContextId) => void): void {
+    this.#allWatchers.add(task);
+  }
+
   #wake(id: ContextId): void {
+    for (const task of this.#allWatchers) task(id);
     for (const task of this.#watchers.get(id) ?? []) task();
   }
 

@@ -40,6 +40,8 @@ import type { DocumentMaker } from "./document-maker.ts";
 export interface DataUseCasesOptions {
   readonly access: Pick<ContextAccess, "look">;
   readonly remove: (caller: Caller, id: ContextId) => Promise<void>;
+  /** A context was made by an import. */
+  readonly onCreated: (id: ContextId) => void;
   /** @throws {ServiceError} SHUTTING_DOWN */
   readonly assertOpen: () => void;
   readonly storage: Pick<StorageManager, "backup" | "create" | "load" | "nodeClientId" | "summary">;
@@ -169,7 +171,10 @@ export class DataUseCases implements DataService {
       authorSalt,
     };
     const told = voids.length === 0 ? {} : { voids };
-    return storage.create(meta, { seq: 0, version: 0, state, owners: [], retired: [], authorSalt, locks: [], ...told });
+    const checkpoint = { seq: 0, version: 0, state, owners: [], retired: [], authorSalt, locks: [], ...told };
+    const created = await storage.create(meta, checkpoint);
+    this.#options.onCreated(id);
+    return created;
   }
 
   async #remove(caller: Caller, { meta: { id, firstEpoch } }: ContextSummary): Promise<void> {

@@ -19,6 +19,7 @@ import type { LockOutcome, Monitor } from "../monitor-port.ts";
 import type { LockDesk } from "../state/locks/lock-desk.ts";
 import { coverOf } from "../state/path-cover.ts";
 import type { WriteResult } from "../state/state-manager.ts";
+import type { LockWrite } from "../state/writes.ts";
 import { WaitingRoom } from "./lock-waiting.ts";
 
 /** A context in memory, for as long as a task lasts. */
@@ -213,6 +214,12 @@ function onAbort(signal: AbortSignal | undefined, task: () => void): () => void 
   signal?.addEventListener("abort", task, { once: true });
   if (signal?.aborted === true) task();
   return () => signal?.removeEventListener("abort", task);
+}
+
+/** What the caller's event is as a write. */
+export function lockWrite({ identity, origin, leases }: Caller, event: LockEvent, isForced: boolean): LockWrite {
+  const holder = leases === undefined ? {} : { leases };
+  return { kind: "lock", actor: identity.actor, identity, origin, event, isForced, ...holder };
 }
 
 function gone(): ServiceError {

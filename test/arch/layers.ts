@@ -81,6 +81,19 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     npm: [],
     node: ["fs/promises", "path"],
   },
+  // HTTP requests that the server sends by itself: which addresses, signed, bounded. For every manager that tells others.
+  outbound: {
+    files: /^server\/outbound\//,
+    imports: { shared: "all", clock: "all" },
+    npm: [],
+    node: ["crypto", "dns", "http", "https", "net"],
+  },
+  webhooks: {
+    files: /^server\/webhooks\//,
+    imports: { ...MANAGER_IMPORTS, "change-log": "types", "context-service": "types", outbound: "all" },
+    npm: ["zod"],
+    node: [],
+  },
   "context-service": {
     files: /^server\/context-service\.ts$/,
     imports: { shared: "all", state: "types", sync: "types" },
@@ -116,6 +129,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       monitor: "all",
       history: "all",
       types: "all",
+      webhooks: "types",
     },
     npm: ["yjs"],
     node: ["crypto"],
@@ -159,6 +173,8 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       history: "all",
       types: "all",
       "use-cases": "all",
+      webhooks: "all",
+      outbound: "all",
       transport: "all",
       config: "all",
     },
@@ -187,10 +203,27 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     npm: [],
     node: ["process"],
   },
+  // What the panel knows, without a page to show it on: it runs in tests as it does in a browser.
+  "panel-store": {
+    files: /^client\/panel\/store\//,
+    imports: { client: "all", shared: "all" },
+    npm: ["@preact/signals-core", "yjs"],
+    node: [],
+  },
   panel: {
     files: /^client\/panel\//,
-    imports: { client: "all", shared: "all" },
-    npm: ["yjs", "@codemirror/state", "@codemirror/view", "y-codemirror.next", "vite"],
+    imports: { "panel-store": "all", client: "types", shared: "all" },
+    npm: [
+      "preact",
+      "@preact/signals",
+      "uplot",
+      "yjs",
+      "@codemirror/state",
+      "@codemirror/view",
+      "@codemirror/commands",
+      "y-codemirror.next",
+      "vite",
+    ],
     node: [],
   },
   // What only Node has, behind an entry of its own: no browser bundle ever sees it.

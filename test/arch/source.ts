@@ -44,7 +44,7 @@ export function read(path: string): Source {
 
 /** The TypeScript and JavaScript of some folders. */
 export function sourcesIn(...folders: string[]): Source[] {
-  return folders.flatMap((folder) => filesIn(folder).filter((path) => /\.m?[jt]s$/.test(path))).map(read);
+  return folders.flatMap((folder) => filesIn(folder).filter((path) => /\.m?[jt]sx?$/.test(path))).map(read);
 }
 
 export function parse({ path, text }: Source): ParseResult {

@@ -6,8 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { LIMITS } from "../../shared/limits.ts";
-import { spawnCli } from "../support/cli-process.ts";
+import { verifyFolder } from "../../server/storage/verify/verify-folder.ts";
 import { RestCaller, RestRefusal } from "../support/rest-caller.ts";
+import { startTestServer } from "../support/running-server.ts";
 import { ServerProcess } from "../support/server-process.ts";
 import { openStockClient } from "../support/stock-client.ts";
 
@@ -68,8 +69,11 @@ class Writers {
   }
 }
 
-async function expectAllThere(acked: ReadonlySet<string>): Promise<void> {
-  const { data } = await new RestCaller(server.url, "judge").read("plan");
+/** A server that starts on the folder has it all. */
+async function expectAllThere(acked: ReadonlySet<string>, dataDir = join(base, "data")): Promise<void> {
+  const next = await startTestServer(dataDir);
+  const { data } = await new RestCaller(next.url, "judge").read("plan");
+  await next.close();
   expect([...acked].filter((key) => !Object.hasOwn(data as object, key))).toEqual([]);
 }
 
@@ -98,7 +102,6 @@ test("[CTX-6] [STOP-1] SIGTERM under load: everybody is told to come again, what
   stock.close();
   await writers.gone;
   expect([...writers.codes].filter((code) => code !== "SHUTTING_DOWN" && code !== "gone")).toEqual([]);
-  server = await start();
   await expectAllThere(writers.acked);
 });
 
@@ -109,7 +112,6 @@ test("[STOP-1] a disk that fails while it stops: exit code 1 with the reason; wh
     /^error: The server has stopped, but not all that it had admitted is on the disk: IO error: No space left on device\. What was acknowledged is\.$/,
   );
   await writers.gone;
-  server = await start();
   await expectAllThere(writers.acked);
 });
 
@@ -127,15 +129,13 @@ test("[STOP-1] a disk that is full when it is told to stop: the same, on a real 
     const writers = new Writers(server.url);
     await writers.reached(40);
     // writers end at the first refusal, which is the disk's
-    await writeFile(join(small, "ballast"), Buffer.alloc(8_000_000)).catch(() => undefined);
+    await writeFile(join(small, "ballast"), Buffer.alloc(8 * 1024 * 1024)).catch(() => undefined);
     await writers.gone;
     expect([...writers.codes]).toEqual(["STORE_UNAVAILABLE"]);
     expect(await server.stop()).toBe(1);
     expect(lastWords()).toMatch(/^error: .*No space left on device/);
     await rm(join(small, "ballast"));
-    server = await start("sound", join(small, "data"));
-    await expectAllThere(writers.acked);
-    await server.stop();
+    await expectAllThere(writers.acked, join(small, "data"));
   } finally {
     execFileSync("umount", ["-l", small]);
   }
@@ -148,7 +148,6 @@ test("[STOP-1] a disk that does not answer: the server ends itself in time, and 
   expect(performance.now() - startedAt).toBeGreaterThan(LIMITS.stopMsMax - 500);
   expect(lastWords()).toMatch(/^The server did not stop within 9 s: the disk does not answer\./);
   await writers.gone;
-  server = await start();
   await expectAllThere(writers.acked);
 });
 
@@ -162,7 +161,6 @@ test("[STOP-1] a second signal ends it at once", async () => {
   expect(performance.now() - startedAt).toBeLessThan(LIMITS.stopMsMax - 1000);
   expect(lastWords()).toMatch(/^Ended by a second signal/);
   await writers.gone;
-  server = await start();
   await expectAllThere(writers.acked);
 });
 
@@ -188,5 +186,5 @@ test("[STOP-1] a backup under way does not hold it up; it ends as one that was c
       for (;;) if ((await reader?.read())?.done !== false) return "ended";
     })(),
   ).rejects.toThrow("terminated");
-  expect(await spawnCli(["verify", join(base, "data")]).ended).toMatchObject({ code: 0 });
+  expect(await verifyFolder(join(base, "data"))).toMatchObject({ isSound: true });
 });

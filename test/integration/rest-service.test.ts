@@ -8,11 +8,13 @@ import { startService } from "../support/service-rig.ts";
 import { restHistorySuite } from "./rest-history-suite.ts";
 import { restLocksSuite } from "./rest-locks-suite.ts";
 import { restSuite } from "./rest-suite.ts";
+import { restWebhooksSuite } from "./rest-webhooks-suite.ts";
 
 async function startReal(clock: Clock = systemClock) {
-  const { service, guard, storage } = await startService(undefined, undefined, undefined, clock);
+  const { service, guard, storage, target } = await startService(undefined, undefined, undefined, clock);
   return {
     service: guard,
+    target,
     async close() {
       await service.close();
       await storage.close();
@@ -21,6 +23,7 @@ async function startReal(clock: Clock = systemClock) {
 }
 
 restSuite("the real service", () => startReal());
+restWebhooksSuite("the real service", () => startReal());
 restHistorySuite("the real service", () => startReal());
 restLocksSuite("the real service", async () => {
   const clock = new ManualClock();

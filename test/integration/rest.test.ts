@@ -8,6 +8,7 @@ import { ManualClock } from "../support/manual-clock.ts";
 import { restHistorySuite } from "./rest-history-suite.ts";
 import { restLocksSuite } from "./rest-locks-suite.ts";
 import { restSuite } from "./rest-suite.ts";
+import { restWebhooksSuite } from "./rest-webhooks-suite.ts";
 
 const startFake = async () => ({ service: new FakeContextService(), close: async () => {} });
 
@@ -17,4 +18,9 @@ restHistorySuite("a fake", startFake);
 restLocksSuite("a fake", async () => {
   const clock = new ManualClock();
   return { service: new FakeContextService(clock), clock, close: async () => {} };
+});
+
+restWebhooksSuite("a fake", async () => {
+  const service = new FakeContextService();
+  return { service, target: service.webhooks.target, close: async () => {} };
 });

@@ -18,6 +18,7 @@ import { HistoryManager } from "../../server/history/history-manager.ts";
 import { InlineHistory } from "../../server/history/history-runner.ts";
 import { ContextMonitor } from "../../server/monitor/context-monitor.ts";
 import type { Logger } from "../../server/monitor/logger.ts";
+import { TargetPolicy } from "../../server/outbound/target-policy.ts";
 import type { ChangeLog, Checkpoint } from "../../server/storage/change-log.ts";
 import { foldCheckpoint, InlineCheckpointBuilder } from "../../server/storage/checkpoint/checkpoint.ts";
 import type { FoldInput } from "../../server/storage/checkpoint/checkpoint.ts";
@@ -26,6 +27,8 @@ import { StorageManager } from "../../server/storage/storage-manager.ts";
 import type { KeyValueStore } from "../../server/storage/store/store.ts";
 import { SyncManager } from "../../server/sync/sync-manager.ts";
 import { TypeManager } from "../../server/types/type-manager.ts";
+import { MonitorUseCases } from "../../server/use-cases/monitoring.ts";
+import { WebhookManager } from "../../server/webhooks/webhook-manager.ts";
 import { recreateState } from "../../server/state/compaction.ts";
 import type { RetentionPolicy } from "../../server/state/retention.ts";
 import type { ContextId } from "../../shared/ids.ts";
@@ -117,13 +120,23 @@ export class ServerLife {
     this.#sync = new SyncManager(clock);
     this.#types = new TypeManager({ storage: this.#storage, clock });
     const audit = new RecordingAudit();
+    const monitor = new ContextMonitor({ clock, logger: SILENT, process: new FakeProcess() });
+    // nobody adds one: test/property/webhooks.test.ts has them fail and crash
+    const webhooks = new WebhookManager({
+      storage: this.#storage,
+      clock,
+      logger,
+      policy: new TargetPolicy([]),
+      post: () => Promise.reject(new Error("there is no network")),
+    });
     const contexts = new ContextManager({
       clock,
       logger,
-      monitor: new ContextMonitor({ clock, logger: SILENT, process: new FakeProcess() }),
+      monitor,
       storage: this.#storage,
       sync: this.#sync,
       types: this.#types,
+      webhooks,
       history: new HistoryManager({ log: this.#storage, clock, runner: new InlineHistory(), limits: all }),
       recreator: {
         recreate: async (old) => {
@@ -139,7 +152,12 @@ export class ServerLife {
       clock,
       onRevoked: (isMeant) => contexts.readers.revoke(isMeant),
     });
-    const server = { tokens: revocations, audit: { list: () => Promise.resolve({ items: [] }) } };
+    const server = {
+      tokens: revocations,
+      audit: { list: () => Promise.resolve({ items: [] }) },
+      webhooks,
+      monitor: new MonitorUseCases(monitor),
+    };
     const guard = new AccessGuard(contexts, server, audit);
     this.#contexts = contexts;
     this.#revocations = revocations;

@@ -36,6 +36,7 @@ import { AT_MS, assertUnchanged, dataAt, touches } from "./fake-store.ts";
 import type { FakeStore, Stored } from "./fake-store.ts";
 import { FakeTokens } from "./fake-tokens.ts";
 import { FakeTypes, violationsIn } from "./fake-types.ts";
+import { FakeWebhooks } from "./fake-webhooks.ts";
 
 export class FakeContextService implements Service {
   readonly #types = new Map<string, ContextType>();
@@ -58,11 +59,14 @@ export class FakeContextService implements Service {
       return acl;
     },
   };
+  readonly webhooks = new FakeWebhooks();
   readonly monitoring = new FakeMonitoring();
   readonly server: ServerService = {
     tokens: new FakeTokens(),
     audit: { list: async () => ({ items: [] }) },
+    webhooks: this.webhooks,
     monitor: this.monitoring,
+    refusals: { list: async () => [] },
   };
   readonly data = fakeData;
   failure: Error | undefined;

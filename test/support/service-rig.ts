@@ -11,11 +11,13 @@ import { systemClock } from "../../server/clock.ts";
 import type { Clock } from "../../server/clock.ts";
 import { ContextManager } from "../../server/context-manager.ts";
 import { AccessAudit } from "../../server/context/access-audit.ts";
+import { RefusalRing } from "../../server/context/refusal-ring.ts";
 import type { Caller, SessionOptions } from "../../server/context-service.ts";
 import { ContextMonitor } from "../../server/monitor/context-monitor.ts";
 import { HistoryManager } from "../../server/history/history-manager.ts";
 import { InlineHistory } from "../../server/history/history-runner.ts";
 import type { HistoryRunner } from "../../server/history/history-runner.ts";
+import { TargetPolicy } from "../../server/outbound/target-policy.ts";
 import { Revocations } from "../../server/security/revocations.ts";
 import type { Identity } from "../../server/state/access/identity.ts";
 import { InlineCheckpointBuilder } from "../../server/storage/checkpoint/checkpoint.ts";
@@ -26,7 +28,9 @@ import { TypeManager } from "../../server/types/type-manager.ts";
 import { InlineRecreator } from "../../server/use-cases/compaction.ts";
 import type { Recreator } from "../../server/use-cases/compaction.ts";
 import { MonitorUseCases } from "../../server/use-cases/monitoring.ts";
+import { WebhookManager } from "../../server/webhooks/webhook-manager.ts";
 import { callerOf } from "./callers.ts";
+import { FakeTarget } from "./fake-target.ts";
 import { GatedLog } from "./gated-log.ts";
 import { RecordingConnection } from "./recording-connection.ts";
 import { RecordingLogger } from "./recording-logger.ts";
@@ -44,6 +48,9 @@ export interface ServiceRig {
   readonly logger: RecordingLogger;
   readonly storage: StorageManager;
   readonly audit: AuditLog;
+  readonly webhooks: WebhookManager;
+  /** Of all webhooks. */
+  readonly target: FakeTarget;
   readonly monitor: ContextMonitor;
   /** What the monitor logs. */
   readonly events: RecordingLogger;
@@ -69,7 +76,10 @@ export async function startService(
   await storage.start();
   const types = new TypeManager({ storage, clock });
   const audit = new AuditLog({ records: storage, clock });
-  const told = new AccessAudit(audit);
+  const told = new AccessAudit(audit, new RefusalRing(clock));
+  const target = new FakeTarget();
+  const policy = new TargetPolicy([]);
+  const webhooks = new WebhookManager({ storage, clock, logger, policy, post: target.post });
   const service = new ContextManager({
     clock,
     logger,
@@ -80,15 +90,17 @@ export async function startService(
     history: new HistoryManager({ log: storage, clock, runner, monitor: port }),
     recreator,
     audit: told,
+    webhooks,
   });
   const tokens = new Revocations({ records: storage, clock, onRevoked: (isMeant) => service.readers.revoke(isMeant) });
   const server = {
     tokens,
     audit: { list: (_caller: Caller, query: AuditQuery) => audit.list(query) },
+    webhooks,
     monitor: new MonitorUseCases(monitor),
   };
   const guard = new AccessGuard(service, server, told);
-  return { service, guard, audit, log, logger, storage, monitor, events };
+  return { service, guard, audit, log, logger, storage, webhooks, target, monitor, events };
 }
 
 export async function startPlan(data: JsonObject = {}, clock: Clock = systemClock): Promise<ServiceRig> {

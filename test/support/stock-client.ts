@@ -19,13 +19,18 @@ export interface StockOptions {
   readonly token?: string;
   /** A document with content of its own; a new one unless given. */
   readonly doc?: Y.Doc;
+  /** What it connects with. */
+  readonly WebSocket?: typeof globalThis.WebSocket;
 }
 
-export function openStockClient({ url, contextId, actor, token, doc = new Y.Doc() }: StockOptions): StockClient {
+/** The part of the DOM's class that y-websocket uses is the same in both. */
+const NodeWebSocket = WebSocket as unknown as typeof globalThis.WebSocket;
+
+export function openStockClient({ url, contextId, actor, token, ...more }: StockOptions): StockClient {
+  const { doc = new Y.Doc(), WebSocket: WebSocketPolyfill = NodeWebSocket } = more;
   const provider = new WebsocketProvider(`${url.replace(/^http/, "ws")}/sync`, contextId, doc, {
     params: token === undefined ? { actor: actor ?? "anonymous" } : { token },
-    // the part of the DOM's class that y-websocket uses is the same in both
-    WebSocketPolyfill: WebSocket as unknown as typeof globalThis.WebSocket,
+    WebSocketPolyfill,
     // two providers in one process would sync past the server
     disableBc: true,
   });

@@ -48,12 +48,24 @@ const NEEDS: Readonly<Record<string, "nothing" | "scope" | "read" | "write" | "a
   "server.tokens.revoke": "server",
   "server.tokens.revocations": "server",
   "server.audit.list": "server",
+  "server.webhooks.list": "server",
+  "server.webhooks.get": "server",
+  "server.webhooks.add": "server",
+  "server.webhooks.change": "server",
+  "server.webhooks.remove": "server",
+  "server.webhooks.pause": "server",
+  "server.webhooks.resume": "server",
+  "server.webhooks.redeliver": "server",
+  "server.webhooks.test": "server",
+  "server.refusals.list": "read",
   "server.monitor.metrics": "server",
   "server.monitor.stats": "server",
   "server.monitor.alerts": "server",
   "server.monitor.followAlerts": "server",
   "server.monitor.sessions": "server",
 };
+
+const WEBHOOK = { id: "w", url: "https://x.example:8443/secret", keyId: "5be0c2f1", state: "active" };
 
 const GROUPS = ["history", "conflicts", "types", "locks", "access", "data"] as const;
 /** Use cases whose first argument after the caller is no context. */
@@ -115,14 +127,18 @@ async function audited(...grants: readonly Grant[]): Promise<{ guard: AccessGuar
   await rig.service.access.setAcl(caller("creator"), PLAN, { grants });
   const audit = new RecordingAudit();
   return {
-    guard: new AccessGuard(doingNothing(rig.service), { tokens: idle(), audit: idle(), monitor: idle() }, audit),
+    guard: new AccessGuard(
+      doingNothing(rig.service),
+      { tokens: idle(), audit: idle(), webhooks: idle(WEBHOOK), monitor: idle() },
+      audit,
+    ),
     audit,
   };
 }
 
 /** A group of use cases that do nothing. */
-function idle() {
-  return new Proxy(Object.create(null), { get: (): unknown => async () => undefined });
+function idle(answer?: unknown) {
+  return new Proxy(Object.create(null), { get: (): unknown => async () => answer });
 }
 
 function doingNothing(service: ContextManager): ContextManager {
@@ -215,14 +231,28 @@ describe("[AUDIT-20] the audit log is told", () => {
     await guard.delete(ada, PLAN);
     const ops = verifiedCaller("ops", { grants: [{ id: "*", role: "admin" }] });
     await guard.server.tokens.revoke(ops, { subject: "eve" });
+    await guard.server.webhooks.add(ops, {
+      url: "https://x.example/",
+      contexts: ["*"],
+      secret: "of nobody's business",
+    });
+    await guard.server.webhooks.change(ops, "w", { secret: "of nobody's business" });
+    await guard.server.webhooks.resume(ops, "w");
+    await guard.server.webhooks.remove(ops, "w");
     expect(told(audit)).toEqual([
       "context.acl done ada plan",
       "lock.force done ada plan",
       "context.compact done ada plan",
       "context.delete done ada plan",
       "token.revoke done ops",
+      "webhook.add done ops",
+      "webhook.change done ops",
+      "webhook.change done ops",
+      "webhook.remove done ops",
     ]);
     expect(audit.events[0]).toMatchObject({ origin: "rest", address: "192.0.2.7", requestId: "r1" });
+    const facts = { webhook: "w", host: "x.example:8443", keyId: "5be0c2f1", state: "active" };
+    expect(audit.events.slice(-4).map(({ detail }) => detail)).toEqual([facts, facts, facts, { webhook: "w" }]);
   });
 
   test("of what was written where one may not, by request and live, with the path and nothing of the content", async () => {

@@ -27,7 +27,7 @@ test("[CONF-1] the defaults", () => {
     dataDir: resolve("data"),
     storage: "level",
     auth: { mode: "open" },
-    edges: { allowedOrigins: [], trustedProxies: [], rates: UNLIMITED },
+    edges: { allowedOrigins: [], trustedProxies: [], webhookAllow: [], rates: UNLIMITED },
     allowedHosts: [],
     historyChanges: 0,
     historyDays: 0,
@@ -68,6 +68,24 @@ test.each<[Flags, Environment, RegExp]>([
   [{}, { MCM_ALERT_WEBHOOK_SECRET: "short" }, /^MCM_ALERT_WEBHOOK_SECRET must have 16 characters\.$/],
 ])("[CONF-2] %j with %j is refused by name", (flags, environment, says) => {
   expect(refusal(flags, environment)[0]).toMatch(says);
+});
+
+test("[HOOK-14] hosts, addresses and ranges may be allowed for webhooks", () => {
+  const entries = ["hooks.internal", "*.svc.local", "10.1.2.3", "10.0.0.0/8", "::1", "fd00::/8"];
+  expect(parseConfig({ webhookAllow: entries.join(",") }, {}).edges.webhookAllow).toEqual(entries);
+  for (const wrong of [
+    "*",
+    "a b",
+    "http://x",
+    "x:80",
+    "10.0.0.0/33",
+    "fd00::/129",
+    "10.0.0.0/",
+    "a.example/8",
+    "[::1]",
+    "*.*.a",
+  ])
+    expect(refusal({ webhookAllow: wrong })[0]).toMatch(/^--webhook-allow must be host names/);
 });
 
 test("[ALERT-10] the webhook's address and its secret go together, and the secret cannot be read off the configuration", () => {

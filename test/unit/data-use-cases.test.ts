@@ -28,6 +28,7 @@ async function start(options: Partial<DataUseCasesOptions> = {}): Promise<Parts>
   const data = new DataUseCases({
     access: { look: () => Promise.reject(new Error("not asked for")) },
     remove: async (_, context) => void (await log.remove(context)),
+    onCreated: () => undefined,
     assertOpen: () => undefined,
     storage: {
       create: (meta, checkpoint) => log.create(meta, checkpoint),

@@ -3,10 +3,11 @@ import { expect, test } from "vitest";
 import type { Conflict } from "../../shared/conflict.ts";
 import { ServiceError } from "../../shared/errors.ts";
 import { parseActor, parseContextId } from "../../shared/ids.ts";
+import { changeView } from "../../shared/protocol/change-view.ts";
 import { conflictList } from "../../server/transport/rest/conflict-views.ts";
 import { blameView, revertResult } from "../../server/transport/rest/history-views.ts";
 import { problemOf, problemResponse } from "../../server/transport/rest/problem.ts";
-import { changeList, changeView, contextList, contextView } from "../../server/transport/rest/views.ts";
+import { changeList, contextList, contextView } from "../../server/transport/rest/views.ts";
 
 const actor = parseActor("ada");
 const meta = {

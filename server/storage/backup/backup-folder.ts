@@ -13,7 +13,7 @@
  *
  * Not here: where the records come from (backup-stream.ts, level-reader.ts).
  */
-import { access, mkdir, open, readdir, readFile, rm, unlink, writeFile } from "node:fs/promises";
+import { access, open, readdir, readFile, rm, unlink, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { ServiceError } from "../../../shared/errors.ts";
 import { isJsonObject } from "../../../shared/json.ts";
@@ -27,6 +27,7 @@ import { LevelStore } from "../store/level-store.ts";
 import type { StoreOp } from "../store/store.ts";
 import type { BackupBegin } from "./backup-stream.ts";
 import type { Digest } from "./record-digest.ts";
+import { makeFolder } from "../store/make-folder.ts";
 
 export const LOG_FOLDER = "log";
 const MANIFEST_FILE = "backup.json";
@@ -103,7 +104,7 @@ export class BackupFolder {
   }
 
   async #prepare(): Promise<void> {
-    await mkdir(this.#folder, { recursive: true });
+    await makeFolder(this.#folder);
     const names = await readdir(this.#folder);
     if (names.length > 0 && !names.includes(INCOMPLETE_FILE)) {
       throw new ServiceError(

@@ -9,12 +9,13 @@
  *
  * Not here: reopening after a failure (storage-manager.ts).
  */
-import { mkdir, open, realpath } from "node:fs/promises";
+import { open, realpath } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { ClassicLevel, type Snapshot } from "classic-level";
 import { ServiceError } from "../../../shared/errors.ts";
 import { checkLevelFolder, damagedFile } from "./level-folder.ts";
 import type { KeyValueStore, StoreItem, StoreOp, StoreRange, StoreView } from "./store.ts";
+import { makeFolder } from "./make-folder.ts";
 
 /** One read of an iterator: so many items or bytes, whichever comes first. The library's 16 KiB would cost a turn for each few runs. */
 const PAGE_ITEMS = 1000;
@@ -37,7 +38,7 @@ export class LevelStore implements KeyValueStore {
 
   async open(): Promise<void> {
     try {
-      await makeFolder(this.location);
+      await makeDurableFolder(this.location);
       const folder = await realpath(this.location);
       if (openFolders.has(folder)) throw lockedError(this.location);
       openFolders.add(folder);
@@ -131,8 +132,8 @@ async function* pagesOf(
 }
 
 /** The new folder's own name must survive a power cut too. */
-async function makeFolder(folder: string): Promise<void> {
-  const first = await mkdir(folder, { recursive: true });
+async function makeDurableFolder(folder: string): Promise<void> {
+  const first = await makeFolder(folder);
   if (first === undefined || process.platform === "win32") return;
   const parent = await open(dirname(first), "r");
   await parent.sync();

@@ -20,6 +20,8 @@ import type { Logger } from "../../monitor/logger.ts";
 import type { Actor } from "../../../shared/ids.ts";
 import type { Authenticate } from "../../security/authenticate.ts";
 import type { Gate, Peer } from "../gate.ts";
+import { panelAnswer } from "../panel.ts";
+import type { PanelFiles } from "../panel.ts";
 import type { Call, RestHandler, RestParts } from "./call.ts";
 import { openApiText } from "./openapi.ts";
 import { problemResponse } from "./problem.ts";
@@ -33,6 +35,8 @@ interface RestOptions {
   readonly monitor: Pick<Monitor, "requested">;
   readonly authenticate: Authenticate;
   readonly gate: Gate;
+  /** None unless given. */
+  readonly panel?: PanelFiles;
 }
 
 /** Without a socket (app.request in a test) there are no bindings. */
@@ -108,6 +112,7 @@ export function createRestApp(options: RestOptions): RestApp {
     gate.checkRequest(context.get("peer"), { requestId: context.get("requestId") });
     await next();
   });
+  addPanel(app, options);
   const asCaller = identified(options);
   for (const route of Object.entries(ROUTES)) addRoute(app, route, asCaller);
   app.notFound((context) => {
@@ -127,6 +132,11 @@ export function createRestApp(options: RestOptions): RestApp {
     return problemResponse(error, requestId);
   });
   return app;
+}
+
+/** The page needs no identity: what it asks for does. */
+function addPanel(app: RestApp, { panel = new Map() }: RestOptions): void {
+  app.on("GET", ["/panel", "/panel/*"], (context) => panelAnswer(panel, context.req.raw) ?? context.notFound());
 }
 
 /** What needs no identity. */

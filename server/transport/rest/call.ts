@@ -1,7 +1,7 @@
 /**
  * What every handler is given and how it answers.
  *
- * Not here: the handlers (contexts.ts, changes.ts, history.ts, conflicts.ts, context-types.ts, locks.ts).
+ * Not here: the handlers (contexts.ts, changes.ts, history.ts, conflicts.ts, context-types.ts, locks.ts, webhooks.ts).
  */
 import { parseContextId } from "../../../shared/ids.ts";
 import type { ContextId } from "../../../shared/ids.ts";

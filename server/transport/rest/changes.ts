@@ -9,6 +9,7 @@ import { parseActor } from "../../../shared/ids.ts";
 import type { ContextId } from "../../../shared/ids.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import { parsePath } from "../../../shared/path.ts";
+import { changeView } from "../../../shared/protocol/change-view.ts";
 import { changesQuerySchema } from "../../../shared/protocol/rest.ts";
 import type { ContextService } from "../../context-service.ts";
 import { contextIdOf, json } from "./call.ts";
@@ -16,7 +17,7 @@ import type { Call, RestHandler, RestParts } from "./call.ts";
 import { eventFeed, eventStream, wantsEvents } from "./event-feed.ts";
 import type { FeedEvent } from "./event-feed.ts";
 import { parseQuery } from "./request.ts";
-import { changeList, changeView } from "./views.ts";
+import { changeList } from "./views.ts";
 
 export const changeHandlers = { list } satisfies Record<string, RestHandler>;
 

@@ -1,7 +1,7 @@
 /**
  * What the operations of the OpenAPI document have in common.
  *
- * Not here: the operations (openapi.ts, openapi-history.ts, openapi-locks.ts, openapi-types.ts).
+ * Not here: the operations (openapi.ts, openapi-history.ts, openapi-locks.ts, openapi-types.ts, openapi-webhooks.ts).
  */
 import type { ZodOpenApiContentObject, ZodOpenApiOperationObject, ZodOpenApiResponsesObject } from "zod-openapi";
 import { z } from "zod";

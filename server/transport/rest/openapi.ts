@@ -27,6 +27,7 @@ import { auditPaths } from "./openapi-audit.ts";
 import { dataPaths } from "./openapi-data.ts";
 import { historyPaths } from "./openapi-history.ts";
 import { lockPaths } from "./openapi-locks.ts";
+import { refusalPaths } from "./openapi-refusals.ts";
 import {
   answer,
   answerAt,
@@ -39,6 +40,7 @@ import {
 } from "./openapi-parts.ts";
 import { monitoringPaths } from "./openapi-monitoring.ts";
 import { typePaths } from "./openapi-types.ts";
+import { webhookPaths, webhookRequests } from "./openapi-webhooks.ts";
 
 let text: string | undefined;
 
@@ -120,7 +122,9 @@ const paths: ZodOpenApiPathsObject = {
   ...lockPaths,
   ...accessPaths,
   ...auditPaths,
+  ...refusalPaths,
   ...typePaths,
+  ...webhookPaths,
   ...monitoringPaths,
   "/openapi.json": { get: { summary: "This document", responses: { "200": { description: "OpenAPI 3.1" } } } },
 };
@@ -135,5 +139,6 @@ function openApiDocument(): ReturnType<typeof createDocument> {
       license: { name: "MIT", identifier: "MIT" },
     },
     paths,
+    webhooks: webhookRequests,
   });
 }

@@ -14,7 +14,9 @@ import { contextHandlers } from "./contexts.ts";
 import { dataHandlers } from "./data.ts";
 import { historyHandlers } from "./history.ts";
 import { lockHandlers } from "./locks.ts";
+import { refusalHandlers } from "./refusals.ts";
 import { monitoringHandlers } from "./monitoring.ts";
+import { webhookHandlers } from "./webhooks.ts";
 
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 export type Methods<Handler> = Readonly<Partial<Record<Method, Handler>>>;
@@ -40,6 +42,7 @@ export const ROUTES: Readonly<Record<string, Methods<RestHandler>>> = {
   "/v1/contexts/:id/conflicts/:conflictId/resolve": { POST: conflictHandlers.resolve },
   "/v1/contexts/:id/locks": { GET: lockHandlers.list, POST: lockHandlers.acquire },
   "/v1/contexts/:id/locks/:lockId": { PUT: lockHandlers.renew, DELETE: lockHandlers.release },
+  "/v1/contexts/:id/refusals": { GET: refusalHandlers.list },
   "/v1/contexts/:id/acl": { GET: accessHandlers.read, PUT: accessHandlers.replace },
   "/v1/revocations": { GET: accessHandlers.revocations, POST: accessHandlers.revoke },
   "/v1/audit": { GET: auditHandlers.list },
@@ -50,6 +53,16 @@ export const ROUTES: Readonly<Record<string, Methods<RestHandler>>> = {
   "/metrics": { GET: monitoringHandlers.metrics },
   "/v1/types": { GET: typeHandlers.list },
   "/v1/types/:name": { GET: typeHandlers.read, PUT: typeHandlers.register, DELETE: typeHandlers.remove },
+  "/v1/webhooks": { POST: webhookHandlers.add, GET: webhookHandlers.list },
+  "/v1/webhooks/:webhookId": {
+    GET: webhookHandlers.read,
+    PATCH: webhookHandlers.change,
+    DELETE: webhookHandlers.remove,
+  },
+  "/v1/webhooks/:webhookId/pause": { POST: webhookHandlers.pause },
+  "/v1/webhooks/:webhookId/resume": { POST: webhookHandlers.resume },
+  "/v1/webhooks/:webhookId/redeliver": { POST: webhookHandlers.redeliver },
+  "/v1/webhooks/:webhookId/test": { POST: webhookHandlers.test },
 };
 
 /** These make the server work out the past, recreate a document, compile a schema, or read through thousands of records. */

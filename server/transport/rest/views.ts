@@ -1,19 +1,13 @@
 /**
  * From the facade's words to the REST shapes of shared/protocol/rest.ts: flat objects, times as ISO 8601 in UTC.
  *
- * Not here: checks of what comes in (request.ts); history-views.ts, conflict-views.ts and type-views.ts have the rest.
+ * Not here: checks of what comes in (request.ts); history-views.ts, conflict-views.ts, type-views.ts and webhook-views.ts have the rest.
  */
 import { isoTime } from "../../../shared/iso-time.ts";
 import type { ChangeRecord } from "../../../shared/change.ts";
 import type { ContextId } from "../../../shared/ids.ts";
-import type {
-  ChangeList,
-  ChangeResult,
-  ChangeView,
-  ContextInfo,
-  ContextList,
-  ContextView,
-} from "../../../shared/protocol/rest.ts";
+import type { ChangeList, ChangeResult, ContextInfo, ContextList, ContextView } from "../../../shared/protocol/rest.ts";
+import { changeView } from "../../../shared/protocol/change-view.ts";
 import type { ChangeOutcome, ContextSummary, Page, ReadContext } from "../../context-service.ts";
 
 export function contextInfo({ meta, head }: ContextSummary): ContextInfo {
@@ -39,20 +33,6 @@ export function contextList({ items, next }: Page<ContextSummary>): ContextList 
   return { contexts: items.map(contextInfo), ...(next === undefined ? {} : { next }) };
 }
 
-export function changeView(change: ChangeRecord): ChangeView {
-  const { version, seq, actor, origin, message, paths, resolves } = change;
-  return {
-    version,
-    seq,
-    actor,
-    at: isoTime(change.atMs),
-    origin,
-    ...(message === undefined ? {} : { message }),
-    paths: [...paths],
-    ...(resolves === undefined ? {} : { resolves }),
-  };
-}
-
 /** A page of changes goes on at the version it ends with. */
 export function changeList({ items, next }: Page<ChangeRecord>): ChangeList {
   return { changes: items.map(changeView), ...(next === undefined ? {} : { next: Number(next) }) };
@@ -61,5 +41,3 @@ export function changeList({ items, next }: Page<ChangeRecord>): ChangeList {
 export function changeResult(id: ContextId, { version, seq, paths, replayed }: ChangeOutcome): ChangeResult {
   return { id, version, seq, paths: [...paths], replayed };
 }
-
-/** UTC, to the millisecond. */

@@ -1,0 +1,384 @@
+/**
+ * Webhooks: targets that are told of the changes of contexts, each change at least once, those of a context in order.
+ *
+ * Invariants (HOOK):
+ *  1. Who writes does not wait for deliveries: a change wakes the lines that tell of it, and they read the log.
+ *  2. Each target has a line of its own: a slow one, or one that is down, delays nobody else.
+ *  3. What a line missed, because there was too much or while the server was down, is found by looking through the contexts.
+ *  4. A secret never leaves: it signs.
+ *
+ * Not here: who may (the facade's guard), REST shapes (transport/rest/webhooks.ts).
+ */
+import { ServiceError } from "../../shared/errors.ts";
+import { matchesGlob } from "../../shared/glob.ts";
+import type { ContextId } from "../../shared/ids.ts";
+import { LIMITS, type Limits } from "../../shared/limits.ts";
+import type { DeliveryBody } from "../../shared/protocol/rest-webhooks.ts";
+import type { DeliveryFault, WebhookReport, WebhookStatus } from "../../shared/webhook.ts";
+import type { Clock } from "../clock.ts";
+import type { Caller, NewWebhook, RedeliveryOutcome, WebhookService } from "../context-service.ts";
+import type { Post } from "../outbound/http-post.ts";
+import { checkSecret } from "../outbound/signature.ts";
+import type { TargetPolicy } from "../outbound/target-policy.ts";
+import { scanBacklogs } from "./backlog-scan.ts";
+import { DeliveryLine } from "./delivery-line.ts";
+import type { LineLogger } from "./delivery-line.ts";
+import { DeliverySender } from "./delivery-sender.ts";
+import { InTurn } from "./in-turn.ts";
+import { Outbox } from "./outbox.ts";
+import type { OutboxStore } from "./outbox.ts";
+import { endingKey } from "./webhook-records.ts";
+import type { Letter, StoredWebhook } from "./webhook-records.ts";
+import { WebhookRegistry } from "./webhook-registry.ts";
+
+export interface WebhookManagerOptions {
+  /** StorageManager fits. */
+  readonly storage: OutboxStore;
+  readonly clock: Clock;
+  readonly logger: LineLogger;
+  readonly post: Post;
+  readonly policy: TargetPolicy;
+  readonly limits?: Limits;
+}
+
+interface Hook {
+  stored: StoredWebhook;
+  readonly line: DeliveryLine;
+  /** Of dead letters. */
+  readonly redelivery: InTurn;
+}
+
+/** Contexts of which it is remembered which lines tell of them. */
+const MATCHES_MAX = 10_000;
+
+export class WebhookManager implements WebhookService {
+  readonly #storage: OutboxStore;
+  readonly #clock: Clock;
+  readonly #logger: LineLogger;
+  readonly #policy: TargetPolicy;
+  readonly #limits: Limits;
+  readonly #registry: WebhookRegistry;
+  readonly #outbox: Outbox;
+  readonly #sender: DeliverySender;
+  readonly #hooks = new Map<string, Hook>();
+  readonly #matches = new Map<ContextId, readonly DeliveryLine[]>();
+  readonly #woken = new Set<ContextId>();
+  readonly #closed = new AbortController();
+  readonly #turn = new InTurn();
+  #isScanning = false;
+  #scan: Promise<void> = Promise.resolve();
+  #cancelScan = (): void => {};
+
+  constructor({ storage, clock, logger, post, policy, limits = LIMITS }: WebhookManagerOptions) {
+    this.#storage = storage;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#policy = policy;
+    this.#limits = limits;
+    this.#registry = new WebhookRegistry(storage);
+    this.#outbox = new Outbox(storage, clock);
+    this.#sender = new DeliverySender(post, clock);
+  }
+
+  /** Goes on where the last run ended. @throws {ServiceError} DATA_DAMAGED, STORE_UNAVAILABLE */
+  async start(): Promise<void> {
+    for (const [id, stored] of await this.#registry.load())
+      this.#open(id, stored, await this.#registry.deadLetterCount(id));
+    this.#scanSoon();
+  }
+
+  /** Ends what is under way; it is delivered after the next start. */
+  async close(): Promise<void> {
+    this.#closed.abort();
+    this.#cancelScan();
+    await Promise.all([...this.#hooks.values()].map(({ line }) => line.close()));
+    await Promise.all([this.#scan, this.#turn.settled()]);
+  }
+
+  /** Something happened to this context. Costs the caller next to nothing. */
+  wake(id: ContextId): void {
+    if (this.#hooks.size === 0) return;
+    if (this.#woken.size === 0) this.#clock.defer(() => this.#wakeLines());
+    this.#woken.add(id);
+  }
+
+  /** The log failed and is open again: what became durable before may have been told to nobody. */
+  recovered(): void {
+    for (const { line } of this.#hooks.values()) line.missed();
+    this.#scanSoon();
+  }
+
+  /** Before a context is deleted: keeps what its end is to be told of. @throws {ServiceError} STORE_UNAVAILABLE */
+  async deleting(id: ContextId): Promise<void> {
+    const hooks = [...this.#hooks].filter(([, { stored }]) => isOf(stored, id));
+    const summary = hooks.length === 0 ? undefined : await this.#storage.summary(id);
+    if (summary === undefined) return;
+    const { firstEpoch } = summary.meta;
+    const value = { firstEpoch, version: summary.head.version };
+    await this.#storage.writeRecords(
+      undefined,
+      hooks.map(([hookId]) => ({ collection: "webhook-endings", key: endingKey(hookId, id, firstEpoch), value })),
+    );
+  }
+
+  async list(_caller: Caller): Promise<readonly WebhookStatus[]> {
+    return [...this.#hooks].map(([id, hook]) => statusOf(id, hook));
+  }
+
+  async get(_caller: Caller, id: string): Promise<WebhookReport> {
+    const hook = this.#find(id);
+    const behind = hook.line.behind(this.#limits.webhookToldMax);
+    const positions = await Promise.all(
+      behind.map(async (it) => ({ ...it, ...(await this.#outbox.position(id, it.contextId)) })),
+    );
+    const oldestDeadLetters: Letter[] = [];
+    for await (const letter of this.#outbox.letters(id)) {
+      oldestDeadLetters.push(letter);
+      if (oldestDeadLetters.length === this.#limits.webhookToldMax) break;
+    }
+    return {
+      ...statusOf(id, hook),
+      positions,
+      oldestDeadLetters: oldestDeadLetters.map((letter) => ({ ...letter, fromVersion: letter.afterVersion + 1 })),
+    };
+  }
+
+  add({ identity }: Caller, { url, secret, contexts, paths }: NewWebhook): Promise<WebhookStatus> {
+    return this.#turn.take(async () => {
+      this.#policy.check(url);
+      checkSecret(secret);
+      if (this.#hooks.size >= this.#limits.webhooksMax) {
+        throw new ServiceError(
+          "LIMIT_EXCEEDED",
+          `There are ${this.#limits.webhooksMax} webhooks, which is the limit. Delete one.`,
+          { details: { limit: this.#limits.webhooksMax } },
+        );
+      }
+      const id = this.#clock.newId();
+      const stored: StoredWebhook = {
+        url,
+        contexts: [...contexts],
+        ...(paths === undefined ? {} : { paths: [...paths] }),
+        keyId: this.#newKeyId(),
+        secret,
+        createdAtMs: this.#clock.nowMs(),
+        createdBy: identity.actor,
+      };
+      await this.#registry.add(id, stored, (contextId) => isOf(stored, contextId));
+      const hook = this.#open(id, stored, 0);
+      // what changed since its places were kept
+      this.#scanSoon();
+      return statusOf(id, hook);
+    });
+  }
+
+  change(_caller: Caller, id: string, { url, secret }: { url?: string; secret?: string }): Promise<WebhookStatus> {
+    return this.#turn.take(async () => {
+      const hook = this.#find(id);
+      if (url !== undefined) this.#policy.check(url);
+      if (secret !== undefined) checkSecret(secret);
+      await this.#write(id, hook, {
+        ...hook.stored,
+        ...(url === undefined ? {} : { url }),
+        ...(secret === undefined ? {} : { secret, keyId: this.#newKeyId() }),
+      });
+      hook.line.retarget(hook.stored);
+      if (hook.line.state === "retrying") hook.line.resume();
+      return statusOf(id, hook);
+    });
+  }
+
+  remove(_caller: Caller, id: string): Promise<void> {
+    return this.#turn.take(async () => {
+      const { line } = this.#find(id);
+      this.#hooks.delete(id);
+      this.#matches.clear();
+      await line.close();
+      await this.#registry.remove(id);
+    });
+  }
+
+  pause(_caller: Caller, id: string): Promise<WebhookStatus> {
+    return this.#turn.take(async () => {
+      const hook = this.#find(id);
+      const halt = { state: "paused" } as const;
+      await this.#write(id, hook, { ...hook.stored, halt });
+      hook.line.halt(halt);
+      return statusOf(id, hook);
+    });
+  }
+
+  resume(_caller: Caller, id: string): Promise<WebhookStatus> {
+    return this.#turn.take(async () => {
+      const hook = this.#find(id);
+      const { halt: _, ...stored } = hook.stored;
+      await this.#write(id, hook, stored);
+      hook.line.resume();
+      return statusOf(id, hook);
+    });
+  }
+
+  async redeliver(_caller: Caller, id: string, { deliveryId }: { deliveryId?: string }): Promise<RedeliveryOutcome> {
+    return this.#find(id).redelivery.take(async () => {
+      const hook = this.#find(id);
+      const untilMs = this.#clock.monotonicMs() + this.#limits.webhookRedeliverMsMax;
+      let redelivered = 0;
+      let error: string | undefined;
+      let isFound = deliveryId === undefined;
+      for await (const letter of this.#outbox.letters(id)) {
+        if (deliveryId !== undefined && letter.deliveryId !== deliveryId) continue;
+        isFound = true;
+        error =
+          this.#clock.monotonicMs() < untilMs
+            ? await this.#redeliver(id, hook, letter)
+            : "there are more than fit into one request; ask again";
+        if (error !== undefined) break;
+        redelivered += 1;
+      }
+      if (!isFound) throw notFound();
+      const { deadLetters: left } = hook.line.status();
+      return { redelivered, left, ...(error === undefined ? {} : { error }) };
+    });
+  }
+
+  async test(_caller: Caller, id: string): Promise<{ readonly durationMs: number; readonly error?: string }> {
+    const { stored } = this.#find(id);
+    const deliveryId = this.#clock.newId();
+    const body: DeliveryBody = {
+      deliveryId,
+      webhookId: id,
+      contextId: "test",
+      version: 0,
+      test: true,
+      changes: [],
+    };
+    const startedMs = this.#clock.monotonicMs();
+    const attempt = { deliveryId, body: JSON.stringify(body), signal: this.#closed.signal };
+    const fault = await this.#sender.attempt(stored, attempt);
+    const durationMs = Math.round(this.#clock.monotonicMs() - startedMs);
+    return { durationMs, ...(fault === undefined ? {} : { error: fault.message }) };
+  }
+
+  /** Why it failed, as a clause. */
+  async #redeliver(id: string, { stored, line }: Hook, letter: Letter): Promise<string | undefined> {
+    const { paths } = stored;
+    const { body, span } = await this.#outbox.again({ id, ...(paths === undefined ? {} : { paths }) }, letter);
+    const attempt = { deliveryId: span.deliveryId, body, signal: this.#closed.signal };
+    const fault = await this.#sender.attempt(stored, attempt);
+    if (fault !== undefined) return fault.message;
+    await this.#outbox.forget(id, letter);
+    line.letterGone();
+    return undefined;
+  }
+
+  #open(id: string, stored: StoredWebhook, deadLetters: number): Hook {
+    const line = new DeliveryLine(
+      { id, ...stored },
+      { halt: stored.halt, deadLetters },
+      {
+        outbox: this.#outbox,
+        sender: this.#sender,
+        clock: this.#clock,
+        logger: this.#logger,
+        limits: this.#limits,
+        onStopped: (fault) => this.#stopped(id, fault),
+        onIncomplete: () => this.#scanSoon(),
+      },
+    );
+    const hook = { stored, line, redelivery: new InTurn() };
+    this.#hooks.set(id, hook);
+    this.#matches.clear();
+    return hook;
+  }
+
+  #stopped(id: string, fault: DeliveryFault): void {
+    const written = this.#turn.take(async () => {
+      const hook = this.#hooks.get(id);
+      // somebody may have resumed it meanwhile
+      if (hook?.line.state !== "stopped") return;
+      await this.#write(id, hook, { ...hook.stored, halt: { state: "stopped", fault } });
+    });
+    written.catch((error: unknown) =>
+      this.#logger.warn("That a webhook stopped could not be kept: it tries again after the next start.", {
+        webhookId: id,
+        error,
+      }),
+    );
+  }
+
+  async #write(id: string, hook: Hook, stored: StoredWebhook): Promise<void> {
+    await this.#registry.write(id, stored);
+    hook.stored = stored;
+  }
+
+  #wakeLines(): void {
+    for (const id of this.#woken) for (const line of this.#linesOf(id)) line.wake(id);
+    this.#woken.clear();
+  }
+
+  #linesOf(id: ContextId): readonly DeliveryLine[] {
+    const known = this.#matches.get(id);
+    if (known !== undefined) return known;
+    if (this.#matches.size >= MATCHES_MAX) this.#matches.clear();
+    const lines = [...this.#hooks.values()].filter(({ stored }) => isOf(stored, id)).map(({ line }) => line);
+    this.#matches.set(id, lines);
+    return lines;
+  }
+
+  /** One scan at a time; those who need another one while it goes on get it after it. */
+  #scanSoon(): void {
+    if (this.#isScanning || this.#closed.signal.aborted) return;
+    this.#isScanning = true;
+    this.#cancelScan();
+    this.#scan = this.#scanAll();
+  }
+
+  async #scanAll(): Promise<void> {
+    for (;;) {
+      const hooks = [...this.#hooks].filter(([, { line }]) => line.isIncomplete);
+      if (hooks.length === 0 || this.#closed.signal.aborted) break;
+      for (const [, { line }] of hooks) line.scanning();
+      const lines = hooks.map(([id, { line, stored }]) => ({
+        id,
+        matches: (contextId: ContextId) => isOf(stored, contextId),
+        wake: (contextId: ContextId) => line.wake(contextId),
+      }));
+      try {
+        await scanBacklogs(lines, { store: this.#storage, clock: this.#clock, signal: this.#closed.signal });
+      } catch (error) {
+        for (const [, { line }] of hooks) line.missed();
+        this.#logger.warn("Webhooks could not look for what they have missed; they try again.", { error });
+        this.#cancelScan = this.#clock.setTimer(this.#limits.reopenDelayMsMax, () => this.#scanSoon());
+        break;
+      }
+    }
+    this.#isScanning = false;
+  }
+
+  #find(id: string): Hook {
+    const hook = this.#hooks.get(id);
+    if (hook === undefined) throw notFound();
+    return hook;
+  }
+
+  #newKeyId(): string {
+    return this.#clock.randomUint32().toString(16).padStart(8, "0");
+  }
+}
+
+function isOf({ contexts }: StoredWebhook, id: ContextId): boolean {
+  return contexts.some((pattern) => matchesGlob(pattern, id));
+}
+
+function statusOf(id: string, { stored, line }: Hook): WebhookStatus {
+  const { url, contexts, paths, keyId, createdAtMs, createdBy } = stored;
+  const words = { id, url, contexts, keyId, createdAtMs, createdBy };
+  return { ...words, ...(paths === undefined ? {} : { paths }), ...line.status() };
+}
+
+function notFound(): ServiceError {
+  return new ServiceError(
+    "WEBHOOK_NOT_FOUND",
+    "There is no webhook, or no dead letter of it, with this id. List the webhooks for those there are.",
+  );
+}
