@@ -173,13 +173,14 @@ export class Audit {
   }
 
   /** Once everything is answered: what was only ever refused did not happen. */
-  checkRefusals(): void {
+  checkSettled({ haveLocksEnded }: { readonly haveLocksEnded: boolean }): void {
     for (const [key, answer] of this.#ledger.answers) {
-      if (answer.kind === "refused" && this.replay.versionOf(key) !== undefined)
+      if (answer.kind !== "refused" || this.#ledger.mayBeDone(key, answer.code)) continue;
+      if (this.replay.versionOf(key) !== undefined)
         this.#violate("S8 IDEM-1", `request ${key} was refused with ${answer.code} and is in the log`);
     }
     this.#refusals.checkSettled();
-    this.#locks.checkSettled();
+    this.#locks.checkSettled(haveLocksEnded);
   }
 }
 

@@ -95,6 +95,8 @@ export class Ledger {
   gone: number[] = [];
   /** Documents that were turned away as those of an earlier epoch, and the epoch of their last session. */
   turnedAway: { readonly vector: ReadonlyMap<number, number>; readonly epoch: number | undefined }[] = [];
+  /** How often what was asked for under a key was sent. */
+  readonly #sent = new Map<string, number>();
   readonly #violate: (rule: string, what: string) => void;
 
   constructor(id: ContextId, violate: (rule: string, what: string) => void, scene: Scene) {
@@ -118,6 +120,16 @@ export class Ledger {
   asks({ key, counts = {}, lockTokens = [], ...change }: KeyedChange): void {
     this.asked.set(key, { ...change, counts });
     this.locks.tokensOf.set(key, lockTokens);
+  }
+
+  /** A request under this key goes out, for the first time or again. */
+  sends(key: string): void {
+    this.#sent.set(key, (this.#sent.get(key) ?? 0) + 1);
+  }
+
+  /** It was refused, and yet may have been done: by an earlier request, of which who lost the right to ask is told nothing. */
+  mayBeDone(key: string, code: string): boolean {
+    return DENIALS.has(code) && (this.#sent.get(key) ?? 0) > 1;
   }
 
   sawVersion(version: number): void {

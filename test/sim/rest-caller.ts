@@ -69,6 +69,7 @@ export class RestCaller {
     const { key: idempotencyKey, counts: _counts, ...rest } = change;
     const request = { ...rest, idempotencyKey, message: idempotencyKey };
     for (;;) {
+      this.#ledger.sends(idempotencyKey);
       const shown = { ...this.#asker, tokens: change.lockTokens ?? [], sentMs: this.#world.nowMs() };
       try {
         const outcome = await this.#world.call(

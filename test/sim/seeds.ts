@@ -36,4 +36,7 @@ export const KNOWN_SEEDS: readonly KnownSeed[] = [
   { seed: 64, ops: 120, without: [], found: "a token that was revoked while its session was made let it in" },
   { seed: 135, ops: 120, without: [], found: "who was no admin any more when its turn came compacted" },
   { seed: 30, ops: 120, without: [], found: "a reader kept in its new document what it had written there" },
+  { seed: 3006, ops: 120, without: [], found: "who lost the right to ask was not told what was done" },
+  { seed: 3111, ops: 120, without: [], found: "a list that was asked for earlier came after the last" },
+  { seed: 3401, ...withoutAccess, found: "locks of a context that fell out of memory waited for its next load" },
 ];

@@ -11,7 +11,7 @@ import type { SimClient } from "./sim-client.ts";
 import type { Stage } from "./stage.ts";
 import type { World } from "./world.ts";
 
-export function checkSettled({ world, clients, callers, contexts }: Stage): void {
+export function checkSettled({ world, clients, callers, contexts, nature }: Stage): void {
   if (!world.isUp) return world.violate("S9", "the server is not up");
   for (const reason of world.readiness()) world.violate("S9", reason);
   for (const client of clients) checkClient(world, client);
@@ -20,7 +20,9 @@ export function checkSettled({ world, clients, callers, contexts }: Stage): void
     const version = world.audit(caller.contextId)?.version ?? 0;
     if (caller.fed !== version) world.violate("S9 CTX-4", `a feed stands at version ${caller.fed} of ${version}`);
   }
-  for (const id of contexts) world.audit(id)?.checkRefusals();
+  // a context that falls out of memory, as its locks end and hardly anything may wait for the disk, has them until it is loaded
+  const haveLocksEnded = nature.limits.appendQueueBytesMax === undefined;
+  for (const id of contexts) world.audit(id)?.checkSettled({ haveLocksEnded });
 }
 
 function checkClient(world: World, client: SimClient): void {

@@ -6,7 +6,7 @@ import { parseActor } from "../../shared/ids.ts";
 import type { Actor, ContextId } from "../../shared/ids.ts";
 import type { Acl } from "../../shared/permission.ts";
 import type { Caller } from "../../server/context-service.ts";
-import { setList } from "./access/access-errands.ts";
+import { setLastList, setList } from "./access/access-errands.ts";
 import { lastAcl } from "./access/access-habits.ts";
 import { turnToAccess } from "./access/access-turn.ts";
 import { ExtendedClient } from "./extended-client.ts";
@@ -134,7 +134,7 @@ export class Stage {
     if (office === undefined) return;
     office.lifeMs = LASTING_MS;
     for (const id of this.contexts)
-      this.world.go(setList(this.#office(MAKER, id), lastAcl(this.random, this.#actors())));
+      this.world.go(setLastList(this.#office(MAKER, id), lastAcl(this.random, this.#actors())));
   }
 
   #turnToAccess(): void {

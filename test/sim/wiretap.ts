@@ -114,7 +114,10 @@ export class Wiretap implements Tap {
   #asks({ id, method, params }: Extract<ClientFrame, { type: "request" }>): void {
     this.#askingMax = Math.max(this.#askingMax, ++this.#asking);
     const key = isJsonObject(params) ? params["idempotencyKey"] : undefined;
-    if (typeof key === "string") this.#keyOf.set(id, key);
+    if (typeof key === "string") {
+      this.#keyOf.set(id, key);
+      this.#options.ledger.sends(key);
+    }
     this.#options.locks?.asks(id, method, params);
   }
 

@@ -48,6 +48,14 @@ export async function setList(
   }
 }
 
+/** When all who set lists before have been answered. Never rejects. */
+export async function setLastList(desk: ContextDesk, acl: Acl): Promise<void> {
+  const { world, contextId } = desk;
+  while (world.ledger(contextId).access.isChanging)
+    await new Promise<void>((resolve) => world.after(RETRY_MS, resolve));
+  await setList(desk, acl);
+}
+
 /** Never rejects. */
 export async function revokeToken({ world, caller }: Desk, random: Random): Promise<void> {
   const token = random.pick(world.tokens);

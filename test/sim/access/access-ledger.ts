@@ -44,6 +44,11 @@ export class AccessLedger {
     return this.#creator;
   }
 
+  /** Some list is asked for, and may hold yet. */
+  get isChanging(): boolean {
+    return this.#underWay > 0;
+  }
+
   /** From now on rights matter. */
   begin(creator: string): void {
     this.#creator = creator;
