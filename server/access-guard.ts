@@ -24,8 +24,10 @@ import type {
   ConflictService,
   ContextService,
   ContextSummary,
+  ContextWatcher,
   DataService,
   FindRequest,
+  HeldLock,
   HistoryService,
   ImportOutcome,
   ImportRequest,
@@ -47,6 +49,7 @@ import type { AccessWatch } from "./context/access-watch.ts";
 import type { FeedRequest } from "./context/change-feed.ts";
 import { Doorkeeper } from "./context/doorkeeper.ts";
 import { guardedAlerts, guardedFeed } from "./context/guarded-feed.ts";
+import { accessTo, checkScope } from "./state/access/access-policy.ts";
 import type { Guarded } from "./state/access/access-policy.ts";
 import type { Session } from "./sync/session.ts";
 
@@ -89,16 +92,29 @@ export class AccessGuard implements Service, SessionOpener {
     this.data = this.#guardData(inner.data);
   }
 
-  create(caller: Caller, context: NewContext): Promise<ReadContext> {
-    return this.#door.inScope(caller, "contexts:write", () => this.#inner.create(caller, context));
+  async create(caller: Caller, context: NewContext): Promise<ReadContext> {
+    return this.#door.inScope(caller, "contexts:write", async () =>
+      withRole(await this.#inner.create(caller, context), caller),
+    );
   }
 
-  find(caller: Caller, request: FindRequest): Promise<Page<ContextSummary>> {
-    return this.#door.inScope(caller, "contexts:read", () => this.#inner.find(caller, request));
+  async find(caller: Caller, request: FindRequest): Promise<Page<ContextSummary>> {
+    return this.#door.inScope(caller, "contexts:read", async () => {
+      const { items, ...page } = await this.#inner.find(caller, request);
+      return { ...page, items: items.map((summary) => withRole(summary, caller)) };
+    });
+  }
+
+  summary(caller: Caller, id: ContextId): Promise<ContextSummary> {
+    return this.#door.may(caller, { id, need: "read" }, async () =>
+      withRole(await this.#inner.summary(caller, id), caller),
+    );
   }
 
   read(caller: Caller, id: ContextId, options: Parameters<ContextService["read"]>[2]): Promise<ReadContext> {
-    return this.#door.may(caller, { id, need: "read" }, () => this.#inner.read(caller, id, options));
+    return this.#door.may(caller, { id, need: "read" }, async () =>
+      withRole(await this.#inner.read(caller, id, options), caller),
+    );
   }
 
   change(caller: Caller, id: ContextId, request: ChangeRequest): Promise<ChangeOutcome> {
@@ -115,6 +131,12 @@ export class AccessGuard implements Service, SessionOpener {
 
   follow(caller: Caller, id: ContextId, request: FeedRequest): AsyncIterable<ChangeRecord> {
     return guardedFeed({ source: this.#inner, audit: this.#audit }, caller, id, request);
+  }
+
+  /** What it is told of is asked event by event. */
+  watch(caller: Caller, watcher: ContextWatcher): () => void {
+    checkScope(caller.identity, "contexts:read");
+    return this.#inner.watch(caller, watcher);
   }
 
   health(): Health {
@@ -173,6 +195,7 @@ export class AccessGuard implements Service, SessionOpener {
   #guardLocks(inner: LockService): LockService {
     return {
       list: (caller, id) => this.#door.may(caller, { id, need: "read" }, () => inner.list(caller, id)),
+      held: (caller) => this.#door.inScope(caller, "contexts:read", () => this.#heldBy(caller, inner)),
       acquire: (caller, id, request) =>
         this.#door.may(caller, { id, need: "write" }, () => inner.acquire(caller, id, request)),
       renew: (caller, id, lockId, options) =>
@@ -191,6 +214,8 @@ export class AccessGuard implements Service, SessionOpener {
       acl: (caller, id) => this.#door.may(caller, { id, need: "admin" }, () => inner.acl(caller, id)),
       setAcl: (caller, id, acl) =>
         this.#door.may(caller, { id, need: "admin", deed: "context.acl" }, () => inner.setAcl(caller, id, acl)),
+      share: (caller, id, changes) =>
+        this.#door.may(caller, { id, need: "admin", deed: "context.acl" }, () => inner.share(caller, id, changes)),
     };
   }
 
@@ -263,6 +288,20 @@ export class AccessGuard implements Service, SessionOpener {
       sessions: (caller, request) => this.#door.asServerAdmin(caller, () => inner.sessions(caller, request)),
     };
   }
+
+  async #heldBy(caller: Caller, inner: LockService): Promise<readonly HeldLock[]> {
+    const held = await inner.held(caller);
+    const contexts = await Promise.all(held.map(async ({ contextId }) => this.#inner.guarded(contextId)));
+    return held.filter((_lock, index) => {
+      const context = contexts[index];
+      return context !== undefined && accessTo(context, caller.identity).mayRead;
+    });
+  }
+}
+
+function withRole<Summary extends ContextSummary>(summary: Summary, { identity }: Caller): Summary {
+  const { role } = accessTo(summary.meta, identity);
+  return role === undefined ? summary : { ...summary, role };
 }
 
 /** Of its address only the host: paths and queries of targets may be secrets. */

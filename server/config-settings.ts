@@ -114,6 +114,14 @@ export const SETTINGS = {
     meaning:
       "More host names, separated by commas, under which clients may address the server; loopback names always work.",
   },
+  publicUrl: {
+    flag: "--public-url",
+    variable: "MCM_PUBLIC_URL",
+    placeholder: "<url>",
+    default: "",
+    meaning:
+      "Where clients reach the server, such as https://contexts.example.org; tokens issued for <url>/mcp are taken too. The address it listens on unless given.",
+  },
   allowedOrigins: {
     flag: "--allowed-origins",
     variable: "MCM_ALLOWED_ORIGINS",

@@ -47,6 +47,13 @@ const serverSchema = z.strictObject({
     .string()
     .regex(/^[A-Za-z0-9.,-]*$/, "must be host names without ports, separated by commas")
     .transform((names) => names.split(",").filter((name) => name !== "")),
+  publicUrl: z
+    .string()
+    .regex(
+      /^(?:https?:\/\/[^\s/?#]+(?:\/[^\s?#]*)?)?$/,
+      "must be an address that begins with https:// or http://, without ? and #",
+    )
+    .transform((url) => url.replace(/\/+$/, "")),
   types: z.string().transform((path) => (path === "" ? undefined : resolve(path))),
   historyChanges: wholeNumber,
   historyDays: wholeNumber,
@@ -110,7 +117,13 @@ export function parseConfig(flags: Flags, environment: Environment, files: Confi
   const alerts = watch.success ? alertsOf(watch.data, given, problems) : {};
   if (server.success && auth?.mode === "open") problems.push(...exposureOf(server.data, nameOf("host", flags)));
   if (problems.length > 0 || !server.success || !edges.success || auth === undefined) throw new ConfigError(problems);
-  return { ...server.data, auth, edges: edgesOf(edges.data, auth.mode === "open"), alerts };
+  return {
+    ...server.data,
+    publicUrl: publicUrlOf(server.data),
+    auth,
+    edges: edgesOf(edges.data, auth.mode === "open"),
+    alerts,
+  };
 }
 
 /** What an open server must not be reached from. */
@@ -120,6 +133,10 @@ function exposureOf({ host }: z.output<typeof serverSchema>, setting: string): r
     `${setting} is ${host}, but without authentication (auth mode "open") anyone who reaches the server could ` +
       `read and change every context, so it listens on loopback only. Use 127.0.0.1, ::1 or localhost, or have callers prove who they are: --auth jwt or oidc.`,
   ];
+}
+
+function publicUrlOf({ publicUrl, host, port }: z.output<typeof serverSchema>): string {
+  return publicUrl || `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
 /** The environment of this process. */

@@ -26,6 +26,7 @@ import { AccessWatch } from "./context/access-watch.ts";
 import { vitalsOf } from "./context/context-vitals.ts";
 import type { ContextVitals } from "./monitor/vitals.ts";
 import { ConflictThinning } from "./context/conflict-thinning.ts";
+import { ContextEvents } from "./context/context-events.ts";
 import { firstState } from "./context/first-state.ts";
 import { findContexts } from "./context/context-finder.ts";
 import type {
@@ -38,6 +39,7 @@ import type {
   ConflictService,
   ContextService,
   ContextSummary,
+  ContextWatcher,
   DataService,
   FindRequest,
   NewContext,
@@ -49,6 +51,7 @@ import type {
 } from "./context-service.ts";
 import type { HistoryManager } from "./history/history-manager.ts";
 import { ChangeRequests } from "./context/change-requests.ts";
+import { lockContextOf } from "./context/lock-context.ts";
 import { LockClock } from "./context/lock-clock.ts";
 import { LiveSessions } from "./context/live-sessions.ts";
 import type { Logger } from "./monitor/logger.ts";
@@ -60,6 +63,7 @@ import { Recreation, wasCompacted } from "./context/recreation.ts";
 import { accessTo } from "./state/access/access-policy.ts";
 import type { Guarded } from "./state/access/access-policy.ts";
 import { contextNotFound } from "./state/context-not-found.ts";
+import type { LockDesk } from "./state/locks/lock-desk.ts";
 import { StateManager } from "./state/state-manager.ts";
 import type { LiveContext, WriteResult } from "./state/state-manager.ts";
 import type { Write } from "./state/writes.ts";
@@ -76,8 +80,9 @@ import { InlineDocumentMaker } from "./use-cases/document-maker.ts";
 import type { DocumentMaker } from "./use-cases/document-maker.ts";
 import { ConflictUseCases } from "./use-cases/conflicts.ts";
 import { HistoryUseCases } from "./use-cases/history.ts";
-import { lockWrite, LockUseCases } from "./use-cases/locks.ts";
+import { LockUseCases } from "./use-cases/locks.ts";
 import type { LockAccess, LockContext } from "./use-cases/locks.ts";
+import { SharingUseCases } from "./use-cases/sharing.ts";
 import { TypeUseCases } from "./use-cases/context-types.ts";
 import type { WebhookManager } from "./webhooks/webhook-manager.ts";
 import { WritePath } from "./context/write-path.ts";
@@ -126,11 +131,12 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   readonly #writePath: WritePath;
   readonly #lockClock: LockClock;
   readonly #webhooks: ContextManagerOptions["webhooks"];
+  readonly #events: ContextEvents;
   #isClosing = false;
   #cancelUnload: (() => void) | undefined;
 
   constructor(options: ContextManagerOptions) {
-    const { clock, storage, sync, history, types, recreator, audit, webhooks } = options;
+    const { clock, storage, sync, history, types, recreator, webhooks } = options;
     const { port: monitor } = options.monitor;
     this.#clock = clock;
     this.#watch = options.monitor;
@@ -143,44 +149,39 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.#changes = this.#changesOf(options);
     const drop = (live: Live, error: ServiceError): void => this.#drop(live, error);
     this.locks = new LockUseCases({ access: this, clock, monitor });
-    this.access = { acl: (_caller, id) => this.#acl(id), setAcl: (caller, id, acl) => this.#setAcl(caller, id, acl) };
+    this.access = new SharingUseCases({
+      acl: async (id) => (await this.look(id, () => undefined)).meta.acl,
+      setAcl: (caller, id, acl) => this.#setAcl(caller, id, acl),
+    });
     this.readers = new AccessWatch(clock);
+    this.#events = new ContextEvents(this.readers);
     this.#state = this.#stateOf(options);
-    this.#lockClock = new LockClock({ clock, sync, state: this.#state, waiters: this.locks });
+    this.#lockClock = new LockClock({ clock, sync, state: this.#state, waiters: this.locks, events: this.#events });
     this.#writePath = new WritePath({
       ...options,
       monitor,
       conflicts: new ConflictThinning(options),
       locks: this.#lockClock,
       meta: { changed: (live, change) => this.#metaChanged(live, change) },
+      events: this.#events,
       drop,
     });
     const clientIds = new ClientIdPool(storage);
-    this.#sessions = new LiveSessions({
-      clock,
-      monitor,
-      sync,
-      state: this.#state,
-      clientIds,
-      watch: this.readers,
-      audit,
-    });
+    this.#sessions = new LiveSessions({ ...options, monitor, state: this.#state, clientIds, watch: this.readers });
     const compaction = new Compaction(new Recreation({ ...options, state: this.#state, drop }), recreator);
     this.history = new HistoryUseCases({
       access: this,
       history,
       storage,
       clock,
-      compact: async (caller, id) => {
-        this.#assertOpen();
-        return compaction.compact(caller, id);
-      },
+      compact: async (caller, id) => (this.#assertOpen(), compaction.compact(caller, id)),
     });
     this.conflicts = new ConflictUseCases({ access: this, storage, clock });
     this.types = new TypeUseCases({ access: this, types, storage, clock });
     this.data = new DataUseCases({
       ...options,
       access: this,
+      events: this.#events,
       remove: (caller, id) => this.delete(caller, id),
       onCreated: (id) => webhooks.wake(id),
       assertOpen: () => this.#assertOpen(),
@@ -215,11 +216,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     sync.watchAll((id) => webhooks.wake(id));
     storage.onRecovered(() => webhooks.recovered());
     storage.onShrunk((id, bytes) => this.#state.get(id)?.state.size.takes(bytes));
-    types.onChange((name) => {
-      for (const live of this.#state.live()) {
-        if (live.meta.type === name) live.state.useSchema(types.schemaOf(name));
-      }
-    });
+    types.onChange((name) => this.#state.useSchema(name, types.schemaOf(name)));
     monitor.watch({
       log: () => storage.status(),
       contexts: () => this.#vitals(),
@@ -243,6 +240,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.#lockClock.stop(shuttingDown());
     await this.#settled();
     this.#sync.endEverything(shuttingDown());
+    this.#events.close(shuttingDown());
     await this.#settled();
   }
 
@@ -257,6 +255,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     const { meta, checkpoint, data } = firstState(caller, context, { clock: this.#clock, nodeClientId, schema });
     const created = await this.#storage.create(meta, checkpoint);
     this.#webhooks.wake(meta.id);
+    this.#events.emit(created.meta, "created");
     return { ...created, data };
   }
 
@@ -264,6 +263,13 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.#assertOpen();
     const isVisible = ({ meta }: ContextSummary): boolean => accessTo(meta, identity).mayRead;
     return findContexts((after, limit) => this.#storage.list(after, limit), request, isVisible);
+  }
+
+  async summary(_caller: Caller, id: ContextId): Promise<ContextSummary> {
+    this.#assertOpen();
+    const summary = await this.#storage.summary(id);
+    if (summary === undefined) throw contextNotFound();
+    return summary;
   }
 
   async read(
@@ -297,6 +303,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
 
   async delete(_caller: Caller, id: ContextId): Promise<void> {
     this.#assertOpen();
+    const meta = this.#state.get(id)?.meta ?? (await this.#storage.summary(id))?.meta;
     // what is under way ends first, so that it is told of too, and nothing is appended after the end
     await this.#durable(id);
     await this.#webhooks.deleting(id);
@@ -304,8 +311,9 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     // forgotten before it is removed: what still writes must not reach a new context of the same id
     this.#state.forget(id, contextNotFound());
     this.#sync.endAll(id, new ServiceError("CONTEXT_NOT_FOUND", "The context was deleted."));
-    if (!(await this.#storage.remove(id))) throw contextNotFound();
+    if (!(await this.#storage.remove(id)) || meta === undefined) throw contextNotFound();
     this.#webhooks.wake(id);
+    this.#events.emit(meta, "deleted");
   }
 
   async changes(_caller: Caller, id: ContextId, request: ChangesRequest): Promise<ChangesPage> {
@@ -319,6 +327,11 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       watch: (context: ContextId, wake: () => void) => this.#sync.watch(context, wake),
     };
     return changeFeed(source, id, request);
+  }
+
+  watch(caller: Caller, watcher: ContextWatcher): () => void {
+    this.#assertOpen();
+    return this.#events.watch(caller, watcher);
   }
 
   async openSession(caller: Caller, id: ContextId, options: SessionOptions): Promise<Session> {
@@ -336,22 +349,13 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     return this.#state.get(id)?.meta ?? this.#storage.summary(id).then((found) => found?.meta);
   }
 
-  async withLocks<Result>(
-    caller: Caller,
-    id: ContextId,
-    task: (context: LockContext) => Promise<Result>,
-  ): Promise<Result> {
-    return this.#surviving(id, (live) =>
-      task({
-        desk: live.state.locks,
-        durable: () => live.durable,
-        write: (event, isForced = false) => this.#queued(live, lockWrite(caller, event, isForced)),
-      }),
-    );
+  lockDesks(): Iterable<readonly [ContextId, LockDesk]> {
+    this.#assertOpen();
+    return Array.from(this.#state.live(), ({ id, state }) => [id, state.locks] as const);
   }
 
-  async #acl(id: ContextId): Promise<Acl | undefined> {
-    return (await this.look(id, () => undefined)).meta.acl;
+  withLocks<Result>(caller: Caller, id: ContextId, task: (context: LockContext) => Promise<Result>): Promise<Result> {
+    return this.#surviving(id, (live) => task(lockContextOf(live, caller, (...write) => this.#queued(...write))));
   }
 
   async #setAcl({ identity, origin }: Caller, id: ContextId, acl: Acl): Promise<Acl> {
@@ -363,6 +367,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   #metaChanged(live: Live, change: MetaChange): void {
     live.meta = { ...live.meta, ...change };
     this.readers.changed(live.meta);
+    this.#events.emit(live.meta, "access");
   }
 
   /** What meets a compaction goes on in the new epoch. */

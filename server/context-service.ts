@@ -11,15 +11,15 @@ import type { ChangeOrigin, ChangeRecord, JsonOp, VersionScope } from "../shared
 import type { Refusal } from "../shared/refusal.ts";
 import type { Conflict, ConflictStatus } from "../shared/conflict.ts";
 import type { ContextType, TypeReport } from "../shared/context-type.ts";
-import type { ErrorCode } from "../shared/errors.ts";
+import type { ErrorCode, ServiceError } from "../shared/errors.ts";
 import type { BlameLine, Diff, KeptPath, NamedCheckpoint } from "../shared/history.ts";
-import type { ContextHead, ContextMeta } from "../shared/context.ts";
+import type { ContextEventKind, ContextHead, ContextMeta } from "../shared/context.ts";
 import type { Actor, ContextId } from "../shared/ids.ts";
 import type { Json, JsonObject } from "../shared/json.ts";
 import type { RootsJson } from "../shared/read-data.ts";
 import type { Lock, LockMode } from "../shared/lock.ts";
 import type { Alert, AlertEvent, Health, SessionStats, Stats } from "../shared/monitoring.ts";
-import type { Acl } from "../shared/permission.ts";
+import type { Acl, GrantChange, Role } from "../shared/permission.ts";
 import type { WebhookReport, WebhookStatus } from "../shared/webhook.ts";
 import type { Identity } from "./state/access/identity.ts";
 import type { Connection } from "./sync/connection.ts";
@@ -48,6 +48,8 @@ export interface NewContext {
 export interface ContextSummary {
   readonly meta: ContextMeta;
   readonly head: ContextHead;
+  /** What the caller may do there; told by the guard. */
+  readonly role?: Role;
 }
 
 export interface ReadContext extends ContextSummary {
@@ -230,9 +232,16 @@ export interface GrantedLock extends Lock {
   readonly expiresAtMs: number;
 }
 
+export interface HeldLock {
+  readonly contextId: ContextId;
+  readonly lock: GrantedLock;
+}
+
 export interface LockService {
   /** In the order in which they were granted. @throws {ServiceError} CONTEXT_NOT_FOUND */
   list(caller: Caller, id: ContextId): Promise<readonly GrantedLock[]>;
+  /** What the caller holds in all contexts that are in memory; those that nobody used since the server started are not. */
+  held(caller: Caller): Promise<readonly HeldLock[]>;
   /** All paths at once, or none. @throws {ServiceError} LOCKED, LIMIT_EXCEEDED, RATE_LIMITED */
   acquire(caller: Caller, id: ContextId, request: LockRequest): Promise<GrantedLock>;
   /** @throws {ServiceError} LOCK_NOT_FOUND, FORBIDDEN */
@@ -251,6 +260,8 @@ export interface AccessService {
    * @throws {ServiceError} CONTEXT_NOT_FOUND, FORBIDDEN, STORE_UNAVAILABLE
    */
   setAcl(caller: Caller, id: ContextId, acl: Acl): Promise<Acl>;
+  /** As setAcl, for some principals; the others keep what they have. @throws {ServiceError} as setAcl; LIMIT_EXCEEDED */
+  share(caller: Caller, id: ContextId, changes: readonly GrantChange[]): Promise<Acl>;
 }
 
 /** In Prometheus' text format. */
@@ -318,6 +329,19 @@ export interface TypeService {
   delete(caller: Caller, name: string): Promise<void>;
 }
 
+/** Something happened to a context, and is durable. */
+export interface ContextEvent {
+  readonly kind: ContextEventKind;
+  readonly id: ContextId;
+}
+
+/** Who follows what happens to contexts. */
+export interface ContextWatcher {
+  tell(event: ContextEvent): void;
+  /** Nothing more will be told: the server stops. */
+  ended(error: ServiceError): void;
+}
+
 /** A context that comes from somewhere else. */
 export interface ImportRequest {
   readonly id: ContextId;
@@ -380,6 +404,8 @@ export interface ContextService {
   /** @throws {ServiceError} ALREADY_EXISTS, INVALID_CHANGE, TOO_LARGE, STORE_UNAVAILABLE */
   create(caller: Caller, context: NewContext): Promise<ReadContext>;
   find(caller: Caller, request: FindRequest): Promise<Page<ContextSummary>>;
+  /** What is known of a context beside its data. @throws {ServiceError} CONTEXT_NOT_FOUND, STORE_UNAVAILABLE */
+  summary(caller: Caller, id: ContextId): Promise<ContextSummary>;
   /**
    * The present data, or with `version` that of a retained version; `head` is then as it was after that change.
    * @throws {ServiceError} CONTEXT_NOT_FOUND, PATH_NOT_FOUND, VERSION_NOT_FOUND, STORE_UNAVAILABLE
@@ -409,6 +435,12 @@ export interface ContextService {
     id: ContextId,
     request: { readonly since: number; readonly path?: string; readonly actor?: Actor; readonly signal: AbortSignal },
   ): AsyncIterable<ChangeRecord>;
+  /**
+   * Tells what happens to any context that the caller may read then, until the returned function is called.
+   * What happened is to be looked up: an event only says that there is something to see.
+   * @throws {ServiceError} SHUTTING_DOWN
+   */
+  watch(caller: Caller, watcher: ContextWatcher): () => void;
   /** At once, from what is in memory. `down` means that the service cannot do its work now. */
   health(): Health;
 }

@@ -8,9 +8,12 @@ import process from "node:process";
 import { systemIo } from "./cli/io.ts";
 import { runCli } from "./cli/program.ts";
 import { readEnvironment } from "./config.ts";
-import { startServer } from "./server.ts";
+import type { Start } from "./cli/commands/serve.ts";
 
 // A reader that has seen enough (`mcm list | head -1`) is no failure.
 process.stdout.on("error", (error) => process.exit("code" in error && error.code === "EPIPE" ? 0 : 1));
 
-process.exitCode = await runCli(process.argv.slice(2), { io: systemIo(readEnvironment()), start: startServer });
+/** A server is loaded when one is started: most commands never do. */
+const start: Start = async (config, parts) => (await import("./server.ts")).startServer(config, parts);
+
+process.exitCode = await runCli(process.argv.slice(2), { io: systemIo(readEnvironment()), start });

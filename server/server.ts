@@ -5,6 +5,7 @@
  * Nothing but server/main.ts, tests and benchmarks imports this.
  */
 import { once } from "node:events";
+import { chmod, rm } from "node:fs/promises";
 import type { Server } from "node:http";
 import { LIMITS } from "../shared/limits.ts";
 import { PRODUCT_VERSION } from "../shared/protocol/version.ts";
@@ -43,6 +44,9 @@ import { openChangeLog } from "./storage/log/open-change-log.ts";
 import { StorageManager } from "./storage/storage-manager.ts";
 import { SyncManager } from "./sync/sync-manager.ts";
 import { TypeManager } from "./types/type-manager.ts";
+import type { ProtectedResource } from "./transport/mcp/http/challenges.ts";
+import { createMcpEndpoint } from "./transport/mcp/http/mount.ts";
+import type { Extension } from "./transport/mcp/mcp-server.ts";
 import { Gate } from "./transport/gate.ts";
 import { builtPanel } from "./transport/panel.ts";
 import { peerAddresses } from "./transport/peer-address.ts";
@@ -68,6 +72,10 @@ export interface RunningServer {
 interface Parts {
   readonly clock?: Clock;
   readonly logger?: Logger;
+  /** Listens at this path, for this user only, and not on the network. What is there is taken away. */
+  readonly socket?: string;
+  /** More tools, for the conformance suite. */
+  readonly mcpExtension?: Extension;
   /** Of connections, for tests that cannot wait as long as people can. */
   readonly limits?: ConnectionLimits;
 }
@@ -81,7 +89,7 @@ interface Tools {
 
 /** @throws {ServiceError} DATA_DIR_LOCKED, DATA_DAMAGED, DATA_FORMAT_NEWER; Node's error when the port is taken */
 export async function startServer(config: Config, parts: Parts = {}): Promise<RunningServer> {
-  const { clock = systemClock, limits = LIMITS } = parts;
+  const { clock = systemClock, limits = LIMITS, mcpExtension: extension } = parts;
   const logger = new QuietLogger(parts.logger ?? createLogger({ level: config.logLevel }), clock);
   const watch = await monitorOf(config, clock, logger);
   const monitor = watch.port;
@@ -90,17 +98,15 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
   const contexts = new ContextManager({ clock, logger, monitor: watch, ...managers });
   const tokens = new Revocations({ records: storage, clock, onRevoked: (isMeant) => contexts.readers.revoke(isMeant) });
   const security = new SecurityManager({ verifier: verifierOf(config, clock, logger), tokens });
-  const server = {
-    tokens,
-    audit: { list: (_caller: Caller, query: AuditQuery) => auditLog.list(query) },
-    webhooks,
-    monitor: new MonitorUseCases(watch),
-  };
+  const list = (_caller: Caller, query: AuditQuery) => auditLog.list(query);
+  const server = { tokens, audit: { list }, webhooks, monitor: new MonitorUseCases(watch) };
   const service = measured(new AccessGuard(contexts, server, audit), { clock, monitor });
   const { authenticate, verify } = security;
   const gate = gateOf(config, clock, auditLog);
   const edge = { service, clock, logger, monitor, authenticate, gate };
-  const http = createHttpServer(createRestApp({ ...edge, panel: await builtPanel() }), { gate, clock, limits });
+  const mcp = createMcpEndpoint({ ...edge, ...resourceOf(config), ...(extension === undefined ? {} : { extension }) });
+  const app = createRestApp({ ...edge, mcp, panel: await builtPanel() });
+  const http = createHttpServer(app, { gate, clock, limits });
   const webSockets = new WebSocketEndpoint({ ...edge, ...(verify === undefined ? {} : { verify }) });
   webSockets.attach(http);
   sync.start();
@@ -114,6 +120,7 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
     const { count: before } = storage.failures;
     const closed = once(http, "close");
     http.close();
+    await mcp.close();
     await contexts.close();
     watch.stop();
     await Promise.all([history.close(), recreator.close(), documents.close(), webhooks.close()]);
@@ -134,7 +141,8 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
     await tokens.load();
     if (config.types !== undefined) await types.loadFolder(config.types);
     await webhooks.start();
-    const url = await listen(http, config);
+    const { socket } = parts;
+    const url = await (socket === undefined ? listen(http, config) : listenAt(http, socket));
     auditLog.record({ action: "server.start", outcome: "done", detail: { version: PRODUCT_VERSION } });
     return { url, close: onlyOnce(close) };
   } catch (error) {
@@ -186,9 +194,14 @@ async function monitorOf(config: Config, clock: Clock, logger: Logger): Promise<
   });
 }
 
-function verifierOf({ auth }: Config, clock: Clock, logger: Logger): TokenVerifier | undefined {
+function verifierOf({ auth, publicUrl }: Config, clock: Clock, logger: Logger): TokenVerifier | undefined {
   const onIssuerFailure = (error: unknown): void => logger.error("the identity provider cannot be asked", { error });
-  return createVerifier(auth, { clock, onIssuerFailure });
+  return createVerifier(auth, { clock, onIssuerFailure, resources: [`${publicUrl}/mcp`] });
+}
+
+/** What MCP clients are told of who issues tokens. */
+function resourceOf({ auth, publicUrl }: Config): { resource?: ProtectedResource } {
+  return auth.mode === "oidc" ? { resource: { publicUrl, issuer: auth.issuer } } : {};
 }
 
 function gateOf({ allowedHosts, edges }: Config, clock: Clock, audit: AuditLog): Gate {
@@ -204,6 +217,16 @@ async function listen(http: Server, { host, port }: Config): Promise<string> {
   if (address === null || typeof address === "string") throw new Error("the server listens on no TCP port");
   const name = address.family === "IPv6" ? `[${address.address}]` : address.address;
   return `http://${name}:${address.port}`;
+}
+
+/** Whoever has the data folder has the socket beside it: one that is there was left behind. */
+async function listenAt(http: Server, socket: string): Promise<string> {
+  const isFile = !socket.startsWith("\\\\.\\pipe\\");
+  if (isFile) await rm(socket, { force: true });
+  http.listen(socket);
+  await once(http, "listening");
+  if (isFile) await chmod(socket, 0o600);
+  return `unix:${socket}`;
 }
 
 /** Whoever waited for an answer was told the same. */

@@ -30,6 +30,10 @@ export interface MetaChange {
   readonly acl: Acl;
 }
 
+/** What can happen to a context. `changed`: its data. `locks`: who holds what in it. `access`: who may do what with it. */
+export const CONTEXT_EVENTS = ["created", "changed", "locks", "access", "deleted"] as const;
+export type ContextEventKind = (typeof CONTEXT_EVENTS)[number];
+
 /** Where a context's log ends. Version 0 at seq 0 is the context as it was created. */
 export interface ContextHead {
   /** Position of the last entry. */

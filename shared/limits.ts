@@ -26,6 +26,8 @@ export const LIMITS = {
   requestMsMax: 60_000,
   /** A live feed (SSE) says something at least this often: proxies drop silent connections after 30 to 60 s. */
   eventStreamHeartbeatMs: 15_000,
+  /** Events of contexts that wait for a slow follower of all, one for each context and kind. */
+  pendingEventsMax: 10_000,
   /** One session may have this many requests (type 104) under way: as many locks waited for and renewed, and 64 of others. */
   requestsInFlightMax: 128,
   /** Data frames of one session that wait for admission; beyond it the socket is not read (TCP pushes back). */
@@ -275,6 +277,49 @@ export const LIMITS = {
   webhookToldMax: 100,
   /** One request to send dead letters again goes on for so long: proxies cut silent requests after a minute. */
   webhookRedeliverMsMax: 30_000,
+
+  // --- MCP ------------------------------------------------------------------------------------------------------
+  /** Characters of data that a read gives unless asked for more: hosts warn at some 10,000 tokens and refuse 25,000. */
+  mcpReadCharsDefault: 20_000,
+  mcpReadCharsMin: 200,
+  mcpReadCharsMax: 200_000,
+  /** Characters of a context that is read as a resource; a larger one is cut as a read cuts it. */
+  mcpResourceCharsMax: 1_000_000,
+  /** Operations of one context_update: what a model writes in one go. */
+  mcpOpsMax: 200,
+  /** Contexts of one context_wait. */
+  mcpWaitTargetsMax: 20,
+  /** Hosts give a call up after 60 s, some paths to them after 30 s. */
+  mcpWaitSecondsDefault: 25,
+  mcpWaitSecondsMax: 50,
+  /** Between two progress notifications of a call that waits. */
+  mcpProgressMs: 5000,
+  mcpFindLimitDefault: 20,
+  mcpFindLimitMax: 100,
+  /** Contexts, and characters in them, that one context_find with a query looks through. */
+  mcpFindScanMax: 200,
+  mcpFindScanCharsMax: 8_000_000,
+  /** Places told of one context in which the query was found, and characters around each. */
+  mcpFindMatchesMax: 5,
+  mcpFindSnippetChars: 120,
+  /** An agent thinks between two calls, longer than a program does. */
+  mcpLockSecondsDefault: 300,
+  /** What happens within it is told once to each subscriber: eighty edits are one notification, and still soon. */
+  mcpNotifyMs: 75,
+  /** URIs that one session, or one stream, subscribes to. */
+  mcpSubscriptionsMax: 500,
+  /** Of one actor at a time: calls under way, those that wait included, and open streams. */
+  mcpCallsPerActorMax: 512,
+  mcpStreamsPerActorMax: 256,
+  /** Sessions of 2025 revisions, some 50 KB each; hosts often leave them behind. */
+  mcpSessionsPerActorMax: 256,
+  mcpSessionsMax: 2048,
+  mcpSessionIdleMs: 1_800_000,
+  /** What a session keeps of what it sent, for a client whose stream broke. */
+  mcpReplayBytesMax: 256 * 1024,
+  mcpReplayMessagesMax: 1000,
+  mcpHistoryLimitDefault: 20,
+  mcpHistoryLimitMax: 100,
 
   // --- presence -------------------------------------------------------------------------------------------------
   presenceBytesMax: 16 * 1024,

@@ -28,6 +28,11 @@ export interface Grant {
   readonly paths?: readonly string[];
 }
 
+/** What becomes of a principal's lines in an access list: this one, or none, in place of all. */
+export interface GrantChange extends Omit<Grant, "role"> {
+  readonly role: Role | "none";
+}
+
 export interface Acl {
   readonly grants: readonly Grant[];
 }

@@ -4,7 +4,7 @@
  *
  * Not here: the commands.
  */
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 import type { Command } from "commander";
 import { ConfigError } from "../config.ts";
 import { addTokenFileOption, tokenSourceOf } from "./bearer-token.ts";
@@ -32,10 +32,16 @@ export interface ClientFlags extends TokenFlags {
 }
 
 export function addClientOptions(command: Command): Command {
-  command
-    .option("--url <url>", `the server (env MCM_URL, default ${DEFAULT_URL})`, httpUrl)
-    .option("--actor <name>", "who you are, where the server takes your word for it (env MCM_ACTOR)");
+  command.addOption(addressOption(`the server (env MCM_URL, default ${DEFAULT_URL})`)).addOption(nameOption());
   return addTokenFileOption(command).option("--json", "print JSON, as the server says it");
+}
+
+export function addressOption(meaning: string): Option {
+  return new Option("--url <url>", meaning).argParser(httpUrl);
+}
+
+export function nameOption(): Option {
+  return new Option("--actor <name>", "who you are, where the server takes your word for it (env MCM_ACTOR)");
 }
 
 /** @throws {ConfigError} */
@@ -44,11 +50,18 @@ export function clientOf(cli: Cli, flags: ClientFlags): RestClient {
 }
 
 /** @throws {ConfigError} */
-export function targetOf({ io }: Cli, flags: ClientFlags): RestTarget {
+export function targetOf(cli: Cli, flags: ClientFlags): RestTarget {
+  const { url = DEFAULT_URL, ...target } = namedTargetOf(cli, flags);
+  return { url, ...target };
+}
+
+/** As targetOf, without a server when none is named. @throws {ConfigError} */
+export function namedTargetOf({ io }: Cli, flags: ClientFlags): Omit<RestTarget, "url"> & { readonly url?: string } {
   const { MCM_URL: url = "", MCM_ACTOR: actor = "" } = io.environment;
   if (url !== "" && !isHttpUrl(url)) throw new ConfigError([`MCM_URL must be an address such as ${DEFAULT_URL}.`]);
+  const named = flags.url ?? url;
   return {
-    url: withoutSlash(flags.url ?? (url || DEFAULT_URL)),
+    ...(named === "" ? {} : { url: withoutSlash(named) }),
     actor: flags.actor ?? (actor || undefined),
     token: tokenSourceOf(io, flags),
   };

@@ -4,8 +4,9 @@
  * Not here: the network (rest-client.ts is given a fetch), the server.
  */
 import { spawn } from "node:child_process";
-import { readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { constants } from "node:os";
+import { dirname } from "node:path";
 import process from "node:process";
 import { Presets, SingleBar } from "cli-progress";
 import { systemClock } from "../clock.ts";
@@ -45,7 +46,7 @@ export interface CliIo {
   readBytes(path: string): Promise<Uint8Array>;
   /** What stands at the path; undefined when nothing does. */
   kindOf(path: string): Promise<"file" | "folder" | undefined>;
-  /** A file, whole or not at all, or stdout for "-". */
+  /** A file, with the folders it is in, whole or not at all; or stdout for "-". */
   write(path: string, content: string | Uint8Array): Promise<void>;
   /** Shows on a terminal how far long work is; elsewhere it shows nothing. */
   startProgress(title: string, unit: ProgressUnit): Progress;
@@ -128,6 +129,7 @@ async function write(path: string, content: string | Uint8Array): Promise<void> 
     return;
   }
   const partial = `${path}.partial`;
+  await mkdir(dirname(path), { recursive: true });
   try {
     await writeFile(partial, content, { flush: true });
     await rename(partial, path);

@@ -26,6 +26,7 @@ import { addImport } from "./commands/import.ts";
 import { addList } from "./commands/list.ts";
 import { addLock } from "./commands/lock.ts";
 import { addLocks, addUnlock } from "./commands/locks.ts";
+import { addMcp } from "./commands/mcp.ts";
 import { addRead } from "./commands/read.ts";
 import { addRestore, addUndo } from "./commands/restore.ts";
 import { addServe } from "./commands/serve.ts";
@@ -103,6 +104,7 @@ function buildProgram(cli: Cli, start: Start): Command {
     .addHelpText("after", EXIT_CODES);
   addServe(program, cli, start);
   addDemo(program, cli, start);
+  addMcp(program, cli, start);
   for (const add of COMMANDS) add(program, cli);
   return program;
 }

@@ -13,6 +13,7 @@ import type {
   RevocationBody,
   RevocationList,
   RevocationResult,
+  ShareBody,
 } from "../../shared/protocol/rest-access.ts";
 import { auditListSchema } from "../../shared/protocol/rest-audit.ts";
 import type { AuditList } from "../../shared/protocol/rest-audit.ts";
@@ -39,8 +40,8 @@ import type {
 } from "../../shared/protocol/rest-history.ts";
 import { importResultSchema } from "../../shared/protocol/rest-data.ts";
 import type { ImportResult } from "../../shared/protocol/rest-data.ts";
-import { lockListSchema, lockSchema } from "../../shared/protocol/rest-locks.ts";
-import type { LockBody, LockList, LockView } from "../../shared/protocol/rest-locks.ts";
+import { heldLockListSchema, lockListSchema, lockSchema } from "../../shared/protocol/rest-locks.ts";
+import type { HeldLockList, LockBody, LockList, LockView } from "../../shared/protocol/rest-locks.ts";
 import { typeListSchema, typeResultSchema, typeSchema } from "../../shared/protocol/rest-types.ts";
 import type { TypeList, TypeResult, TypeView } from "../../shared/protocol/rest-types.ts";
 import {
@@ -82,6 +83,8 @@ export interface RestTarget {
   readonly url: string;
   readonly actor?: string | undefined;
   readonly token: TokenSource;
+  /** Which of our programs asks; `cli` unless it is said. */
+  readonly door?: "mcp";
 }
 
 type Query = Readonly<Record<string, string | number | boolean | undefined>>;
@@ -139,6 +142,10 @@ export class RestClient {
     return this.#json(changeResultSchema, "PATCH", contextPath(id), { body, headers: headersOf(options) });
   }
 
+  async delete(id: string): Promise<void> {
+    await this.#request("DELETE", contextPath(id), {});
+  }
+
   changes(id: string, query: Query): Promise<ChangeList> {
     return this.#json(changeListSchema, "GET", contextPath(id, "changes"), { query });
   }
@@ -194,8 +201,21 @@ export class RestClient {
     return this.#json(lockSchema, "POST", contextPath(id, "locks"), { body, ...options });
   }
 
-  renewLock(id: string, lockId: string, signal: AbortSignal): Promise<LockView> {
-    return this.#json(lockSchema, "PUT", contextPath(id, "locks", lockId), { body: {}, signal });
+  renewLock(
+    id: string,
+    lockId: string,
+    { ttlMs, signal }: { readonly ttlMs?: number; readonly signal?: AbortSignal },
+  ): Promise<LockView> {
+    const options = signal === undefined ? {} : { signal };
+    return this.#json(lockSchema, "PUT", contextPath(id, "locks", lockId), { body: { ttlMs }, ...options });
+  }
+
+  heldLocks(): Promise<HeldLockList> {
+    return this.#json(heldLockListSchema, "GET", "/v1/locks", {});
+  }
+
+  share(id: string, body: ShareBody): Promise<AclView> {
+    return this.#json(aclSchema, "PATCH", contextPath(id, "acl"), { body });
   }
 
   /** `force`: somebody else's too. */
@@ -308,8 +328,19 @@ export class RestClient {
     { lastEventId, signal }: { lastEventId: string; signal: AbortSignal },
   ): Promise<AsyncIterable<Uint8Array>> {
     const resume: Record<string, string> = lastEventId === "" ? {} : { "last-event-id": lastEventId };
-    const headers = { accept: "text/event-stream", ...resume };
-    const response = await this.#request("GET", contextPath(id, "changes"), { query, headers, signal });
+    return this.#events(contextPath(id, "changes"), { query, headers: resume, signal });
+  }
+
+  /** What happens to any context that the caller may read. */
+  events(signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+    return this.#events("/v1/events", { signal });
+  }
+
+  async #events(path: string, { headers, ...options }: RequestOptions): Promise<AsyncIterable<Uint8Array>> {
+    const response = await this.#request("GET", path, {
+      ...options,
+      headers: { accept: "text/event-stream", ...headers },
+    });
     if (response.body === null) throw this.#stranger(response);
     return response.body;
   }
@@ -331,14 +362,11 @@ export class RestClient {
     path: string,
     { query = {}, body, content = jsonContent(body), headers, signal }: RequestOptions,
   ): Promise<Response> {
-    const given = new URLSearchParams();
-    for (const [name, value] of Object.entries(query)) if (value !== undefined) given.set(name, String(value));
-    const search = given.size === 0 ? "" : `?${given.toString()}`;
     const token = await this.#target.token.read();
-    const response = await this.#fetch(`${this.#target.url}${path}${search}`, {
+    const response = await this.#fetch(`${this.#target.url}${path}${searchOf(query)}`, {
       method,
       headers: {
-        "mcm-client": "cli",
+        "mcm-client": this.#target.door ?? "cli",
         ...(this.#target.actor === undefined ? {} : { "mcm-actor": encodeURIComponent(this.#target.actor) }),
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         ...(content === undefined ? {} : { "content-type": content.type }),
@@ -347,6 +375,7 @@ export class RestClient {
       ...(content === undefined ? {} : { body: content.body }),
       ...(signal === undefined ? {} : { signal }),
     }).catch((error: unknown) => {
+      if (error instanceof ServiceError) throw error;
       throw new ServiceError(
         "UNREACHABLE",
         `No server answers at ${this.#target.url}. Start one with 'mcm serve', or name another with --url.`,
@@ -369,6 +398,12 @@ export class RestClient {
       `${this.#target.url} answered (status ${response.status}), but not like an mcp-context-manager server. Check --url.`,
     );
   }
+}
+
+function searchOf(query: NonNullable<RequestOptions["query"]>): string {
+  const given = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) given.set(name, String(value));
+  return given.size === 0 ? "" : `?${given.toString()}`;
 }
 
 function jsonContent(body: unknown): Content | undefined {

@@ -75,7 +75,7 @@ async function supervise(cli: Cli, { client, id, command }: UnderLock, { lock, r
       return isMissing(error) ? EXIT.notFound : EXIT.notRunnable;
     })
     .finally(() => over.abort());
-  const renew = (signal: AbortSignal): Promise<LockView> => client.renewLock(id, lock.lockId, signal);
+  const renew = (signal: AbortSignal): Promise<LockView> => client.renewLock(id, lock.lockId, { signal });
   const lost = await keepLease(cli.io, { ttlMs: lock.ttlMs, renew }, over.signal);
   if (lost !== undefined) {
     sayError(cli, `The lock is lost, the command is stopped. ${lost.message}`);

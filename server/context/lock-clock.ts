@@ -7,6 +7,7 @@
  *
  * Not here: which locks there are (state/locks), who waits (use-cases/locks.ts).
  */
+import type { ContextMeta } from "../../shared/context.ts";
 import type { ServiceError } from "../../shared/errors.ts";
 import { lockEventView } from "../../shared/protocol/lock-view.ts";
 import type { Clock } from "../clock.ts";
@@ -22,6 +23,7 @@ interface LockClockOptions {
   readonly clock: Clock;
   readonly state: StateManager<PendingWrite>;
   readonly sync: SyncManager;
+  readonly events: { emit(meta: ContextMeta, kind: "locks"): void };
   readonly waiters: {
     changed(desk: LockDesk): void;
     ended(desk: LockDesk, error: ServiceError): void;
@@ -44,8 +46,9 @@ export class LockClock {
 
   /** A lock entry of the context is durable. */
   changed(live: Live, entry: LogEntry): void {
-    const { sync, waiters } = this.#options;
+    const { sync, waiters, events } = this.#options;
     if (entry.lock !== undefined) sync.announce(live.id, lockEventView(entry.lock, entry));
+    events.emit(live.meta, "locks");
     this.#wind(live);
     waiters.changed(live.state.locks);
   }

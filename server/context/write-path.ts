@@ -11,7 +11,7 @@
  *
  * Not here: whose turn it is (state/state-manager.ts), the rules (state/context-state.ts).
  */
-import type { MetaChange } from "../../shared/context.ts";
+import type { ContextMeta, MetaChange } from "../../shared/context.ts";
 import { ServiceError, toServiceError } from "../../shared/errors.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
@@ -68,6 +68,7 @@ interface WritePathOptions {
     announce(id: ContextId, event: JsonObject): void;
   };
   readonly conflicts: { recorded(id: ContextId, count: number): void };
+  readonly events: { emit(meta: ContextMeta, kind: "changed"): void };
   /** A lock entry, or new metadata, is durable. */
   readonly locks: { changed(live: Live, entry: LogEntry): void };
   readonly meta: { changed(live: Live, change: MetaChange): void };
@@ -84,9 +85,10 @@ export class WritePath {
   readonly #conflicts: WritePathOptions["conflicts"];
   readonly #locks: WritePathOptions["locks"];
   readonly #meta: WritePathOptions["meta"];
+  readonly #events: WritePathOptions["events"];
   readonly #drop: WritePathOptions["drop"];
 
-  constructor({ clock, logger, monitor, storage, sync, conflicts, locks, meta, drop }: WritePathOptions) {
+  constructor({ clock, logger, monitor, storage, sync, conflicts, locks, meta, events, drop }: WritePathOptions) {
     this.#clock = clock;
     this.#logger = logger;
     this.#monitor = monitor;
@@ -95,6 +97,7 @@ export class WritePath {
     this.#conflicts = conflicts;
     this.#locks = locks;
     this.#meta = meta;
+    this.#events = events;
     this.#drop = drop;
   }
 
@@ -217,6 +220,7 @@ export class WritePath {
     const publications = settled.flatMap(publicationOf);
     const conflicts = settled.flatMap(({ admitted }) => (admitted?.kind === "change" ? admitted.conflicts : []));
     if (publications.length > 0) this.#sync.publish(live.id, publications, sinceMs);
+    if (publications.some(({ kind }) => kind === "change")) this.#events.emit(live.meta, "changed");
     if (conflicts.length > 0) this.#conflicts.recorded(live.id, conflicts.length);
     for (const conflict of conflicts) {
       this.#monitor.conflicted({ contextId: live.id, kind: conflict.kind, policy: conflict.policy });

@@ -170,6 +170,11 @@ export class StateManager<W extends QueuedWrite> {
     return this.#live.values();
   }
 
+  /** A type was registered, changed or deleted: the contexts in memory that have it keep to `schema` from now on. */
+  useSchema(type: string, schema: ContextSchema | undefined): void {
+    for (const { meta, state } of this.live()) if (meta.type === type) state.useSchema(schema);
+  }
+
   /**
    * The context, loaded if need be, kept in memory until `release`.
    * @throws {ServiceError} CONTEXT_NOT_FOUND, STORE_UNAVAILABLE

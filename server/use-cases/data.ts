@@ -48,6 +48,7 @@ export interface DataUseCasesOptions {
   readonly types: Pick<TypeManager, "schemaOf">;
   readonly clock: Clock;
   readonly documents: DocumentMaker;
+  readonly events: { emit(meta: ContextMeta, kind: "created"): void };
 }
 
 const NOTHING: RootsJson = { data: {}, roots: {} };
@@ -157,7 +158,7 @@ export class DataUseCases implements DataService {
     { id, type, name, description, tags = [] }: ImportRequest,
     { state, authorSalt, voids }: Omit<Made, "updates">,
   ): Promise<ContextSummary> {
-    const { clock, storage } = this.#options;
+    const { clock, storage, events } = this.#options;
     const meta: ContextMeta = {
       id,
       ...(type === undefined ? {} : { type }),
@@ -171,9 +172,10 @@ export class DataUseCases implements DataService {
       authorSalt,
     };
     const told = voids.length === 0 ? {} : { voids };
-    const checkpoint = { seq: 0, version: 0, state, owners: [], retired: [], authorSalt, locks: [], ...told };
-    const created = await storage.create(meta, checkpoint);
+    const first = { seq: 0, version: 0, state, owners: [], retired: [], authorSalt, locks: [], ...told };
+    const created = await storage.create(meta, first);
     this.#options.onCreated(id);
+    events.emit(created.meta, "created");
     return created;
   }
 

@@ -11,15 +11,14 @@
 import { ServiceError, toServiceError } from "../../shared/errors.ts";
 import type { Actor, ContextId } from "../../shared/ids.ts";
 import { LIMITS } from "../../shared/limits.ts";
-import type { LockEvent } from "../../shared/lock.ts";
+import type { Lock, LockEvent } from "../../shared/lock.ts";
 import type { Clock } from "../clock.ts";
-import type { Caller, GrantedLock, LockRequest, LockService } from "../context-service.ts";
+import type { Caller, GrantedLock, HeldLock, LockRequest, LockService } from "../context-service.ts";
 import { NO_MONITOR } from "../monitor-port.ts";
 import type { LockOutcome, Monitor } from "../monitor-port.ts";
 import type { LockDesk } from "../state/locks/lock-desk.ts";
 import { coverOf } from "../state/path-cover.ts";
 import type { WriteResult } from "../state/state-manager.ts";
-import type { LockWrite } from "../state/writes.ts";
 import { WaitingRoom } from "./lock-waiting.ts";
 
 /** A context in memory, for as long as a task lasts. */
@@ -38,6 +37,8 @@ export interface LockAccess {
    * @throws {ServiceError} CONTEXT_NOT_FOUND, STORE_UNAVAILABLE, SHUTTING_DOWN; what `task` throws
    */
   withLocks<Result>(caller: Caller, id: ContextId, task: (context: LockContext) => Promise<Result>): Promise<Result>;
+  /** Of the contexts in memory; every context with locks is there, once it was used. */
+  lockDesks(): Iterable<readonly [ContextId, Pick<LockDesk, "table">]>;
 }
 
 interface LockUseCasesOptions {
@@ -74,6 +75,16 @@ export class LockUseCases implements LockService {
       await durable();
       return locks;
     });
+  }
+
+  async held(caller: Caller): Promise<readonly HeldLock[]> {
+    const { actor } = caller.identity;
+    const holding = [...this.#access.lockDesks()].filter(([, { table }]) => table.list().some(isOf(actor)));
+    const lists = holding.map(async ([contextId]) => {
+      const locks = await this.list(caller, contextId).catch(unlessGone);
+      return locks.filter(isOf(actor)).map((lock) => ({ contextId, lock }));
+    });
+    return (await Promise.all(lists)).flat();
   }
 
   async acquire(caller: Caller, id: ContextId, request: LockRequest): Promise<GrantedLock> {
@@ -209,17 +220,21 @@ export class LockUseCases implements LockService {
   }
 }
 
+function isOf(actor: Actor): (lock: Lock) => boolean {
+  return ({ holder }) => holder === actor;
+}
+
+/** A context that was deleted meanwhile, or that the caller may not read any more, has no locks to tell of. */
+function unlessGone(error: unknown): readonly GrantedLock[] {
+  if (toServiceError(error).code === "CONTEXT_NOT_FOUND") return [];
+  throw error;
+}
+
 /** Calls `task` when the signal aborts, at once if it has. The returned function undoes it. */
 function onAbort(signal: AbortSignal | undefined, task: () => void): () => void {
   signal?.addEventListener("abort", task, { once: true });
   if (signal?.aborted === true) task();
   return () => signal?.removeEventListener("abort", task);
-}
-
-/** What the caller's event is as a write. */
-export function lockWrite({ identity, origin, leases }: Caller, event: LockEvent, isForced: boolean): LockWrite {
-  const holder = leases === undefined ? {} : { leases };
-  return { kind: "lock", actor: identity.actor, identity, origin, event, isForced, ...holder };
 }
 
 function gone(): ServiceError {

@@ -12,8 +12,8 @@ import { ServiceError } from "../errors.ts";
 import type { Json } from "../json.ts";
 import { LIMITS } from "../limits.ts";
 
-/** A request wraps the data a few levels: {"changes": [{"value": data}]}. */
-const NESTING_MAX = LIMITS.depthMax + 4;
+/** A request wraps the data a few levels: {"changes": [{"value": data}]}; MCP in {"params": {"arguments": {"ops": [{"value": data}]}}}. */
+const NESTING_MAX = LIMITS.depthMax + 6;
 
 /** @throws {ServiceError} INVALID_REQUEST with details {line, column}; TOO_LARGE when nested too deep */
 export function parseJsonText(text: string, nestingMax: number = NESTING_MAX): Json {

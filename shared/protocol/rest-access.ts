@@ -9,7 +9,7 @@ import { EVERYBODY, ROLES } from "../permission.ts";
 import { actor, isoTime, message, pointer } from "./rest-fields.ts";
 
 /** As parseActor takes it. */
-const actorName = actor.min(1).regex(/^[^\p{Cc}\p{Cs}]*$/u, "must have no control characters");
+export const actorName = actor.min(1).regex(/^[^\p{Cc}\p{Cs}]*$/u, "must have no control characters");
 const tokenId = z.string().min(1).max(LIMITS.tokenIdCharsMax);
 
 const grantSchema = z
@@ -29,9 +29,23 @@ const grantSchema = z
   })
   .meta({ id: "Grant" });
 
+const grantChangeSchema = z.strictObject({
+  principal: actorName.describe(`An actor, or \`${EVERYBODY}\``),
+  role: z.enum([...ROLES, "none"]).describe("none takes away what it had"),
+  paths: grantSchema.shape.paths,
+});
+
 const grants = z.array(grantSchema).max(LIMITS.aclGrantsMax);
 
 export const aclRequestSchema = z.strictObject({ grants });
+
+export const shareRequestSchema = z.strictObject({
+  grants: z
+    .array(grantChangeSchema)
+    .min(1)
+    .max(LIMITS.aclGrantsMax)
+    .describe("One for each principal, in place of all that it had; the others keep theirs"),
+});
 
 export const aclSchema = z.object({ grants: z.array(grantSchema) });
 
@@ -59,6 +73,7 @@ const revocationSchema = z.object({
 export const revocationResultSchema = z.object({ revocation: revocationSchema });
 export const revocationListSchema = z.object({ revocations: z.array(revocationSchema) });
 
+export type ShareBody = z.infer<typeof shareRequestSchema>;
 export type AclBody = z.infer<typeof aclRequestSchema>;
 export type AclView = z.infer<typeof aclSchema>;
 export type RevocationBody = z.infer<typeof revocationRequestSchema>;

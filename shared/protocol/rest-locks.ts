@@ -38,6 +38,10 @@ export const lockSchema = z.object({
 
 export const lockListSchema = z.object({ locks: z.array(lockSchema) });
 
+export const heldLockListSchema = z.object({ locks: z.array(lockSchema.extend({ contextId: z.string() })) });
+
+export type HeldLockView = z.infer<typeof heldLockListSchema>["locks"][number];
+export type HeldLockList = z.infer<typeof heldLockListSchema>;
 export type LockBody = z.infer<typeof lockRequestSchema>;
 export type LockView = z.infer<typeof lockSchema>;
 export type LockList = z.infer<typeof lockListSchema>;

@@ -14,6 +14,7 @@ import type { JsonOp } from "../change.ts";
 import { ERRORS } from "../errors.ts";
 import type { JsonObject } from "../json.ts";
 import { LIMITS } from "../limits.ts";
+import { ROLES } from "../permission.ts";
 import {
   actor,
   isoTime,
@@ -80,6 +81,7 @@ export const contextInfoSchema = z.object({
   updatedAt: isoTime,
   version,
   epoch: z.int().min(1),
+  yourRole: z.enum(ROLES).exactOptional().describe("What the caller may do there"),
 });
 
 export const contextSchema = contextInfoSchema.extend({ data: jsonValue });

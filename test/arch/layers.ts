@@ -148,7 +148,17 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       security: "types",
       monitor: "types",
     },
-    npm: ["hono", "@hono/node-server", "ws", "zod", "zod-openapi", "yjs", "lib0", "y-protocols"],
+    npm: [
+      "@modelcontextprotocol/server",
+      "hono",
+      "@hono/node-server",
+      "ws",
+      "zod",
+      "zod-openapi",
+      "yjs",
+      "lib0",
+      "y-protocols",
+    ],
     node: [...FILES, "http", "net", "stream", "crypto"],
   },
   // security says what a key must be, so that a bad one is told with everything else that is wrong with a configuration
@@ -194,8 +204,9 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       storage: "all",
       transport: "all",
     },
-    npm: ["commander", "picocolors", "cli-progress", "yjs", "zod"],
-    node: [...FILES, "child_process", "readline", "stream", "process"],
+    npm: ["@modelcontextprotocol/server", "commander", "picocolors", "cli-progress", "yjs", "zod"],
+    // http: the local hub answers on a socket, which fetch cannot reach
+    node: [...FILES, "child_process", "crypto", "http", "readline", "stream", "stream/web", "process"],
   },
   main: {
     files: /^server\/main\.ts$/,

@@ -7,7 +7,7 @@ import { describe, expect, test } from "vitest";
 import { filesIn, read, sourcesIn } from "./source.ts";
 import { ruleIdsOf, strangersIn, titlesOf } from "./rules.ts";
 
-const PAGES = ["server/SPEC.md", "client/SPEC.md", "shared/protocol/PROTOCOL.md"];
+const PAGES = ["server/SPEC.md", "server/transport/mcp/SPEC.md", "client/SPEC.md", "shared/protocol/PROTOCOL.md"];
 
 const written = new Set(filesIn());
 const rules = PAGES.filter((page) => written.has(page)).flatMap((page) => ruleIdsOf(read(page).text));

@@ -35,7 +35,7 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
-export async function startServer(adapter: ServerAdapter, dataDir: string): Promise<RunningServer> {
+export async function startServer(adapter: Pick<ServerAdapter, "command">, dataDir: string): Promise<RunningServer> {
   const { argv, env, urlIn } = await adapter.command(dataDir);
   const [file = "", ...args] = pinned("server", [process.execPath, "--expose-gc", "--import", PROBE, ...argv]);
   const child = spawn(file, args, {

@@ -68,6 +68,11 @@ export class TestIo implements CliIo {
     if (path === "-") this.lines.push(Buffer.from(content).toString("utf8").trimEnd());
     else this.binaries.set(path, Buffer.from(content));
   }
+  /** The text of a file that was written; undefined when it was not. */
+  written(path: string): string | undefined {
+    const content = this.binaries.get(path);
+    return content && Buffer.from(content).toString("utf8");
+  }
   startProgress(title: string): Progress {
     return {
       update: (done, total) => void this.progress.push(`${title} ${done}/${total}`),

@@ -5,6 +5,7 @@ import { systemClock } from "../../server/clock.ts";
 import type { Clock } from "../../server/clock.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { startService } from "../support/service-rig.ts";
+import { restEventsSuite } from "./rest-events-suite.ts";
 import { restHistorySuite } from "./rest-history-suite.ts";
 import { restLocksSuite } from "./rest-locks-suite.ts";
 import { restSuite } from "./rest-suite.ts";
@@ -25,6 +26,7 @@ async function startReal(clock: Clock = systemClock) {
 restSuite("the real service", () => startReal());
 restWebhooksSuite("the real service", () => startReal());
 restHistorySuite("the real service", () => startReal());
+restEventsSuite("the real service", () => startReal());
 restLocksSuite("the real service", async () => {
   const clock = new ManualClock();
   return { ...(await startReal(clock)), clock };

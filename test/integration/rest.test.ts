@@ -5,6 +5,7 @@
  */
 import { FakeContextService } from "../support/fake-context-service.ts";
 import { ManualClock } from "../support/manual-clock.ts";
+import { restEventsSuite } from "./rest-events-suite.ts";
 import { restHistorySuite } from "./rest-history-suite.ts";
 import { restLocksSuite } from "./rest-locks-suite.ts";
 import { restSuite } from "./rest-suite.ts";
@@ -14,6 +15,7 @@ const startFake = async () => ({ service: new FakeContextService(), close: async
 
 restSuite("a fake", startFake);
 restHistorySuite("a fake", startFake);
+restEventsSuite("a fake", startFake);
 
 restLocksSuite("a fake", async () => {
   const clock = new ManualClock();

@@ -12,7 +12,10 @@ import { isJsonObject } from "../../shared/json.ts";
 import type { Json, JsonObject } from "../../shared/json.ts";
 import type { Health } from "../../shared/monitoring.ts";
 import { formatPath, parsePath } from "../../shared/path.ts";
+import { systemClock } from "../../server/clock.ts";
 import type { Clock } from "../../server/clock.ts";
+import { AccessWatch } from "../../server/context/access-watch.ts";
+import { ContextEvents } from "../../server/context/context-events.ts";
 import type {
   AccessService,
   Caller,
@@ -20,6 +23,7 @@ import type {
   ChangeRequest,
   ChangesRequest,
   ContextSummary,
+  ContextWatcher,
   FindRequest,
   NewContext,
   Page,
@@ -27,6 +31,7 @@ import type {
   ServerService,
   Service,
 } from "../../server/context-service.ts";
+import { SharingUseCases } from "../../server/use-cases/sharing.ts";
 import { fakeData } from "./fake-data.ts";
 import { FakeConflicts } from "./fake-conflicts.ts";
 import { FakeLocks } from "./fake-locks.ts";
@@ -39,9 +44,11 @@ import { FakeTypes, violationsIn } from "./fake-types.ts";
 import { FakeWebhooks } from "./fake-webhooks.ts";
 
 export class FakeContextService implements Service {
+  readonly events = new ContextEvents(new AccessWatch(systemClock));
   readonly #types = new Map<string, ContextType>();
   readonly #store: FakeStore = {
     types: this.#types,
+    events: this.events,
     get: (id) => this.#get(id),
     all: () => [...this.#contexts.values()],
     change: (caller, id, request) => this.change(caller, id, request),
@@ -51,14 +58,14 @@ export class FakeContextService implements Service {
   readonly types = new FakeTypes(this.#store);
   readonly locks: FakeLocks;
   /** Everybody may everything, whatever the list says. */
-  readonly access: AccessService = {
-    acl: async (_caller, id) => this.#get(id).state.meta.acl,
+  readonly access: AccessService = new SharingUseCases({
+    acl: async (id) => this.#get(id).state.meta.acl,
     setAcl: async (_caller, id, acl) => {
       const stored = this.#get(id);
       stored.state = { ...stored.state, meta: { ...stored.state.meta, acl } };
       return acl;
     },
-  };
+  });
   readonly webhooks = new FakeWebhooks();
   readonly monitoring = new FakeMonitoring();
   readonly server: ServerService = {
@@ -74,6 +81,8 @@ export class FakeContextService implements Service {
   reasons: string[] = [];
   /** Live feeds under way. */
   followerCount = 0;
+  /** Who follow all contexts. */
+  watcherCount = 0;
   /** Changes that live feeds have taken. */
   yieldCount = 0;
   readonly #contexts = new Map<string, Stored>();
@@ -112,6 +121,7 @@ export class FakeContextService implements Service {
       outcomes: new Map(),
       isGone: false,
     });
+    this.events.emit(state.meta, "created");
     return this.read(caller, contextId, { path: "" });
   }
 
@@ -133,6 +143,10 @@ export class FakeContextService implements Service {
     const items = hits.slice(0, limit);
     const last = items.at(-1);
     return hits.length > limit && last !== undefined ? { items, next: last.meta.id } : { items };
+  }
+
+  async summary(_caller: Caller, id: ContextId): Promise<ContextSummary> {
+    return this.#get(id).state;
   }
 
   async read(
@@ -184,13 +198,16 @@ export class FakeContextService implements Service {
     stored.state = { ...stored.state, head: { ...head, seq: version, version, updatedAtMs: AT_MS + version } };
     const outcome = { version, seq: version, paths, replayed: false };
     if (idempotencyKey !== undefined) stored.outcomes.set(idempotencyKey, { fingerprint, outcome });
+    this.events.emit(stored.state.meta, "changed");
     this.#announce();
     return outcome;
   }
 
   async delete(_caller: Caller, id: ContextId): Promise<void> {
-    this.#get(id).isGone = true;
+    const stored = this.#get(id);
+    stored.isGone = true;
     this.#contexts.delete(id);
+    this.events.emit(stored.state.meta, "deleted");
     this.#announce();
   }
 
@@ -231,6 +248,18 @@ export class FakeContextService implements Service {
       this.followerCount -= 1;
       signal.removeEventListener("abort", wake);
     }
+  }
+
+  watch(caller: Caller, watcher: ContextWatcher): () => void {
+    this.#failIfTold();
+    const unwatch = this.events.watch(caller, watcher);
+    this.watcherCount += 1;
+    let isOver = false;
+    return () => {
+      if (!isOver) this.watcherCount -= 1;
+      isOver = true;
+      unwatch();
+    };
   }
 
   health(): Health {

@@ -30,6 +30,7 @@ export class FakeLocks extends LockUseCases {
             write: async (event, isForced) => this.#write(caller.identity.actor, id, event, isForced),
           });
         },
+        lockDesks: () => store.all().map(({ state: { meta } }) => [meta.id, this.#deskOf(meta.id)] as const),
       },
     });
     this.#store = store;
@@ -53,6 +54,7 @@ export class FakeLocks extends LockUseCases {
     const seq = event === undefined ? 0 : ++this.#entries;
     if (event !== undefined) {
       desk.apply(event, { seq, actor, atMs: this.#clock.nowMs() }, nowMs);
+      this.#store.events.emit(this.#store.get(id).state.meta, "locks");
       this.changed(desk);
     }
     const { lockId } = asked;

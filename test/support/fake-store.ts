@@ -9,6 +9,7 @@ import type { NamedCheckpoint } from "../../shared/history.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
 import { overlaps, parsePath } from "../../shared/path.ts";
+import type { ContextEvents } from "../../server/context/context-events.ts";
 import type { Caller, ChangeOutcome, ChangeRequest, ContextSummary } from "../../server/context-service.ts";
 
 export const AT_MS = Date.UTC(2026, 10, 22, 12);
@@ -29,6 +30,7 @@ export interface Stored {
 /** What the fakes may do with contexts. */
 export interface FakeStore {
   readonly types: Map<string, ContextType>;
+  readonly events: ContextEvents;
   /** @throws {ServiceError} CONTEXT_NOT_FOUND */
   get(id: ContextId): Stored;
   all(): readonly Stored[];

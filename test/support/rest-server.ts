@@ -7,6 +7,7 @@ import type { Clock } from "../../server/clock.ts";
 import type { Service, SessionOpener } from "../../server/context-service.ts";
 import { NO_MONITOR } from "../../server/monitor-port.ts";
 import { authenticateOpen } from "../../server/security/authenticate.ts";
+import { createMcpEndpoint } from "../../server/transport/mcp/http/mount.ts";
 import { createRestApp } from "../../server/transport/rest/app.ts";
 import { createHttpServer } from "../../server/transport/rest/http-server.ts";
 import type { GateOptions } from "../../server/transport/gate.ts";
@@ -23,8 +24,9 @@ interface RestServer {
   close(): Promise<void>;
 }
 
-/** With `opener` it takes WebSockets, too. */
+/** With `opener` it takes WebSockets, with `hasMcp` /mcp, too. */
 interface RestServerOptions {
+  readonly hasMcp?: boolean;
   readonly gate?: Partial<GateOptions>;
   readonly opener?: SessionOpener;
 }
@@ -37,7 +39,8 @@ export async function startRestServer(
   const logger = new RecordingLogger();
   const { gate, recorded } = openGate({ clock, ...options.gate });
   const edge = { clock, logger, monitor: NO_MONITOR, authenticate: authenticateOpen, gate };
-  const server = createHttpServer(createRestApp({ service, ...edge }), { gate, clock });
+  const mcp = options.hasMcp === true ? createMcpEndpoint({ service, ...edge }) : undefined;
+  const server = createHttpServer(createRestApp({ service, ...edge, ...(mcp && { mcp }) }), { gate, clock });
   const webSockets = options.opener && new WebSocketEndpoint({ service: options.opener, ...edge });
   webSockets?.attach(server);
   server.listen({ host: "127.0.0.1", port: 0 });
@@ -51,6 +54,7 @@ export async function startRestServer(
     async close() {
       server.close();
       webSockets?.close();
+      await mcp?.close();
       server.closeAllConnections();
       await once(server, "close");
     },

@@ -29,6 +29,7 @@ test("[CONF-1] the defaults", () => {
     auth: { mode: "open" },
     edges: { allowedOrigins: [], trustedProxies: [], webhookAllow: [], rates: UNLIMITED },
     allowedHosts: [],
+    publicUrl: "http://127.0.0.1:4400",
     historyChanges: 0,
     historyDays: 0,
     historyBytes: 64 * 1024 * 1024,

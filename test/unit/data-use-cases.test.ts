@@ -40,6 +40,7 @@ async function start(options: Partial<DataUseCasesOptions> = {}): Promise<Parts>
     types: { schemaOf: () => undefined },
     clock: systemClock,
     documents: new InlineDocumentMaker(),
+    events: { emit: () => undefined },
     ...options,
   });
   return { log, data };

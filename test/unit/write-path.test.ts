@@ -30,6 +30,7 @@ function writePath(append: () => Promise<AppendResult>): Outcome {
     conflicts: { recorded: () => undefined },
     locks: { changed: () => undefined },
     meta: { changed: () => undefined },
+    events: { emit: () => undefined },
     sync: { publish: () => undefined, announce: () => undefined },
     drop: (_live, { code }) => void dropped.push(code),
   });

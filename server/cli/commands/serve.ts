@@ -19,7 +19,8 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-export type Start = (config: Config) => Promise<RunningServer>;
+/** `socket`: to listen there and not on the network. */
+export type Start = (config: Config, parts?: { readonly socket?: string }) => Promise<RunningServer>;
 
 export function addServe(program: Command, { io, color }: Cli, start: Start): void {
   const command = program

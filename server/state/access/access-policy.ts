@@ -45,6 +45,13 @@ export class Access {
     this.#missingScope = writing.length > 0 && !scopes.has("contexts:write") ? "contexts:write" : undefined;
   }
 
+  /** In one word; undefined for who may not even read. */
+  get role(): Role | undefined {
+    if (this.isAdmin) return "admin";
+    if (this.mayWrite) return "writer";
+    return this.mayRead ? "reader" : undefined;
+  }
+
   /** As they are told to who has them. */
   get rights(): Rights {
     const { mayWrite, isAdmin } = this;

@@ -9,9 +9,10 @@
  */
 import type { HttpBindings } from "@hono/node-server";
 import { Hono } from "hono";
-import type { Context } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
 import { routePath } from "hono/route";
+import type { ChangeOrigin } from "../../../shared/change.ts";
 import { ServiceError, toServiceError } from "../../../shared/errors.ts";
 import type { Clock } from "../../clock.ts";
 import type { ContextService, Service } from "../../context-service.ts";
@@ -19,6 +20,8 @@ import type { Monitor } from "../../monitor-port.ts";
 import type { Logger } from "../../monitor/logger.ts";
 import type { Actor } from "../../../shared/ids.ts";
 import type { Authenticate } from "../../security/authenticate.ts";
+import { METADATA_PATHS } from "../mcp/http/challenges.ts";
+import type { Arrival } from "../mcp/http/mount.ts";
 import type { Gate, Peer } from "../gate.ts";
 import { panelAnswer } from "../panel.ts";
 import type { PanelFiles } from "../panel.ts";
@@ -37,6 +40,14 @@ interface RestOptions {
   readonly gate: Gate;
   /** None unless given. */
   readonly panel?: PanelFiles;
+  /** What answers at /mcp, and says who issues tokens for it. */
+  readonly mcp?: McpAddress;
+}
+
+/** An address that is not of this interface, on the same server. */
+interface McpAddress {
+  readonly fetch: (request: Request, arrival: Arrival) => Promise<Response>;
+  readonly metadata: () => Response | undefined;
 }
 
 /** Without a socket (app.request in a test) there are no bindings. */
@@ -60,6 +71,10 @@ const ASKABLE_HEADERS = [
   "lock-token",
   "mcm-actor",
   "mcm-client",
+  "mcp-method",
+  "mcp-name",
+  "mcp-protocol-version",
+  "mcp-session-id",
 ];
 
 const forPages = cors({
@@ -67,33 +82,14 @@ const forPages = cors({
   origin: (origin) => origin,
   allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
   allowHeaders: ASKABLE_HEADERS,
-  exposeHeaders: ["etag", "location", "retry-after", "x-request-id"],
+  exposeHeaders: ["etag", "location", "mcp-session-id", "retry-after", "www-authenticate", "x-request-id"],
   maxAge: 600,
 });
 
 export function createRestApp(options: RestOptions): RestApp {
   const { gate } = options;
   const app: RestApp = new Hono<RestEnv>();
-  app.use(async (context, next) => {
-    context.set("requestId", options.clock.newId());
-    const startedAtMs = options.clock.monotonicMs();
-    await next();
-    context.header("x-request-id", context.get("requestId"));
-    const { method } = context.req;
-    const { status } = context.res;
-    options.monitor.requested({
-      method: METHODS.has(method) ? method : "other",
-      route: routePath(context, -1),
-      status,
-    });
-    options.logger.debug("request", {
-      requestId: context.get("requestId"),
-      method,
-      path: context.req.path,
-      status,
-      durationMs: options.clock.monotonicMs() - startedAtMs,
-    });
-  });
+  app.use(traced(options));
   app.use(async (context, next) => {
     const { incoming } = bindingsOf(context);
     const peer = gate.peerOf(incoming);
@@ -115,6 +111,7 @@ export function createRestApp(options: RestOptions): RestApp {
   addPanel(app, options);
   const asCaller = identified(options);
   for (const route of Object.entries(ROUTES)) addRoute(app, route, asCaller);
+  if (options.mcp !== undefined) addMcp(app, options.mcp);
   app.notFound((context) => {
     const error = new ServiceError(
       "NOT_FOUND",
@@ -134,9 +131,44 @@ export function createRestApp(options: RestOptions): RestApp {
   return app;
 }
 
+/** Every request has an id, by which its answer, its line in the log and its audit entries are found. */
+function traced({ clock, monitor, logger }: RestOptions): MiddlewareHandler<RestEnv> {
+  return async (context, next) => {
+    context.set("requestId", clock.newId());
+    const startedAtMs = clock.monotonicMs();
+    await next();
+    context.header("x-request-id", context.get("requestId"));
+    const { method } = context.req;
+    const { status } = context.res;
+    monitor.requested({
+      method: METHODS.has(method) ? method : "other",
+      route: routePath(context, -1),
+      status,
+    });
+    logger.debug("request", {
+      requestId: context.get("requestId"),
+      method,
+      path: context.req.path,
+      status,
+      durationMs: clock.monotonicMs() - startedAtMs,
+    });
+  };
+}
+
 /** The page needs no identity: what it asks for does. */
 function addPanel(app: RestApp, { panel = new Map() }: RestOptions): void {
   app.on("GET", ["/panel", "/panel/*"], (context) => panelAnswer(panel, context.req.raw) ?? context.notFound());
+}
+
+function addMcp(app: RestApp, mcp: McpAddress): void {
+  app.all("/mcp", (context) =>
+    mcp.fetch(context.req.raw, {
+      peer: context.get("peer"),
+      requestId: context.get("requestId"),
+      identified: (actor) => context.set("actor", actor),
+    }),
+  );
+  for (const path of METADATA_PATHS) app.get(path, (context) => mcp.metadata() ?? context.notFound());
 }
 
 /** What needs no identity. */
@@ -200,10 +232,14 @@ async function callOf(context: RestContext, operation: string, { authenticate, g
   return { request: context.req.raw, caller: { identity, origin, via }, param, cut, hold };
 }
 
-/** What the audit log is told of a request. `Mcm-Client: cli` is how our own CLI says that it is the door; else that is "rest". */
+/** `Mcm-Client` is how our own programs say that they are the door; anything else is "rest". */
+const DOORS = ["cli", "mcp"] as const;
+
+/** What the audit log is told of a request. */
 function knownOf(context: RestContext) {
   const actor = context.get("actor");
-  const origin: "cli" | "rest" = context.req.header("mcm-client") === "cli" ? "cli" : "rest";
+  const said = context.req.header("mcm-client");
+  const origin: ChangeOrigin = DOORS.find((door) => door === said) ?? "rest";
   return { origin, requestId: context.get("requestId"), ...(actor === undefined ? {} : { actor }) };
 }
 

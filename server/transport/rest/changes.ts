@@ -6,12 +6,11 @@
 import type { ChangeRecord } from "../../../shared/change.ts";
 import { ServiceError } from "../../../shared/errors.ts";
 import { parseActor } from "../../../shared/ids.ts";
-import type { ContextId } from "../../../shared/ids.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import { parsePath } from "../../../shared/path.ts";
 import { changeView } from "../../../shared/protocol/change-view.ts";
 import { changesQuerySchema } from "../../../shared/protocol/rest.ts";
-import type { ContextService } from "../../context-service.ts";
+import { followStart } from "../follow-start.ts";
 import { contextIdOf, json } from "./call.ts";
 import type { Call, RestHandler, RestParts } from "./call.ts";
 import { eventFeed, eventStream, wantsEvents } from "./event-feed.ts";
@@ -32,7 +31,7 @@ async function list({ service, ...parts }: RestParts, call: Call): Promise<Respo
     if (limit !== undefined || order !== undefined) {
       throw new ServiceError("INVALID_REQUEST", "A live feed has no end and one order: leave out limit and order.");
     }
-    const since = await feedStart(service, call, { id, since: from.since });
+    const since = await followStart(service, caller, { id, since: startOf(request.headers, from.since) });
     const follow = (signal: AbortSignal) => service.follow(caller, id, { since, signal, ...filter });
     const onEnd = call.hold();
     const feed = { clock: parts.clock, beginsWith: `id: ${since}`, follow, eventOf: changeEvent };
@@ -52,30 +51,11 @@ function changeEvent(change: ChangeRecord): FeedEvent {
   return { event: "change", id: data.version, data };
 }
 
-/**
- * The version a feed begins after: what the client saw last, else what it asks for, else the present one.
- * A version that the context has not reached is of another life of it: waiting would hide the changes until then.
- * @throws {ServiceError} CONTEXT_NOT_FOUND, INVALID_REQUEST, EPOCH_CHANGED; VERSION_NOT_FOUND when not all that follows is kept
- */
-async function feedStart(
-  service: ContextService,
-  { request, caller }: Call,
-  { id, since }: { readonly id: ContextId; readonly since: number | undefined },
-): Promise<number> {
-  const lastEventId = request.headers.get("last-event-id");
+/** The version a feed begins after: what the client saw last, else what it asks for. @throws {ServiceError} INVALID_REQUEST */
+function startOf(headers: Headers, since: number | undefined): number | undefined {
+  const lastEventId = headers.get("last-event-id");
   if (lastEventId !== null && !/^\d{1,15}$/.test(lastEventId)) {
     throw new ServiceError("INVALID_REQUEST", "The Last-Event-ID header must be a version, a whole number.");
   }
-  const { head } = await service.read(caller, id, { path: "", depth: 1 });
-  const start = lastEventId === null ? (since ?? head.version) : Number(lastEventId);
-  if (start <= head.version) {
-    // refused now: a feed that began and ended again would be asked for again and again
-    await service.changes(caller, id, { since: start, limit: 1 });
-    return start;
-  }
-  throw new ServiceError(
-    "EPOCH_CHANGED",
-    `The context is at version ${head.version} and has no version ${start}: it was deleted and made again. Read it and follow from its version.`,
-    { details: { currentVersion: head.version } },
-  );
+  return lastEventId === null ? since : Number(lastEventId);
 }

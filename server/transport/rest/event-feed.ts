@@ -13,7 +13,7 @@
  *  2. While nothing happens a comment is sent every heartbeat; a client that takes nothing for slowConsumerMsMax is cut.
  *  3. When either side ends, timer and source end: the source's signal is aborted exactly then.
  *
- * Not here: where items come from (ContextService.follow, MonitorService.followAlerts).
+ * Not here: where items come from (ContextService, MonitorService.followAlerts).
  */
 import { LIMITS } from "../../../shared/limits.ts";
 import type { Clock } from "../../clock.ts";

@@ -6,14 +6,20 @@
  * Not here: who gets a lock (the facade's `locks`), the Lock-Token header (preconditions.ts).
  */
 import { parsePath } from "../../../shared/path.ts";
-import { lockView } from "../../../shared/protocol/lock-view.ts";
+import { heldLockView, lockView } from "../../../shared/protocol/lock-view.ts";
 import { lockRequestSchema, releaseQuerySchema, renewRequestSchema } from "../../../shared/protocol/rest-locks.ts";
 import { noQuerySchema } from "../../../shared/protocol/rest.ts";
 import { contextIdOf, json, noContent } from "./call.ts";
 import type { Call, RestHandler, RestParts } from "./call.ts";
 import { parseQuery, readBody } from "./request.ts";
 
-export const lockHandlers = { list, acquire, renew, release } satisfies Record<string, RestHandler>;
+export const lockHandlers = { held, list, acquire, renew, release } satisfies Record<string, RestHandler>;
+
+async function held({ service }: RestParts, { request, caller }: Call): Promise<Response> {
+  parseQuery(noQuerySchema, request.url);
+  const locks = await service.locks.held(caller);
+  return json({ locks: locks.map(heldLockView) });
+}
 
 async function list({ service }: RestParts, call: Call): Promise<Response> {
   parseQuery(noQuerySchema, call.request.url);

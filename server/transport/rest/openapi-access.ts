@@ -8,6 +8,7 @@ import {
   revocationListSchema,
   revocationRequestSchema,
   revocationResultSchema,
+  shareRequestSchema,
 } from "../../../shared/protocol/rest-access.ts";
 import { answer, inContext, jsonBody, operation } from "./openapi-parts.ts";
 
@@ -22,6 +23,12 @@ export const accessPaths: ZodOpenApiPathsObject = {
       summary: "Replace the access list; durable, and in force for open sessions too, when answered",
       path: inContext,
       body: jsonBody(aclRequestSchema),
+      responses: { "200": answer("The new access list", aclSchema) },
+    }),
+    patch: operation({
+      summary: "Change the access list for some principals; the others keep what they have",
+      path: inContext,
+      body: jsonBody(shareRequestSchema),
       responses: { "200": answer("The new access list", aclSchema) },
     }),
   },

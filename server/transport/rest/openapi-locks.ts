@@ -4,6 +4,7 @@
 import { z } from "zod";
 import type { ZodOpenApiPathsObject } from "zod-openapi";
 import {
+  heldLockListSchema,
   lockListSchema,
   lockRequestSchema,
   lockSchema,
@@ -15,6 +16,12 @@ import { answer, inContext, jsonBody, operation } from "./openapi-parts.ts";
 const ofLock = inContext.extend({ lockId: z.string() });
 
 export const lockPaths: ZodOpenApiPathsObject = {
+  "/v1/locks": {
+    get: operation({
+      summary: "List the caller's locks in all contexts that are in memory",
+      responses: { "200": answer("By context", heldLockListSchema) },
+    }),
+  },
   "/v1/contexts/{id}/locks": {
     get: operation({
       summary: "List the locks that are held",

@@ -21,6 +21,7 @@ import {
   mergePatchSchema,
   readQuerySchema,
 } from "../../../shared/protocol/rest.ts";
+import { eventSchema } from "../../../shared/protocol/rest-events.ts";
 import { PRODUCT_VERSION } from "../../../shared/protocol/version.ts";
 import { accessPaths } from "./openapi-access.ts";
 import { auditPaths } from "./openapi-audit.ts";
@@ -113,10 +114,21 @@ const changes = operation({
   },
 });
 
+const events = operation({
+  summary: "Follow what happens to all contexts that the caller may read",
+  responses: {
+    "200": {
+      description: "Events named by their kind, with the context's id; `missed` when more happened than could be told",
+      content: { "text/event-stream": { schema: eventSchema } },
+    },
+  },
+});
+
 const paths: ZodOpenApiPathsObject = {
   "/v1/contexts": { post: create, get: find },
   "/v1/contexts/{id}": { get: read, patch: change, delete: remove },
   "/v1/contexts/{id}/changes": { get: changes },
+  "/v1/events": { get: events },
   ...dataPaths,
   ...historyPaths,
   ...lockPaths,

@@ -11,6 +11,7 @@ import { changeHandlers } from "./changes.ts";
 import { conflictHandlers } from "./conflicts.ts";
 import { typeHandlers } from "./context-types.ts";
 import { contextHandlers } from "./contexts.ts";
+import { follow } from "./events.ts";
 import { dataHandlers } from "./data.ts";
 import { historyHandlers } from "./history.ts";
 import { lockHandlers } from "./locks.ts";
@@ -43,8 +44,10 @@ export const ROUTES: Readonly<Record<string, Methods<RestHandler>>> = {
   "/v1/contexts/:id/locks": { GET: lockHandlers.list, POST: lockHandlers.acquire },
   "/v1/contexts/:id/locks/:lockId": { PUT: lockHandlers.renew, DELETE: lockHandlers.release },
   "/v1/contexts/:id/refusals": { GET: refusalHandlers.list },
-  "/v1/contexts/:id/acl": { GET: accessHandlers.read, PUT: accessHandlers.replace },
+  "/v1/contexts/:id/acl": { GET: accessHandlers.read, PUT: accessHandlers.replace, PATCH: accessHandlers.share },
   "/v1/revocations": { GET: accessHandlers.revocations, POST: accessHandlers.revoke },
+  "/v1/events": { GET: follow },
+  "/v1/locks": { GET: lockHandlers.held },
   "/v1/audit": { GET: auditHandlers.list },
   "/v1/backup": { POST: dataHandlers.backup },
   "/v1/alerts": { GET: monitoringHandlers.alerts },

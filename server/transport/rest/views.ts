@@ -10,7 +10,7 @@ import type { ChangeList, ChangeResult, ContextInfo, ContextList, ContextView } 
 import { changeView } from "../../../shared/protocol/change-view.ts";
 import type { ChangeOutcome, ContextSummary, Page, ReadContext } from "../../context-service.ts";
 
-export function contextInfo({ meta, head }: ContextSummary): ContextInfo {
+export function contextInfo({ meta, head, role }: ContextSummary): ContextInfo {
   return {
     id: meta.id,
     ...(meta.type === undefined ? {} : { type: meta.type }),
@@ -22,6 +22,7 @@ export function contextInfo({ meta, head }: ContextSummary): ContextInfo {
     updatedAt: isoTime(head.updatedAtMs),
     version: head.version,
     epoch: meta.epoch,
+    ...(role === undefined ? {} : { yourRole: role }),
   };
 }
 
