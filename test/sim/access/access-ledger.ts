@@ -72,14 +72,14 @@ export class AccessLedger {
     };
   }
 
-  /** What an actor may for certain do, since that moment at the latest; undefined when nobody can tell. */
+  /** What an actor may for certain do, since before that moment; undefined when nobody can tell. */
   rightsOf(actor: string, sinceMs: number): ActorRights | undefined {
-    if (this.#creator === undefined || this.#known === undefined || this.#known.sinceMs > sinceMs) return undefined;
+    if (this.#creator === undefined || this.#known === undefined || this.#known.sinceMs >= sinceMs) return undefined;
     return rightsOf(this.#known.acl, this.#creator, actor);
   }
 
-  /** Something of the context leaves the server for an actor, who asked at `sinceMs`. */
-  shows(party: string, actor: string, sinceMs = this.#scene.nowMs()): void {
+  /** Something of the context leaves the server for an actor, who asked at `sinceMs`, or whom it is told unasked. */
+  shows(party: string, actor: string, sinceMs = Infinity): void {
     if (this.rightsOf(actor, sinceMs)?.mayRead === false)
       this.#violate("S5 ACL-2", `${party} is told something, and ${actor} may not read`);
   }
