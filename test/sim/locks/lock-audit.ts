@@ -112,7 +112,10 @@ export class LockAudit {
   #checkLost({ version, actor, update }: LogEntry, touched: readonly string[]): void {
     const tokens = this.#ledger.edits.tokensOf(update);
     const held = this.#locks.now.filter((lock) => tokens.includes(lock.fencingToken) && lock.holder === actor);
-    const taken = held.flatMap(({ paths }) => paths);
+    // a lock that was asked for before the edit may be granted before it is judged, and told after
+    const taken = this.#locks.now
+      .filter((lock) => held.includes(lock) || this.#isOwn(update, lock))
+      .flatMap(({ paths }) => paths);
     const barred = touched.filter((path) => !taken.some((own) => covers(parsePath(own), parsePath(path))));
     for (const token of tokens) {
       const lost = held.some((lock) => lock.fencingToken === token) ? undefined : this.#locks.granted.get(token);
@@ -127,10 +130,15 @@ export class LockAudit {
   /** Its holder is who shows its token, or the session that took it: not everybody of that name. */
   #mayWrite(entry: LogEntry, { lockId, mode, holder, fencingToken }: LoggedLock): boolean {
     if (mode === "shared" || entry.actor !== holder) return false;
+    if (entry.origin === "sync") return this.#isOwn(entry.update, { lockId, holder });
+    return this.#ledger.locks.tokensOf.get(entry.message ?? "")?.includes(fencingToken) === true;
+  }
+
+  /** Somebody who sent the edit took the lock. */
+  #isOwn(update: Uint8Array, { lockId, holder }: Pick<LoggedLock, "lockId" | "holder">): boolean {
     const { locks, edits } = this.#ledger;
-    if (entry.origin !== "sync") return locks.tokensOf.get(entry.message ?? "")?.includes(fencingToken) === true;
     const owners = locks.owners.get(lockId);
-    return [...(edits.sendersOf(entry.update) ?? [])].some((party) => owners?.get(party) === holder);
+    return [...edits.sendersOf(update)].some((party) => owners?.get(party) === holder);
   }
 
   #checkTold(): void {
