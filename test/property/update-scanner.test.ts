@@ -18,9 +18,9 @@ import type { DeletedRange, Id, Section } from "../support/update-assembler.ts";
 
 const SEED = Number(process.env["MCM_SEED"] ?? 20_261);
 const TIMES = Number(process.env["MCM_FUZZ"] ?? 1);
-const HISTORIES = 2000 * TIMES;
-const MUTATIONS = 40_000 * TIMES;
-const INVENTIONS = 20_000 * TIMES;
+const HISTORIES = 1000 * TIMES;
+const MUTATIONS = 20_000 * TIMES;
+const INVENTIONS = 10_000 * TIMES;
 const TIMEOUT_MS = 120_000 * Math.max(1, TIMES);
 
 /** What a reader can see of a document: `data` as JSON, and the other roots whole. */

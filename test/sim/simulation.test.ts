@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { OPS, runSeed } from "./run.ts";
 import { KNOWN_SEEDS } from "./seeds.ts";
 
-const SEEDS = 200;
+const SEEDS = 120;
 const CHUNK = 20;
 const REPLAYED = [3, 33, 133];
 
