@@ -24,7 +24,6 @@ import type { ContextAccess, Glance, PlannedChange } from "./context-access.ts";
 import type { AccessAudit } from "./context/access-audit.ts";
 import { AccessWatch } from "./context/access-watch.ts";
 import { vitalsOf } from "./context/context-vitals.ts";
-import type { ContextVitals } from "./monitor/vitals.ts";
 import { ConflictThinning } from "./context/conflict-thinning.ts";
 import { ContextEvents } from "./context/context-events.ts";
 import { firstState } from "./context/first-state.ts";
@@ -100,7 +99,7 @@ interface ContextManagerOptions {
   readonly types: TypeManager;
   readonly recreator: Recreator;
   readonly audit: AccessAudit;
-  readonly webhooks: Pick<WebhookManager, "wake" | "deleting" | "recovered">;
+  readonly webhooks: Pick<WebhookManager, "wake" | "deleting" | "recovered" | "vitals">;
   /** On the caller's thread unless given. */
   readonly documents?: DocumentMaker;
 }
@@ -219,9 +218,10 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     types.onChange((name) => this.#state.useSchema(name, types.schemaOf(name)));
     monitor.watch({
       log: () => storage.status(),
-      contexts: () => this.#vitals(),
+      contexts: () => Array.from(this.#state.live(), (live) => vitalsOf(live, this.#clock.monotonicMs())),
       sessions: () => this.#sessions.list(),
       historyQueue: () => history.queued,
+      webhooks: () => webhooks.vitals(),
       isStopping: () => this.#isClosing,
     });
   }
@@ -406,11 +406,6 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.#lockClock.dropped(live, error);
     const { code, rule = code } = whyOf(error);
     this.#watch.port.contextLeft({ contextId: live.id, reason: rule });
-  }
-
-  *#vitals(): Iterable<ContextVitals> {
-    const nowMs = this.#clock.monotonicMs();
-    for (const live of this.#state.live()) yield vitalsOf(live, nowMs);
   }
 
   async #using<Result>(id: ContextId, task: (live: Live) => Promise<Result>): Promise<Result> {

@@ -7,7 +7,7 @@
  */
 import type { ContextId } from "../../shared/ids.ts";
 import type { SessionProtocol, SessionStats } from "../../shared/monitoring.ts";
-import type { ContextVitals, LogVitals, Sources } from "./vitals.ts";
+import type { ContextVitals, LogVitals, Sources, WebhookVitals } from "./vitals.ts";
 
 /** The context with the highest value of all, if there is any. */
 export interface Worst {
@@ -46,6 +46,7 @@ export interface Census {
   readonly sessions: readonly SessionStats[];
   readonly sessionTotals: SessionTotals;
   readonly historyQueue: number;
+  readonly webhooks: WebhookVitals;
 }
 
 /** Names in one sentence. */
@@ -61,6 +62,7 @@ export function takeCensus(sources: Sources): Census {
     sessions,
     sessionTotals: totalsOfSessions(sessions),
     historyQueue: sources.historyQueue(),
+    webhooks: sources.webhooks(),
   };
 }
 

@@ -15,7 +15,17 @@ import { describeLog } from "./metrics/log-families.ts";
 import { describeProcess } from "./metrics/process-families.ts";
 import { describeSessions } from "./metrics/session-families.ts";
 import { describeUseCases } from "./metrics/use-case-families.ts";
+import { describeWebhooks } from "./metrics/webhook-families.ts";
 import type { MetricParts } from "./metrics/metric-parts.ts";
+
+const DESCRIPTIONS = [
+  describeUseCases,
+  describeLog,
+  describeContexts,
+  describeSessions,
+  describeWebhooks,
+  describeProcess,
+];
 
 export class MetricsCollector {
   readonly #families = new Families();
@@ -27,9 +37,7 @@ export class MetricsCollector {
     this.#look = look;
     this.#census = look();
     const parts = { ...rest, census: () => this.#census };
-    for (const describe of [describeUseCases, describeLog, describeContexts, describeSessions, describeProcess]) {
-      describe(this.#families, parts);
-    }
+    for (const describe of DESCRIPTIONS) describe(this.#families, parts);
   }
 
   get contentType(): string {

@@ -31,6 +31,7 @@ export function sampleOf({ atMs, counts, census, process, disk }: Readings): Sam
     log: census.log,
     contexts: census.contextTotals,
     sessions: census.sessionTotals,
+    webhooks: census.webhooks,
     process,
     ...(disk === undefined ? {} : { disk }),
     oldestLockWaitMs: counts.oldestLockWaitMs,

@@ -6,7 +6,7 @@
  *  2. Nothing here reads a clock: a sample says when it was taken.
  */
 import type { ContextTotals, SessionTotals } from "./census.ts";
-import type { DiskVitals, LogVitals, ProcessVitals } from "./vitals.ts";
+import type { DiskVitals, LogVitals, ProcessVitals, WebhookVitals } from "./vitals.ts";
 
 /** What only grows. */
 export const COUNTERS = [
@@ -31,6 +31,7 @@ export interface Sample {
   readonly log: LogVitals;
   readonly contexts: ContextTotals;
   readonly sessions: SessionTotals;
+  readonly webhooks: WebhookVitals;
   readonly process: ProcessVitals;
   /** Absent where nothing is kept on disk, and until it was looked at. */
   readonly disk?: DiskVitals;

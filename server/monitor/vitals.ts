@@ -5,6 +5,7 @@
  */
 import type { ContextId } from "../../shared/ids.ts";
 import type { ContextStats, SessionStats } from "../../shared/monitoring.ts";
+import type { WebhookState } from "../../shared/webhook.ts";
 
 export interface LogVitals {
   readonly available: boolean;
@@ -27,6 +28,15 @@ export interface ContextVitals extends Omit<ContextStats, "id" | "tombstones"> {
   readonly queuedForMs: number;
   /** The document takes transactions and holds nothing that waits for missing content. */
   readonly isSound: boolean;
+}
+
+/** All webhooks together. */
+export interface WebhookVitals {
+  readonly byState: Readonly<Record<WebhookState, number>>;
+  /** Contexts that are known to have changes that a target was not told of, counted for each webhook. */
+  readonly behind: number;
+  /** Deliveries that were given up. */
+  readonly deadLetters: number;
 }
 
 export interface DiskVitals {
@@ -60,6 +70,7 @@ export interface Sources {
   readonly sessions: () => Iterable<SessionStats>;
   /** Requests for the past that wait for a worker. */
   readonly historyQueue: () => number;
+  readonly webhooks: () => WebhookVitals;
   readonly isStopping: () => boolean;
 }
 
@@ -69,5 +80,6 @@ export const NO_SOURCES: Sources = {
   contexts: () => [],
   sessions: () => [],
   historyQueue: () => 0,
+  webhooks: () => ({ byState: { active: 0, retrying: 0, paused: 0, stopped: 0 }, behind: 0, deadLetters: 0 }),
   isStopping: () => false,
 };

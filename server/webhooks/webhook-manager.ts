@@ -121,6 +121,20 @@ export class WebhookManager implements WebhookService {
     );
   }
 
+  /** For the monitor. */
+  vitals() {
+    const byState = { active: 0, retrying: 0, paused: 0, stopped: 0 };
+    let behind = 0;
+    let deadLetters = 0;
+    for (const { line } of this.#hooks.values()) {
+      const status = line.status();
+      byState[status.state]++;
+      behind += status.behind;
+      deadLetters += status.deadLetters;
+    }
+    return { byState, behind, deadLetters };
+  }
+
   async list(_caller: Caller): Promise<readonly WebhookStatus[]> {
     return [...this.#hooks].map(([id, hook]) => statusOf(id, hook));
   }

@@ -50,6 +50,7 @@ export function sampleAt(atMs: number, { counters, process: own, disk, sources }
     log: census.log,
     contexts: census.contextTotals,
     sessions: census.sessionTotals,
+    webhooks: census.webhooks,
     process: { ...WELL, ...own },
     oldestLockWaitMs: 0,
     ...(disk === undefined ? {} : { disk }),

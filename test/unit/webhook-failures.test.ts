@@ -326,6 +326,7 @@ describe("a delivery that is refused", () => {
     expect(rig.target.versionsOf("good")).toHaveLength(100);
     expect(await status()).toMatchObject({ state: "active", deadLetters: 1 });
     expect(rig.target.versionsOf("bad")).toEqual([1, 3]);
+    expect(rig.manager.vitals()).toMatchObject({ byState: { active: 1, retrying: 0 }, behind: 0, deadLetters: 1 });
   });
 
   test("[HOOK-10] with 500, while the target takes nothing else, it is the target that is waited for", async () => {
@@ -333,6 +334,7 @@ describe("a delivery that is refused", () => {
     await rig.pass(6 * HOUR, 100);
     expect(await status()).toMatchObject({ state: "retrying", deadLetters: 0 });
     expect(rig.target.versionsOf("bad")).toEqual([1]);
+    expect(rig.manager.vitals()).toMatchObject({ byState: { active: 0, retrying: 1 }, behind: 1, deadLetters: 0 });
   });
 
   test("[HOOK-10] attempts while the target was down do not count", async () => {

@@ -252,6 +252,33 @@ const CONTEXT_RULES: readonly AlertRule[] = [
   },
 ];
 
+const WEBHOOK_RULES: readonly AlertRule[] = [
+  {
+    name: "webhooks-failing",
+    summary: "Targets of webhooks take nothing; what happens is told to them later.",
+    advice:
+      "Look at lastError in GET /v1/webhooks. Mend the target; one that stopped is resumed with mcm webhook resume.",
+    unit: "",
+    badWhen: "high",
+    thresholds: [{ level: "warning", at: 1, forMs: 5 * MINUTE_MS, clearAt: 0 }],
+    clearForMs: 0,
+    read: (_samples, { webhooks: { byState } }) => of(byState.retrying + byState.stopped),
+    series: 'sum(mcm_webhooks{state=~"retrying|stopped"})',
+  },
+  {
+    name: "webhook-dead-letters",
+    summary: "Targets of webhooks refused deliveries until they were given up.",
+    advice:
+      "Look at oldestDeadLetters in GET /v1/webhooks/:id, mend the target, and send them again: mcm webhook redeliver.",
+    unit: "",
+    badWhen: "high",
+    thresholds: [{ level: "warning", at: 1, forMs: 0, clearAt: 0 }],
+    clearForMs: 0,
+    read: (_samples, { webhooks }) => of(webhooks.deadLetters),
+    series: "mcm_webhook_dead_letters",
+  },
+];
+
 const PROCESS_RULES: readonly AlertRule[] = [
   {
     name: "memory",
@@ -285,4 +312,4 @@ const PROCESS_RULES: readonly AlertRule[] = [
   },
 ];
 
-export const ALERT_RULES: readonly AlertRule[] = [...LOG_RULES, ...CONTEXT_RULES, ...PROCESS_RULES];
+export const ALERT_RULES: readonly AlertRule[] = [...LOG_RULES, ...CONTEXT_RULES, ...WEBHOOK_RULES, ...PROCESS_RULES];

@@ -7,6 +7,7 @@ import type { Sample } from "../../../server/monitor/samples.ts";
 import type { AlertEvent } from "../../../shared/monitoring.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import { contextOf, sampleAt } from "../../support/vitals.ts";
+import type { WebhookVitals } from "../../../server/monitor/vitals.ts";
 
 const ROUND_MS = LIMITS.monitorSampleMs;
 const MINUTE_MS = 60_000;
@@ -29,9 +30,17 @@ const WITH: Readonly<Record<string, (value: number) => Made>> = {
   "client-ids": (value) => ({ sources: { contexts: () => [contextOf("plan", { yjsClientIds: value })] } }),
   "context-storage": (value) => ({ sources: { contexts: () => [contextOf("plan", { diskBytes: value })] } }),
   "slow-consumers": (value) => ({ counters: { slowEnds: value } }),
+  "webhooks-failing": (value) => ({ sources: { webhooks: () => webhooksOf({ stopped: value }, 0) } }),
+  "webhook-dead-letters": (value) => ({ sources: { webhooks: () => webhooksOf({}, value) } }),
   memory: (value) => ({ process: { heapUsedBytes: value, heapLimitBytes: 1, rssBytes: 0 } }),
   "event-loop": (value) => ({ process: { eventLoopDelayMsMax: value * 1000 } }),
 };
+
+const webhooksOf = (states: { readonly stopped?: number }, deadLetters: number): WebhookVitals => ({
+  byState: { active: 1, retrying: 0, paused: 0, stopped: 0, ...states },
+  behind: 0,
+  deadLetters,
+});
 
 class Drill {
   readonly events: AlertEvent[] = [];

@@ -96,6 +96,16 @@ describe("what is counted", () => {
     expect(found.get("mcm_lock_requests_waiting")).toBe(0);
   });
 
+  test("[HOOK-24] webhooks by state, what waits for them, and what was given up", async () => {
+    const byState = { active: 4, retrying: 2, paused: 1, stopped: 3 };
+    const { scrape } = collectorOf({ webhooks: () => ({ byState, behind: 12, deadLetters: 5 }) });
+    const series = await scrape();
+    for (const [state, count] of Object.entries(byState))
+      expect(series.get(`mcm_webhooks{state="${state}"}`)).toBe(count);
+    expect(series.get("mcm_webhook_contexts_behind")).toBe(12);
+    expect(series.get("mcm_webhook_dead_letters")).toBe(5);
+  });
+
   test("[MON-9] work of threads by pool and outcome, and what is under way", async () => {
     const { clock, counts, scrape } = collectorOf();
     const done = counts.working("checkpoints");
