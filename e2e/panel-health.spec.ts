@@ -13,6 +13,10 @@ test("[PANEL-12] [PANEL-20] sessions come and go, and figures are drawn", async 
   const other = await (await browser.newContext()).newPage();
   await other.goto(`${server.url}/panel/#/contexts/plan`);
   const trouble = troubleOf(page, server.url);
+  // what Chromium says on a machine without a locale
+  await page.addInitScript(() =>
+    Object.defineProperty(navigator, "language", { value: "en-US@posix", configurable: true }),
+  );
   await page.goto(`${server.url}/panel/#/sessions`);
   const sessions = page.getByRole("list", { name: "Sessions" });
   await expect(sessions.getByRole("listitem")).toHaveCount(2);
@@ -32,6 +36,7 @@ test("[PANEL-12] [PANEL-20] sessions come and go, and figures are drawn", async 
   await expect(page.getByRole("region", { name: "Alerts" })).toBeVisible();
   await expect(page.getByRole("img", { name: /^Latency, .* commit \d/ })).toBeVisible();
   await expect(page.getByRole("img")).toHaveCount(4);
+  await expect(page.locator("canvas")).toHaveCount(4);
   await expectGoodView(page, "health");
   expect(trouble).toEqual([]);
   await planner.close();

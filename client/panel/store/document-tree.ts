@@ -2,7 +2,7 @@
  * A document as lines: which values are unfolded, and what each line says. For live documents and for past ones.
  *
  * Invariants (PANEL):
- *  1. A change makes anew the lines of the container it was made in, and no others; many changes within one picture cost one look.
+ *  1. A change makes anew the lines of the container it was made in, and the one that stands for it, and no others; many changes within one picture cost one look.
  *  2. What was unfolded stays so when the document changes, and when it comes back after being gone.
  *
  * Not here: how values are read (tree-values.ts), drawing (views/tree.tsx).
@@ -20,7 +20,6 @@ export interface TreeLine {
   readonly depth: number;
   readonly kind: Kind;
   readonly isOpen: boolean;
-  /** As it is when it is asked. */
   readonly size: number;
   readonly head: string;
   /** The value, as the document has it. */
@@ -100,20 +99,30 @@ export class DocumentTree {
     this.#cancel ??= this.#frame(() => {
       this.#cancel = undefined;
       for (const path of this.#touched) this.#forget(path);
+      this.#renew(new Set(Array.from(this.#touched, above)));
       this.#touched.clear();
       this.#draw();
     });
   }
 
-  /** The lines below a path, and that which stands for it; those above say their size when they are asked. */
+  /** The lines that stand for these containers: they may have another size. */
+  #renew(containers: ReadonlySet<string>): void {
+    for (const path of new Set(Array.from(containers, above))) {
+      const lines = this.#known.get(path);
+      if (lines === undefined) continue;
+      const renewed = lines.map((line) => (containers.has(line.path) ? this.#lineOf(line, line.depth) : line));
+      this.#known.set(path, renewed);
+    }
+  }
+
+  /** The lines below a path, and that which stands for it. */
   #forget(path: string): void {
     if (path === "") return this.#known.clear();
     if (this.#known.has(path)) {
       for (const known of this.#known.keys()) if (known.startsWith(`${path}/`)) this.#known.delete(known);
     }
-    const steps = parsePath(path);
     this.#known.delete(path);
-    this.#known.delete(formatPath(steps.slice(0, -1)));
+    this.#known.delete(above(path));
     // other roots are listed beside what is in `data`
     if (path.startsWith("@")) this.#known.delete("");
   }
@@ -155,13 +164,11 @@ export class DocumentTree {
       isOpen,
       head,
       value,
-      get size() {
-        return sizeOf(value);
-      },
+      size: sizeOf(value),
     };
   }
 
-  /** Level by level, leaving folded what has more than `sizeMax` lines of its own. */
+  /** Level by level, leaving folded what has more than `sizeMax` lines of its own. What is empty shows what comes into it. */
   #unfold(linesMax: number, sizeMax: number): void {
     let level = [...this.#roots()];
     let left = linesMax - level.length;
@@ -169,7 +176,7 @@ export class DocumentTree {
       const next: Child[] = [];
       for (const { path, value } of level) {
         const size = sizeOf(value);
-        if (!isContainer(kindOf(value)) || size > Math.min(left, sizeMax) || size === 0) continue;
+        if (!isContainer(kindOf(value)) || size > Math.min(left, sizeMax)) continue;
         this.#open.add(path);
         next.push(...childrenOf(path, value));
         left -= size;
@@ -177,4 +184,9 @@ export class DocumentTree {
       level = next;
     }
   }
+}
+
+/** The path of what holds it. */
+function above(path: string): string {
+  return formatPath(parsePath(path).slice(0, -1));
 }

@@ -33,6 +33,7 @@ export function Chart({ title, atS, series, text }: ChartProps) {
     const end = new AbortController();
     const observer = new ResizeObserver(() => plot.current?.setSize({ width: current.clientWidth, height: HEIGHT_PX }));
     // only who looks at charts loads what draws them
+    speakSomeLanguage();
     void import("uplot").then(({ default: Plot }) => {
       if (end.signal.aborted) return;
       plot.current = new Plot(optionsOf(current, series, text), data(), current);
@@ -103,4 +104,13 @@ function colourOf(box: HTMLElement, name: string): string {
   const { color } = getComputedStyle(probe);
   probe.remove();
   return color;
+}
+
+/** uPlot formats in the browser's language, and fails where that is none: "en-US@posix", on a machine without a locale. */
+function speakSomeLanguage(): void {
+  try {
+    Intl.getCanonicalLocales(navigator.language);
+  } catch {
+    Object.defineProperty(navigator, "language", { value: "en-US", configurable: true });
+  }
 }

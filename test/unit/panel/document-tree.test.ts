@@ -112,12 +112,20 @@ describe("[PANEL-6] a change", () => {
   });
 
   test("of a size shows in the line above", () => {
-    const { data, tree } = live((it) => it.set("a", mapOf({})));
+    const { data, tree } = live((it) => {
+      it.set("a", mapOf({}));
+      it.set("b", mapOf({}));
+    });
+    const [lineOfA, lineOfB] = tree.lines.value;
+    expect(shown(tree)).toEqual(["a object 0", "b object 0"]);
     const a = data.get("a");
     if (a instanceof Y.Map) a.set("x", 1);
     tree.changed(["/a/x"]);
     machine.draw();
-    expect(shown(tree)).toEqual(["a object 1"]);
+    expect(shown(tree)).toEqual(["a object 1", " x 1", "b object 0"]);
+    // a view draws a line again when it is another one
+    expect(tree.lines.value[0]).not.toBe(lineOfA);
+    expect(tree.lines.value[2]).toBe(lineOfB);
   });
 
   test("after the end is not drawn", () => {
