@@ -123,6 +123,16 @@ describe("[DEMO-1] the demo", () => {
     for (const client of spoilers) await client.close();
   });
 
+  test("ends wherever it is stopped, with all that is under way", async () => {
+    const moments = ["Ready", "takes the task", "locks /sections/why", "waits in line", "loses its connection"];
+    for (const moment of moments) {
+      const { io, code } = await demo([], (line, _url, { stop }) => {
+        if (line.includes(moment)) stop();
+      });
+      expect([moment, code, io.errors]).toEqual([moment, 0, []]);
+    }
+  });
+
   test("says what is wrong with its options", async () => {
     for (const args of [
       ["--speed", "0"],

@@ -70,7 +70,7 @@ export function next<Name extends keyof ContextEvents>(
   signal: AbortSignal,
 ): Promise<ContextEvents[Name]> {
   const patience = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
-  return new Promise((resolve, reject) => {
+  const promise = new Promise<ContextEvents[Name]>((resolve, reject) => {
     const unsubscribe = context.on(event, (...args) => {
       unsubscribe();
       resolve(args);
@@ -80,6 +80,9 @@ export function next<Name extends keyof ContextEvents>(
       reject(patience.reason);
     });
   });
+  // it is often awaited later, after what causes the event
+  promise.catch(() => undefined);
+  return promise;
 }
 
 export async function until(

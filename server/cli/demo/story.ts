@@ -107,6 +107,8 @@ async function write(stage: Stage, chapter: Chapter): Promise<void> {
       reviewer.article.update([{ op: "append_text", path, text: " (too long?)" }]),
     );
     waiting = correct(stage, path, mistake);
+    // it is awaited at the end; who stops the demo meanwhile ends it before
+    waiting.catch(() => undefined);
     await type(stage, key, words.slice(half));
   } finally {
     pointAt(writer, "");
