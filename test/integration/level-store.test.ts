@@ -62,6 +62,42 @@ test("[STORE-2] a second log on the folder, in this process or another, is DATA_
   expect(await keysIn({ gte: bytes("a"), lt: bytes("b") })).toEqual(["a"]);
 });
 
+/** Opens the folder, writes, and closes it, again and again until its stdin ends, as processes do that take it over from each other. */
+const RESTLESS = `
+  import { ClassicLevel } from "classic-level";
+  let isOver = false;
+  process.stdin.resume().on("end", () => (isOver = true));
+  for (let turn = 0; turn < 2000 && !isOver; turn++) {
+    const level = new ClassicLevel(process.argv[1]);
+    await level.open().then(() => level.put(String(turn), "x".repeat(2000)), () => undefined);
+    await level.close();
+    if (turn === 0) console.log("at work");
+  }
+`;
+
+test("[STORE-2] a folder that another process opens meanwhile is in use, and never damaged", async () => {
+  const location = join(folder, "shared");
+  const restless = spawn(process.execPath, ["--input-type=module", "--eval", RESTLESS, location], {
+    cwd: join(import.meta.dirname, "../.."),
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const ended = once(restless, "exit");
+  await once(restless.stdout, "data");
+  const met = new Set<string>();
+  for (let turn = 0; turn < 60; turn++) {
+    const other = new LevelStore(location);
+    const outcome = await other.open().then(
+      () => "opened",
+      (error: { readonly code: string }) => error.code,
+    );
+    met.add(outcome);
+    await other.close();
+  }
+  restless.stdin.end();
+  expect(await ended).toEqual([0, null]);
+  expect(met).toEqual(new Set(["opened", "DATA_DIR_LOCKED"]));
+});
+
 test("[STORE-2] a folder that cannot be made is STORE_UNAVAILABLE with what to look at", async () => {
   await writeFile(join(folder, "file"), "");
   const blocked = new LevelStore(join(folder, "file", "log"));

@@ -9,7 +9,7 @@
  *
  * Not here: reopening after a failure (storage-manager.ts).
  */
-import { open, realpath } from "node:fs/promises";
+import { open, readdir, realpath } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { ClassicLevel, type Snapshot } from "classic-level";
 import { ServiceError } from "../../../shared/errors.ts";
@@ -43,7 +43,7 @@ export class LevelStore implements KeyValueStore {
       if (openFolders.has(folder)) throw lockedError(this.location);
       openFolders.add(folder);
       this.#folder = folder;
-      if (!this.#isChecked) await checkLevelFolder(folder);
+      if (!this.#isChecked) await checkUndisturbed(folder);
       this.#isChecked = true;
       this.#database = await openDatabase(folder);
     } catch (error) {
@@ -90,6 +90,20 @@ export class LevelStore implements KeyValueStore {
     if (this.#database === undefined)
       throw new ServiceError("STORE_UNAVAILABLE", "The data folder is not open. Try again in a moment.");
     return this.#database;
+  }
+}
+
+/**
+ * Whether somebody else has the folder open, LevelDB says only when it opens it itself, which is too late for the check. Who
+ * does makes and removes files, though: what is found while that happens is no damage.
+ */
+async function checkUndisturbed(folder: string): Promise<void> {
+  const before = await readdir(folder);
+  try {
+    await checkLevelFolder(folder);
+  } catch (error) {
+    const after = await readdir(folder);
+    throw before.sort().join() === after.sort().join() ? error : lockedError(folder, error);
   }
 }
 
