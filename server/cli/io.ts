@@ -4,13 +4,14 @@
  * Not here: the network (rest-client.ts is given a fetch), the server.
  */
 import { spawn } from "node:child_process";
-import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { constants } from "node:os";
 import { dirname } from "node:path";
 import process from "node:process";
 import { Presets, SingleBar } from "cli-progress";
 import { systemClock } from "../clock.ts";
 import type { Environment } from "../config.ts";
+import { makeFolder } from "../storage/store/make-folder.ts";
 
 /** Signals that ask a program to end. */
 const END_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -129,7 +130,7 @@ async function write(path: string, content: string | Uint8Array): Promise<void> 
     return;
   }
   const partial = `${path}.partial`;
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   try {
     await writeFile(partial, content, { flush: true });
     await rename(partial, path);

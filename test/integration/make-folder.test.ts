@@ -28,3 +28,9 @@ test("what is in the way is told at once: a file, a link to nowhere, a place wit
   }
   if (process.platform === "linux") await expect(makeFolder("/proc/none/x")).rejects.toMatchObject({ code: "ENOENT" });
 });
+
+test("all that is made has the mode that was asked for", async () => {
+  await makeFolder(join(root, "a", "b"), 0o700);
+  const modes = await Promise.all([join(root, "a"), join(root, "a", "b")].map(async (path) => (await stat(path)).mode));
+  if (process.platform !== "win32") expect(modes.map((mode) => mode & 0o777)).toEqual([0o700, 0o700]);
+});

@@ -7,11 +7,12 @@
  * Not here: who is the hub (hub.ts).
  */
 import { createHash } from "node:crypto";
-import { chmod, mkdir, stat } from "node:fs/promises";
+import { chmod, stat } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { ServiceError } from "../../../shared/errors.ts";
 import type { Environment } from "../../config.ts";
+import { makeFolder } from "../../storage/store/make-folder.ts";
 
 export interface HubPlace {
   readonly dataDir: string;
@@ -49,7 +50,7 @@ export function hubPlaceOf(dataDir: string, platform: NodeJS.Platform, userId: n
 /** Makes the folders, or closes them to others. @throws {ServiceError} FORBIDDEN when one belongs to somebody else */
 export async function makePrivate(folders: readonly string[], userId: number): Promise<void> {
   for (const folder of folders) {
-    await mkdir(folder, { recursive: true, mode: PRIVATE });
+    await makeFolder(folder, PRIVATE);
     const { uid, mode } = await stat(folder);
     if (userId >= 0 && uid !== userId) {
       throw new ServiceError(

@@ -7,18 +7,18 @@
 import { mkdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 
-/** The topmost folder that was missing, undefined when none was. @throws Node's error, EEXIST when something else is in the way */
-export async function makeFolder(folder: string): Promise<string | undefined> {
+/** `mode` is that of the folders it makes. Gives the topmost that was missing, undefined when none was. @throws Node's error, EEXIST when something else is in the way */
+export async function makeFolder(folder: string, mode = 0o777): Promise<string | undefined> {
   const missing: string[] = [];
   for (let path = resolve(folder); !(await isFolder(path)) && path !== dirname(path); path = dirname(path))
     missing.unshift(path);
-  for (const path of missing) await make(path);
+  for (const path of missing) await make(path, mode);
   return missing[0];
 }
 
-async function make(path: string): Promise<void> {
+async function make(path: string, mode: number): Promise<void> {
   try {
-    await mkdir(path);
+    await mkdir(path, { mode });
   } catch (error) {
     // somebody else may have been quicker
     if (!(await isFolder(path))) throw error;
