@@ -9,6 +9,7 @@
  * Not here: verifying (docs/webhooks.md shows it).
  */
 import { createHmac } from "node:crypto";
+import type { KeyObject } from "node:crypto";
 import { ServiceError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 
@@ -26,15 +27,22 @@ export interface Signable {
   readonly body: string;
 }
 
-export function signedHeaders({ id, atMs, body }: Signable, { keyId, secret }: SigningKey): Record<string, string> {
+export function signedHeaders(signable: Signable, { keyId, secret }: SigningKey): Record<string, string> {
+  return { ...signatureHeaders(signable, keyOf(secret)), "mcm-key-id": keyId };
+}
+
+/** Without the name of the key, for a receiver that knows one only. */
+export function signatureHeaders({ id, atMs, body }: Signable, key: KeyObject | Buffer): Record<string, string> {
   const timestamp = String(Math.floor(atMs / 1000));
-  const signature = createHmac("sha256", keyOf(secret)).update(`${id}.${timestamp}.${body}`).digest("base64");
   return {
     "webhook-id": id,
     "webhook-timestamp": timestamp,
-    "webhook-signature": `v1,${signature}`,
-    "mcm-key-id": keyId,
+    "webhook-signature": signatureOf(key, `${id}.${timestamp}.${body}`),
   };
+}
+
+export function signatureOf(key: KeyObject | Buffer, content: string): string {
+  return `v1,${createHmac("sha256", key).update(content).digest("base64")}`;
 }
 
 /** @throws {ServiceError} INVALID_REQUEST for an encoded secret that is no base64, or of a key that is too short */

@@ -70,7 +70,8 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   },
   monitor: {
     files: /^server\/monitor\//,
-    imports: MANAGER_IMPORTS,
+    // alerts are posted and signed as webhooks are
+    imports: { ...MANAGER_IMPORTS, outbound: "all" },
     // zod reads the file of alert rules
     npm: ["pino", "pino-pretty", "prom-client", "zod"],
     node: ["crypto", "fs/promises", "os", "path", "perf_hooks", "v8"],

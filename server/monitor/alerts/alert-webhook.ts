@@ -9,30 +9,21 @@
  *
  * Not here: what is told (alert-manager.ts).
  */
-import { createHmac } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { LIMITS } from "../../../shared/limits.ts";
 import type { AlertEvent } from "../../../shared/monitoring.ts";
 import { alertEventView } from "../../../shared/protocol/alert-view.ts";
 import type { Clock } from "../../clock.ts";
+import type { Post } from "../../outbound/http-post.ts";
+import { signatureHeaders } from "../../outbound/signature.ts";
 import type { Logger } from "../logger.ts";
-
-export interface WebhookRequest {
-  readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-  readonly signal: AbortSignal;
-}
-
-/** Port: one POST. Rejects when there is no answer. */
-export type Deliver = (request: WebhookRequest) => Promise<{ readonly status: number }>;
 
 export interface AlertWebhookOptions {
   readonly url: string;
   readonly key: KeyObject;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly deliver?: Deliver;
+  readonly deliver?: Post;
 }
 
 interface Waiting {
@@ -43,7 +34,7 @@ interface Waiting {
 
 export class AlertWebhook {
   readonly #options: AlertWebhookOptions;
-  readonly #deliver: Deliver;
+  readonly #deliver: Post;
   readonly #queue: Waiting[] = [];
   #dropped = 0;
   #failures = 0;
@@ -109,13 +100,8 @@ export class AlertWebhook {
   }
 
   #headers(id: string, body: string): Readonly<Record<string, string>> {
-    const timestamp = String(Math.floor(this.#options.clock.nowMs() / 1000));
-    return {
-      "content-type": "application/json",
-      "webhook-id": id,
-      "webhook-timestamp": timestamp,
-      "webhook-signature": signatureOf(this.#options.key, `${id}.${timestamp}.${body}`),
-    };
+    const { clock, key } = this.#options;
+    return { "content-type": "application/json", ...signatureHeaders({ id, atMs: clock.nowMs(), body }, key) };
   }
 
   #sent(sent: Waiting): void {
@@ -157,11 +143,7 @@ export class AlertWebhook {
   }
 }
 
-export function signatureOf(key: KeyObject, content: string): string {
-  return `v1,${createHmac("sha256", key).update(content).digest("base64")}`;
-}
-
-const post: Deliver = async ({ url, headers, body, signal }) => {
+const post: Post = async ({ url, headers, body, signal }) => {
   const response = await fetch(url, { method: "POST", headers, body, signal, redirect: "error" });
   await response.body?.cancel();
   return { status: response.status };

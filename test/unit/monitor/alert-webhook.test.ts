@@ -2,8 +2,9 @@
 import { createHmac, createSecretKey } from "node:crypto";
 import { beforeEach, describe, expect, test } from "vitest";
 import { AlertFeed } from "../../../server/monitor/alerts/alert-feed.ts";
-import { AlertWebhook, signatureOf } from "../../../server/monitor/alerts/alert-webhook.ts";
-import type { Deliver, WebhookRequest } from "../../../server/monitor/alerts/alert-webhook.ts";
+import { AlertWebhook } from "../../../server/monitor/alerts/alert-webhook.ts";
+import type { Post, PostRequest } from "../../../server/outbound/http-post.ts";
+import { signatureOf } from "../../../server/outbound/signature.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import type { AlertEvent } from "../../../shared/monitoring.ts";
 import { alertEventSchema } from "../../../shared/protocol/rest-monitoring.ts";
@@ -36,8 +37,8 @@ const settle = async (): Promise<void> => {
 describe("a webhook", () => {
   let clock: ManualClock;
   let logger: RecordingLogger;
-  let requests: WebhookRequest[];
-  let deliver: Deliver;
+  let requests: PostRequest[];
+  let deliver: Post;
   let webhook: AlertWebhook;
   const names = (): readonly unknown[] =>
     requests.map(({ body }) => alertEventSchema.parse(JSON.parse(body)).alert.name);
