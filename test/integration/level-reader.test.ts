@@ -29,8 +29,8 @@ function open(folder: string): Database {
 }
 
 /** Overwrites and deletions too, so that tables of several levels say something of one key. */
-async function fill(database: Database, random: Random): Promise<void> {
-  for (let batch = 0; batch < 400; batch++) {
+async function fill(database: Database, random: Random, batches: number): Promise<void> {
+  for (let batch = 0; batch < batches; batch++) {
     const ops = Array.from({ length: 1 + intBelow(random, 12) }, () => {
       const key = Buffer.from(`k${intBelow(random, 900)}`);
       if (intBelow(random, 4) === 0) return { type: "del", key } as const;
@@ -47,10 +47,12 @@ beforeAll(async () => {
   base = await mkdtemp(join(tmpdir(), "mcm-level-reader-"));
   sound = join(base, "sound");
   let database = open(sound);
-  await fill(database, randomFrom(7));
+  await fill(database, randomFrom(7), 400);
   await database.close();
   database = open(sound);
-  await fill(database, randomFrom(8));
+  // LevelDB merges tables when it finds the time: what this leaves is a level below, some tables above, and a log
+  await database.compactRange(Buffer.alloc(0), Buffer.from([255]));
+  await fill(database, randomFrom(8), 60);
   items = (await database.iterator().all()).map(shown);
   await database.close();
 });
@@ -75,7 +77,7 @@ async function read(folder: string, range = WHOLE): Promise<{ found: string[]; d
 test("[DATA-1] a whole pass gives what LevelDB gives, from tables and log, and writes nothing", async () => {
   const before = await stateOfFolder(sound);
   const tables = (await readdir(sound)).filter((name) => name.endsWith(".ldb"));
-  expect(tables.length).toBeGreaterThan(3);
+  expect(tables.length).toBeGreaterThan(1);
   const { found, damages } = await read(sound);
   expect(damages).toEqual([]);
   expect(found).toEqual(items);
