@@ -19,6 +19,7 @@ const layer = (name: string, order: number, limits: { timeoutMs: number; maxWork
     testTimeout: limits.timeoutMs,
     hookTimeout: Math.max(limits.timeoutMs, 10 * SECOND),
     maxWorkers: limits.maxWorkers ?? 2,
+    isolate: false,
     sequence: { groupOrder: order },
   },
 });
