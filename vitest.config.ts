@@ -16,6 +16,7 @@ const layer = (name: string, order: number, limits: { timeoutMs: number; maxWork
     name,
     include: [`test/${name}/**/*.test.ts`],
     environment: "node",
+    setupFiles: ["test/support/quick-chance.ts"],
     testTimeout: limits.timeoutMs,
     hookTimeout: Math.max(limits.timeoutMs, 10 * SECOND),
     maxWorkers: limits.maxWorkers ?? 2,

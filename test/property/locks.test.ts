@@ -16,6 +16,7 @@ import type { Lease } from "../../server/state/writes.ts";
 import { SessionLeases } from "../../server/sync/session-leases.ts";
 import { LockModel, meets } from "../support/lock-model.ts";
 import type { ModelLease } from "../support/lock-model.ts";
+import { same } from "../support/same.ts";
 
 const ACTORS = ["ada", "bob"].map(parseActor);
 const PATHS = ["", "/a", "/a/b", "/a/b/c", "/a/d", "/ab", "/b", "/b/a~1b", "@note", "@note/0", "/long/way/down/to/it"];
@@ -202,11 +203,6 @@ class History {
   }
 }
 
-/** `expect` for where there are millions: it is asked only when it will fail. */
-function same(actual: unknown, wanted: unknown): void {
-  if (JSON.stringify(actual) !== JSON.stringify(wanted)) expect(actual).toEqual(wanted);
-}
-
 function codeOf(failed: unknown): string {
   try {
     if (typeof failed !== "function") throw failed;
@@ -264,7 +260,7 @@ describe("[LOCK-7] the queue", () => {
         }
         const queue = new LockQueue<Waiting>();
         for (const [at, request] of requests.entries()) {
-          expect(queue.add(request)).toBe(!requests.slice(0, at).some((other) => excludes(other, request)));
+          same(queue.add(request), !requests.slice(0, at).some((other) => excludes(other, request)));
           queue.recall(request);
         }
         const gone = new Set(leaving.map((at) => requests[at]));
@@ -299,13 +295,13 @@ describe("[LOCK-7] the queue", () => {
           const called = queue.call(table);
           for (const request of called) {
             const event = { op: "acquire", lockId: `lock-${++seq}`, ttlMs: 10, ...request } as const;
-            expect(table.obstacleToLock(request.paths, request.mode)).toBeUndefined();
+            same(table.obstacleToLock(request.paths, request.mode), undefined);
             table.apply(event, { seq, actor: parseActor("ada"), atMs: 0 });
             queue.remove(request);
             served.push(request);
           }
           const held = table.list();
-          if (called.length === 0) expect(held).not.toEqual([]);
+          if (called.length === 0) same(held.length > 0, true);
           const { value } = pick.next();
           const released = held[value % held.length];
           if (released !== undefined) {
@@ -315,7 +311,7 @@ describe("[LOCK-7] the queue", () => {
         }
         for (const [at, request] of requests.entries()) {
           for (const later of requests.slice(at + 1)) {
-            if (excludes(request, later)) expect(served.indexOf(later)).toBeGreaterThan(served.indexOf(request));
+            if (excludes(request, later)) same(served.indexOf(later) > served.indexOf(request), true);
           }
         }
         expect(served).toHaveLength(requests.length);

@@ -13,6 +13,7 @@ import type { Touch } from "../../server/state/update/touched-paths.ts";
 import { scanUpdate } from "../../server/state/update/update-scanner.ts";
 import { intBelow, pick, randomFrom, runHistory } from "../support/editing-history.ts";
 import type { Random } from "../support/editing-history.ts";
+import { same } from "../support/same.ts";
 import { TYPE, any, assemble, deleted, embed, format, gc, text, type } from "../support/update-assembler.ts";
 import type { DeletedRange, Id, Section } from "../support/update-assembler.ts";
 
@@ -71,15 +72,14 @@ function judgeAndApply(doc: Y.Doc, update: Uint8Array): Touch {
   doc.on("update", onUpdate);
   Y.applyUpdate(doc, update);
   doc.off("update", onUpdate);
-  expect(doc.store.pendingStructs).toBeNull();
-  expect(doc.store.pendingDs).toBeNull();
-  expect(isChanged).toBe(!touch.isNoop);
+  same([doc.store.pendingStructs, doc.store.pendingDs], [null, null]);
+  same(isChanged, !touch.isNoop);
   for (const { client, from, to } of touch.advances) {
-    expect(vector.get(client) ?? 0).toBe(from);
-    expect(Y.getState(doc.store, client)).toBe(to);
+    same(vector.get(client) ?? 0, from);
+    same(Y.getState(doc.store, client), to);
     vector.set(client, to);
   }
-  expect(Y.decodeStateVector(Y.encodeStateVector(doc))).toEqual(vector);
+  same(Y.decodeStateVector(Y.encodeStateVector(doc)), vector);
   expectCovered(touch.paths, before, viewOf(doc));
   return touch;
 }
@@ -90,20 +90,19 @@ function expectCovered(
   after: ReturnType<typeof viewOf>,
 ): void {
   const touched = paths.map(parsePath);
-  expect(paths.length).toBeLessThanOrEqual(LIMITS.touchedPathsMax);
-  expect([...paths].sort()).toEqual(paths);
-  touched.forEach((path, i) => touched.forEach((other, j) => expect(i !== j && covers(path, other)).toBe(false)));
+  same(paths.length <= LIMITS.touchedPathsMax, true);
+  same(paths.toSorted(), paths);
+  touched.forEach((path, i) => touched.forEach((other, j) => same(i !== j && covers(path, other), false)));
   for (const change of differences(before.data, after.data)) {
-    expect(
-      touched.some((path) => covers(path, change)),
-      `${change.join("/")} in ${JSON.stringify(paths)}`,
-    ).toBe(true);
+    const isCovered = touched.some((path) => covers(path, change));
+    if (!isCovered) throw new Error(`${change.join("/")} changed, touched were ${JSON.stringify(paths)}`);
   }
   for (const name of new Set([...before.others.keys(), ...after.others.keys()])) {
     if (before.others.get(name) === after.others.get(name)) continue;
-    expect(touched.some((path) => path.length === 0 || path[0] === name || (name === "" && path.length === 1))).toBe(
-      true,
+    const isAtRoot = touched.some(
+      (path) => path.length === 0 || path[0] === name || (name === "" && path.length === 1),
     );
+    same(isAtRoot, true);
   }
 }
 
@@ -112,11 +111,11 @@ function expectUsable(...docs: readonly Y.Doc[]): void {
     let emitted = 0;
     doc.on("update", () => emitted++);
     doc.getMap("data").set("after", 1);
-    expect(emitted).toBe(1);
+    same(emitted, 1);
     doc.getMap("data").clear();
-    expect(doc.getMap("data").toJSON()).toEqual({});
+    same(doc.getMap("data").toJSON(), {});
     const copy = load(Y.encodeStateAsUpdate(doc));
-    expect(copy.getMap("data").toJSON()).toEqual({});
+    same(copy.getMap("data").toJSON(), {});
   }
 }
 
@@ -138,7 +137,7 @@ describe("honest clients", () => {
         try {
           runHistory(randomFrom(SEED + run), 30, server, ({ update, onlyKey }) => {
             const touch = judgeAndApply(server, update);
-            if (onlyKey !== undefined && !touch.isNoop) expect(touch.paths).toEqual([onlyKey]);
+            if (onlyKey !== undefined && !touch.isNoop) same(touch.paths, [onlyKey]);
             updates++;
           });
         } catch (error) {
@@ -196,7 +195,7 @@ function isAccepted(sample: Sample, update: Uint8Array): boolean {
   judgeAndApply(doc, update);
   // a second replica that gets the result instead of the update
   const other = load(Y.encodeStateAsUpdate(doc));
-  if (!mixesUpItsOwn(update)) expect(viewOf(other)).toEqual(viewOf(doc));
+  if (!mixesUpItsOwn(update)) same(viewOf(other), viewOf(doc));
   expectUsable(doc, other);
   return true;
 }

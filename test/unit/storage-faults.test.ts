@@ -9,6 +9,7 @@ import { StorageManager } from "../../server/storage/storage-manager.ts";
 import { failNth, FaultyStore, type NthPlan, type StoreOperation } from "../support/faulty-store.ts";
 import { emptyCheckpoint, idOf, metaOf, Typist } from "../support/log-fixtures.ts";
 import { ManualClock } from "../support/manual-clock.ts";
+import { same } from "../support/same.ts";
 
 const IDS = ["a", "b"].map(idOf);
 const ROUNDS = 6;
@@ -84,10 +85,8 @@ async function write(rig: Rig, id: ContextId, acked: Acked): Promise<void> {
       if (result.status === "rejected" || result.value.kind !== "appended") continue;
       for (const { seq, update } of result.value.entries) acked.updates.set(seq, update);
     }
-    expect(
-      results[0]?.status === "rejected" && results[1]?.status === "fulfilled",
-      "a successor of a rejected append",
-    ).toBe(false);
+    const isOutOfTurn = results[0]?.status === "rejected" && results[1]?.status === "fulfilled";
+    same(isOutOfTurn, false, "a successor of a rejected append");
     await untilAvailable(rig);
     if (round === KEEP_ROUND) await persist(rig, () => keep(rig, id, acked));
   }
@@ -119,13 +118,14 @@ async function check(store: FaultyStore, id: ContextId, acked: Acked): Promise<C
   if (stored === undefined) throw new Error("the context is gone");
   const { baseSeq } = stored.size;
   const entries = await log.read(id, 0, Infinity);
-  expect(entries.map(({ seq, version }) => [seq, version])).toEqual(
+  same(
+    entries.map(({ seq, version }) => [seq, version]),
     entries.map((_, index) => [baseSeq + index + 1, baseSeq + index + 1]),
   );
   for (const [seq, update] of acked.updates) {
     const entry = entries[seq - baseSeq - 1];
-    if (seq > baseSeq) expect(Buffer.from(entry?.update ?? []).equals(update)).toBe(true);
-    expect(await log.readRecord(id, "conflicts", `${seq}`)).toEqual({ seq });
+    if (seq > baseSeq) same(Buffer.from(entry?.update ?? []).equals(update), true);
+    same(await log.readRecord(id, "conflicts", `${seq}`), { seq });
   }
   const base = await log.checkpointBefore(id, baseSeq);
   if (base === undefined) throw new Error("the base is gone");

@@ -1,0 +1,7 @@
+/** `expect(actual).toEqual(wanted)` for where there are millions: vitest is asked only when it may fail. */
+import { isDeepStrictEqual } from "node:util";
+import { expect } from "vitest";
+
+export function same(actual: unknown, wanted: unknown, what?: string): void {
+  if (!Object.is(actual, wanted) && !isDeepStrictEqual(actual, wanted)) expect(actual, what).toEqual(wanted);
+}
