@@ -49,7 +49,7 @@ afterEach(async () => {
     await until(reader.doc, () => dataOf(reader).get("late") === round);
     late.close();
     expect(await readContext(server, `room-${round}`)).toMatchObject({ data: { secret: "s", still: round } });
-    expect(server.logger.at("error")).toEqual([]);
+    expect(server.logger.failures).toEqual([]);
   } finally {
     writer.close();
     reader.close();

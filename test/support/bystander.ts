@@ -47,7 +47,7 @@ export async function openBystander(server: SecureServer, contextId: string): Pr
       expect(JSON.parse((await ask("GET")).text)).toMatchObject({ data: { beat: value } });
       expect(performance.now() - beganAt).toBeLessThan(MS_MAX);
       expect(live.provider.wsconnected).toBe(true);
-      expect(server.logger.at("error")).toEqual([]);
+      expect(server.logger.failures).toEqual([]);
     },
     close() {
       live.close();

@@ -59,9 +59,16 @@ export class FakeLocks extends LockUseCases {
     }
     const { lockId } = asked;
     const lock = desk.table.get(lockId);
-    const expire = (): void => void this.#write(actor, id, { op: "expire", lockId });
+    // what is deleted meanwhile takes its locks along
+    const expire = (): void => {
+      if (this.#isThere(id, desk)) this.#write(actor, id, { op: "expire", lockId });
+    };
     if (lock !== undefined) this.#clock.setTimer(desk.leftMs(lock, nowMs), expire);
     return { version: 0, seq, paths: [] };
+  }
+
+  #isThere(id: ContextId, desk: LockDesk): boolean {
+    return this.#store.all().some((stored) => stored.state.meta.id === id && this.#desks.get(stored) === desk);
   }
 
   #deskOf(id: ContextId): LockDesk {

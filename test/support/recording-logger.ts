@@ -25,6 +25,11 @@ export class RecordingLogger implements Logger {
     this.entries.push({ level: "error", message, fields });
   }
 
+  /** Errors. That nothing was served for a while is not among them: a busy machine does that, too. */
+  get failures(): readonly LogEntry[] {
+    return this.at("error").filter(({ fields }) => fields["name"] !== "event-loop");
+  }
+
   at(level: LogEntry["level"]): readonly LogEntry[] {
     return this.entries.filter((entry) => entry.level === level);
   }
