@@ -18,6 +18,7 @@ const layer = (name: string, order: number, limits: { timeoutMs: number; maxWork
     environment: "node",
     setupFiles: ["test/support/quick-chance.ts"],
     testTimeout: limits.timeoutMs,
+    expect: { poll: { timeout: limits.timeoutMs / 2 } },
     hookTimeout: Math.max(limits.timeoutMs, 10 * SECOND),
     maxWorkers: limits.maxWorkers ?? 2,
     isolate: false,
@@ -29,7 +30,7 @@ export default defineConfig({
   test: {
     projects: [
       layer("arch", 0, { timeoutMs: MINUTE }),
-      layer("unit", 0, { timeoutMs: 5 * SECOND }),
+      layer("unit", 0, { timeoutMs: 20 * SECOND }),
       layer("contract", 0, { timeoutMs: 20 * SECOND }),
       layer("compat", 0, { timeoutMs: 20 * SECOND }),
       layer("property", 0, { timeoutMs: 2 * MINUTE }),

@@ -45,7 +45,7 @@ export const historian: Participant = async (stage, who) => {
     for (let n = 1; !dead.aborted; n++) {
       await untilDead(stage, round(n));
       // the server lives at least as long as its first round takes
-      if (n === 1) entered();
+      if (n === 1) await entered();
     }
   } catch (error) {
     ignoreIfDead(dead, error);

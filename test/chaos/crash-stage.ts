@@ -12,8 +12,8 @@ export interface Stage {
   readonly random: Random;
   /** Aborted when the server has been killed. */
   readonly dead: AbortSignal;
-  /** This one is connected and about to begin. */
-  readonly entered: () => void;
+  /** This one is connected; resolves when it may begin: as a rule when all are, for who comes early drowns who comes late. */
+  readonly entered: () => Promise<void>;
 }
 
 export type Participant = (stage: Stage, name: string) => Promise<void>;

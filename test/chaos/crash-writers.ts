@@ -74,7 +74,7 @@ async function editsOnOnePage(stage: Stage, name: string, isFirst: boolean): Pro
   );
   try {
     await untilDead(stage, Promise.race([isIn, hasClosed]));
-    if (isFirst) entered();
+    if (isFirst) await entered();
     for (let n = editsOf(doc, name) + 1; !dead.aborted && provider.synced; n++) {
       doc.transact(() => editLive(doc.getMap("data"), name, n), LOCAL);
       await pause(random);
@@ -96,7 +96,7 @@ function editsOf(doc: Y.Doc, name: string): number {
 export const restAsker: Participant = async (stage, name) => {
   const { url, contextId, journal, entered } = stage;
   const rest = new RestCaller(url, name);
-  entered();
+  await entered();
   await askAll(
     stage,
     name,
@@ -112,7 +112,7 @@ export const restAsker: Participant = async (stage, name) => {
 export const feedReader: Participant = async ({ url, contextId, journal, dead, entered }, name) => {
   try {
     const body = await new RestCaller(url, name).feed(contextId, dead);
-    entered();
+    void entered();
     for await (const { event, data } of readEvents(body)) {
       if (event === "change") journal.record(JSON.parse(data) as ChangeView);
     }
@@ -177,7 +177,7 @@ async function withContext(stage: Stage, name: string, act: (context: Context) =
     context.subscribe("", ({ changes }) => {
       for (const change of changes) journal.record(change);
     });
-    entered();
+    await entered();
     await act(context);
     // an SDK that believes to be online would wait for its unsaved edits
     await until(

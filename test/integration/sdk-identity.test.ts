@@ -128,7 +128,7 @@ describe("on the real server", () => {
     relay.isDeaf = true;
     set(context, "before", 1);
     const update = context.update([{ op: "increment", path: "/n", by: 1 }]);
-    await vi.waitFor(async () => expect(await read()).toMatchObject({ version: 2 }));
+    await vi.waitFor(async () => expect(await read()).toMatchObject({ version: 2 }), 20_000);
     relay.isDeaf = false;
     const isBack = online(context);
     await server.revoke("ada");
