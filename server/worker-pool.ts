@@ -7,7 +7,7 @@
  * Invariants:
  *  1. At most `threads` calls run at once; others wait in order. Threads start when needed and end after a while of rest.
  *  2. A thread that dies rejects what it ran; the last one takes what waits with it, and the next call starts anew.
- *  3. Run from dist the module is JavaScript; run from source (tests, development) it is loaded through tsx.
+ *  3. Run from dist the module is JavaScript; run from source (tests, development) a file is made of it first.
  *
  * Not here: what the functions do. Input and output are copied: send only what is read, and no view into a larger buffer.
  */
@@ -17,6 +17,9 @@ import { NO_MONITOR } from "./monitor-port.ts";
 import type { Monitor } from "./monitor-port.ts";
 
 const IDLE_MS = 60_000;
+
+const isSource = import.meta.url.endsWith(".ts");
+const fromSource = isSource ? (await import("./worker-source.ts")).workerFromSource : undefined;
 
 export interface WorkerPoolOptions {
   /** Under which its work is counted. */
@@ -84,10 +87,8 @@ export class WorkerPool<Module extends Functions<Module>> {
   }
 
   #open(): Piscina {
-    const isSource = import.meta.url.endsWith(".ts");
     const pool = new Piscina({
-      filename: `${this.#module.href}.${isSource ? "ts" : "js"}`,
-      ...(isSource ? { execArgv: ["--import", typeScriptLoader()] } : {}),
+      filename: fromSource?.(this.#module) ?? `${this.#module.href}.js`,
       minThreads: 0,
       maxThreads: this.#threads,
       idleTimeout: IDLE_MS,
@@ -106,10 +107,4 @@ export class WorkerPool<Module extends Functions<Module>> {
 
 function closed(cause?: unknown): ServiceError {
   return new ServiceError("SHUTTING_DOWN", "The server is stopping. Ask again in a moment.", { cause });
-}
-
-/** A module that teaches a thread TypeScript: `--import tsx` by itself does so on the main thread only. */
-function typeScriptLoader(): string {
-  const api = import.meta.resolve("tsx/esm/api");
-  return `data:text/javascript,${encodeURIComponent(`import { register } from ${JSON.stringify(api)}; register();`)}`;
 }

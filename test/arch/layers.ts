@@ -30,10 +30,11 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   clock: { files: /^server\/clock\.ts$/, imports: { shared: "all" }, npm: [], node: ["crypto"] },
   "monitor-port": { files: /^server\/monitor-port\.ts$/, imports: { shared: "all" }, npm: [], node: [] },
   "worker-pool": {
-    files: /^server\/worker-pool\.ts$/,
+    files: /^server\/worker-(pool|source)\.ts$/,
     imports: { shared: "all", "monitor-port": "all" },
-    npm: ["piscina"],
-    node: [],
+    // esbuild for servers that run from source, whose threads cannot read TypeScript
+    npm: ["piscina", "esbuild"],
+    node: ["crypto", "fs", "path", "url"],
   },
   "change-log": { files: /^server\/storage\/change-log\.ts$/, imports: { shared: "all" }, npm: [], node: [] },
   state: {

@@ -2,6 +2,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { expect } from "vitest";
 
-export function same(actual: unknown, wanted: unknown, what?: string): void {
-  if (!Object.is(actual, wanted) && !isDeepStrictEqual(actual, wanted)) expect(actual, what).toEqual(wanted);
+export function same(actual: unknown, wanted: unknown): void {
+  if (!Object.is(actual, wanted) && !isDeepStrictEqual(actual, wanted)) expect(actual).toEqual(wanted);
 }

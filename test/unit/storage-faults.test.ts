@@ -85,8 +85,10 @@ async function write(rig: Rig, id: ContextId, acked: Acked): Promise<void> {
       if (result.status === "rejected" || result.value.kind !== "appended") continue;
       for (const { seq, update } of result.value.entries) acked.updates.set(seq, update);
     }
-    const isOutOfTurn = results[0]?.status === "rejected" && results[1]?.status === "fulfilled";
-    same(isOutOfTurn, false, "a successor of a rejected append");
+    expect(
+      results[0]?.status === "rejected" && results[1]?.status === "fulfilled",
+      "a successor of a rejected append",
+    ).toBe(false);
     await untilAvailable(rig);
     if (round === KEEP_ROUND) await persist(rig, () => keep(rig, id, acked));
   }
