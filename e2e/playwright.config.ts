@@ -13,7 +13,7 @@ export default defineConfig({
   globalTimeout: 4 * 60_000,
   expect: { timeout: 10_000 },
   workers: 2,
-  fullyParallel: false,
+  fullyParallel: true,
   retries: 0,
   forbidOnly: process.env["CI"] !== undefined,
   reporter: [["list"], ["json", { outputFile: "../artifacts/e2e.json" }]],

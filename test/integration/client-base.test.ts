@@ -8,6 +8,7 @@ import type { Client, ConnectOptions, Context } from "../../client/index.ts";
 import { fileStore } from "../../client/node/file-store.ts";
 import { encodeEvent } from "../../shared/protocol/server-frames.ts";
 import { FakeSyncServer } from "../support/fake-sync-server.ts";
+import { PATIENT } from "../support/patience.ts";
 
 let server: FakeSyncServer;
 const clients: Client[] = [];
@@ -23,7 +24,7 @@ afterEach(async () => {
 });
 
 async function open(options: ConnectOptions = {}): Promise<Context> {
-  const client = await connect(server.url, { actor: "ada", ...options });
+  const client = await connect(server.url, { actor: "ada", ...PATIENT, ...options });
   clients.push(client);
   return client.open("plan");
 }

@@ -11,6 +11,7 @@ import { ServiceError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { voidOf } from "../../shared/void-update.ts";
 import { FakeSyncServer } from "../support/fake-sync-server.ts";
+import { PATIENT } from "../support/patience.ts";
 
 let server: FakeSyncServer;
 let folder: string;
@@ -30,7 +31,7 @@ afterEach(async () => {
 });
 
 async function open(options: ConnectOptions = {}, url = server.url): Promise<Context> {
-  const it = await connect(url, { actor: "ada", ...options });
+  const it = await connect(url, { actor: "ada", ...PATIENT, ...options });
   clients.push(it);
   return it.open("plan");
 }

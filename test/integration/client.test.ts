@@ -18,6 +18,7 @@ import { fileStore } from "../../client/node/file-store.ts";
 import { ServiceError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { FakeSyncServer } from "../support/fake-sync-server.ts";
+import { PATIENT } from "../support/patience.ts";
 
 let server: FakeSyncServer;
 const clients: Client[] = [];
@@ -40,7 +41,7 @@ async function folder(): Promise<string> {
 }
 
 async function client(options: ConnectOptions = {}): Promise<Client> {
-  const it = await connect(server.url, { actor: "ada", ...options });
+  const it = await connect(server.url, { actor: "ada", ...PATIENT, ...options });
   clients.push(it);
   return it;
 }

@@ -11,6 +11,7 @@ import { CHAPTERS } from "../../server/cli/demo/chapters.ts";
 import { ARTICLE, PLAN, RESEARCH } from "../../server/cli/demo/stage.ts";
 import { startServer } from "../../server/server.ts";
 import { TestIo } from "./cli-harness.ts";
+import { PATIENT } from "../support/patience.ts";
 
 const LAST = "names version";
 
@@ -41,7 +42,7 @@ async function demo(args: readonly string[], onLine: (line: string, url: string,
 
 /** What the three contexts hold, their conflicts and locks, as a visitor reads them. */
 async function look(url: string) {
-  await using client = await connect(url, { actor: "visitor" });
+  await using client = await connect(url, { actor: "visitor", ...PATIENT });
   const read = async (id: string) => {
     await using context = await client.open(id);
     const { conflicts } = await context.conflicts();
@@ -53,7 +54,7 @@ async function look(url: string) {
 
 /** Takes a lock where the writer writes, and stays. */
 async function holdSections(url: string): Promise<Client> {
-  const client = await connect(url, { actor: "spoiler" });
+  const client = await connect(url, { actor: "spoiler", ...PATIENT });
   const article = await client.open(ARTICLE);
   await article.lock("/sections/locks", { purpose: "in the way" });
   return client;

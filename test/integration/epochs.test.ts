@@ -7,6 +7,7 @@ import * as Y from "yjs";
 import { connect } from "../../client/index.ts";
 import type { Client, ConnectOptions, Context, ContextEvents, Refusal } from "../../client/index.ts";
 import { fileStore } from "../../client/node/file-store.ts";
+import { PATIENT } from "../support/patience.ts";
 import { Relay } from "../support/relay.ts";
 import { startTestServer, until } from "../support/running-server.ts";
 import type { TestServer } from "../support/running-server.ts";
@@ -32,7 +33,7 @@ afterEach(async () => {
 const DATA = { title: "plan", tasks: { t1: { done: false } }, list: [1, 2, 3], note: { $text: "Hello world" } };
 
 async function open(actor: string, options: ConnectOptions = {}, url = server.url): Promise<Context> {
-  const client = await connect(url, { actor, ...options });
+  const client = await connect(url, { actor, ...PATIENT, ...options });
   clients.push(client);
   return client.open("plan", { create: { data: DATA } });
 }
@@ -256,7 +257,7 @@ describe("[SDK-31] edits made before the compaction", () => {
 describe("[SDK-33] Yjs client ids", () => {
   test("200 sessions of one actor leave one id", async () => {
     for (let i = 0; i < 200; i++) {
-      const client = await connect(server.url, { actor: "ada" });
+      const client = await connect(server.url, { actor: "ada", ...PATIENT });
       const context = await client.open("plan", { create: {} });
       context.data.root.set(`key ${i % 7}`, i);
       await client.close();
@@ -267,7 +268,7 @@ describe("[SDK-33] Yjs client ids", () => {
   });
 
   test("sessions at one time have different ids, and others see the presence of one that is used again", async () => {
-    const first = await connect(server.url, { actor: "ada" });
+    const first = await connect(server.url, { actor: "ada", ...PATIENT });
     const used = await first.open("plan", { create: {} });
     used.data.root.set("a", 1);
     used.presence.set({ name: "first" });
@@ -290,7 +291,7 @@ describe("[SDK-33] Yjs client ids", () => {
   });
 
   test("none is taken over from an earlier epoch", async () => {
-    const first = await connect(server.url, { actor: "ada" });
+    const first = await connect(server.url, { actor: "ada", ...PATIENT });
     const used = await first.open("plan", { create: {} });
     used.data.root.set("a", 1);
     const id = used.doc.clientID;

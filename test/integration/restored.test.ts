@@ -10,6 +10,7 @@ import { parseConfig } from "../../server/config.ts";
 import { startServer } from "../../server/server.ts";
 import type { RunningServer } from "../../server/server.ts";
 import { mcm } from "../support/cli-runner.ts";
+import { PATIENT } from "../support/patience.ts";
 import { RecordingLogger } from "../support/recording-logger.ts";
 import { RestCaller } from "../support/rest-caller.ts";
 import { openStockClient } from "../support/stock-client.ts";
@@ -59,7 +60,7 @@ test("[DATA-4] what the server wrote after the backup is gone for everybody, als
   await caller().create("plan", { n: 0 });
   await caller().change("plan", set(1), "1");
   await backUp();
-  client = await connect(server.url, { actor: "bob" });
+  client = await connect(server.url, { actor: "bob", ...PATIENT });
   const plan = await client.open("plan");
   // under the clocks that a server which went on as before would use again
   await caller().change("plan", set(2), "2");
@@ -85,7 +86,7 @@ test("[DATA-4] what the server wrote after the backup is gone for everybody, als
 
 test("[DATA-4] what a client had not sent yet comes over to the restored context", async () => {
   await caller().create("plan", { n: 0, notes: {} });
-  client = await connect(server.url, { actor: "bob" });
+  client = await connect(server.url, { actor: "bob", ...PATIENT });
   const plan = await client.open("plan");
   await caller().change("plan", set(1), "1");
   await backUp();

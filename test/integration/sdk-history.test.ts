@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { connect } from "../../client/index.ts";
 import type { ChangeRecord, Client, Conflict, Context } from "../../client/index.ts";
+import { PATIENT } from "../support/patience.ts";
 import { RestCaller } from "../support/rest-caller.ts";
 import { startTestServer, until } from "../support/running-server.ts";
 import type { TestServer } from "../support/running-server.ts";
@@ -28,7 +29,7 @@ afterEach(async () => {
 });
 
 async function open(actor: string): Promise<Context<Board>> {
-  const client = await connect(server.url, { actor });
+  const client = await connect(server.url, { actor, ...PATIENT });
   clients.push(client);
   return client.open<Board>("board", { create: { data: { n: 0, mine: {}, note: { $text: "" } } } });
 }
@@ -254,7 +255,7 @@ describe("conflicts", () => {
 });
 
 test("[SDK-25] types are registered, read, and hold their contexts", async () => {
-  const client = await connect(server.url, { actor: "ada" });
+  const client = await connect(server.url, { actor: "ada", ...PATIENT });
   clients.push(client);
   const untyped = await client.create({ id: "old", type: "task", data: { done: "maybe" } });
   expect(untyped).toMatchObject({ type: "task" });

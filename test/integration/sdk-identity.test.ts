@@ -9,6 +9,7 @@ import { fileStore } from "../../client/node/file-store.ts";
 import { FakeSyncServer } from "../support/fake-sync-server.ts";
 import { TOKEN_MS, startJwtServer } from "../support/jwt-server.ts";
 import type { JwtServer } from "../support/jwt-server.ts";
+import { PATIENT } from "../support/patience.ts";
 import { Relay } from "../support/relay.ts";
 import { assemble } from "../support/tokens.ts";
 
@@ -22,7 +23,7 @@ afterEach(async () => {
 });
 
 async function connected(url: string, options: ConnectOptions): Promise<Client> {
-  const client = await connect(url, options);
+  const client = await connect(url, { ...PATIENT, ...options });
   clients.push(client);
   return client;
 }

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { connect } from "../../client/index.ts";
 import type { Context, ContextEvents, Lease, Refusal } from "../../client/index.ts";
+import { PATIENT } from "../support/patience.ts";
 import { Relay } from "../support/relay.ts";
 import { createContext, readContext, startTestServer, until } from "../support/running-server.ts";
 import type { TestServer } from "../support/running-server.ts";
@@ -26,7 +27,7 @@ afterEach(async () => {
 
 /** All are of one actor: agents that a person runs side by side. */
 async function agent(url = server.url): Promise<Context> {
-  const client = await connect(url, { actor: "agent" });
+  const client = await connect(url, { actor: "agent", ...PATIENT });
   closing.push(() => client.close());
   return client.open("plan");
 }

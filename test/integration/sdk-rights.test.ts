@@ -11,6 +11,7 @@ import type { Client, ConnectOptions, Context, ContextAccess, ContextEvents, Per
 import { fileStore } from "../../client/node/file-store.ts";
 import { startJwtServer } from "../support/jwt-server.ts";
 import type { JwtServer } from "../support/jwt-server.ts";
+import { PATIENT } from "../support/patience.ts";
 import { Relay } from "../support/relay.ts";
 import { until } from "../support/running-server.ts";
 
@@ -37,7 +38,7 @@ afterEach(async () => {
 });
 
 async function connected(subject: string, options: ConnectOptions = {}, url = server.url): Promise<Client> {
-  const client = await connect(url, { token: () => server.token(subject), actor: subject, ...options });
+  const client = await connect(url, { token: () => server.token(subject), actor: subject, ...PATIENT, ...options });
   clients.push(client);
   return client;
 }

@@ -9,6 +9,7 @@ import { fileStore } from "../../client/node/file-store.ts";
 import { parseConfig } from "../../server/config.ts";
 import { startServer } from "../../server/server.ts";
 import type { RunningServer } from "../../server/server.ts";
+import { PATIENT } from "../support/patience.ts";
 import { RecordingLogger } from "../support/recording-logger.ts";
 import { until } from "../support/running-server.ts";
 import { openStockClient } from "../support/stock-client.ts";
@@ -33,7 +34,7 @@ afterEach(async () => {
 });
 
 async function connected(actor: string): Promise<Client> {
-  const client = await connect(server.url, { actor });
+  const client = await connect(server.url, { actor, ...PATIENT });
   clients.push(client);
   return client;
 }
