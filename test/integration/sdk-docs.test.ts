@@ -8,7 +8,6 @@ import type { Client, Context } from "../../client/index.ts";
 import { fileStore } from "../../client/node/file-store.ts";
 import { startJwtServer } from "../support/jwt-server.ts";
 import type { JwtServer } from "../support/jwt-server.ts";
-import { PATIENT } from "../support/patience.ts";
 import { startTestServer } from "../support/running-server.ts";
 import type { TestServer } from "../support/running-server.ts";
 
@@ -43,7 +42,7 @@ afterEach(async () => {
 });
 
 async function connected(actor = "agent-1"): Promise<Client> {
-  const client = await connect(url, { actor, ...PATIENT });
+  const client = await connect(url, { actor });
   opened.push(client);
   return client;
 }
@@ -58,7 +57,7 @@ async function planned(client: Client): Promise<Context<Plan>> {
 }
 
 test("a session", async () => {
-  const client = await connect(url, { actor: "agent-1", ...PATIENT });
+  const client = await connect(url, { actor: "agent-1" });
   const plan = await client.open("plan", { create: { data: { tasks: {}, notes: { $text: "" } } } });
 
   await plan.update([{ op: "add", path: "/tasks/t1", value: { title: "Ship it" } }]);
