@@ -2,9 +2,12 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { afterAll, beforeAll } from "vitest";
 import { LevelChangeLog } from "../../server/storage/log/level-change-log.ts";
 import { MemoryChangeLog } from "../../server/storage/log/memory-change-log.ts";
+import { PostgresChangeLog } from "../../server/storage/postgres/postgres-change-log.ts";
 import { MemoryStore } from "../../server/storage/store/memory-store.ts";
+import { PostgresServer } from "../support/postgres-server.ts";
 import { describeChangeLog } from "./change-log-suite.ts";
 
 describeChangeLog("MemoryChangeLog", { survivesReopen: true }, () => {
@@ -30,5 +33,24 @@ describeChangeLog("LevelChangeLog", { survivesReopen: true }, () => {
     async dispose() {
       await rm(await made, { recursive: true, force: true });
     },
+  };
+});
+
+let postgres: PostgresServer;
+
+beforeAll(async () => {
+  postgres = await PostgresServer.start();
+});
+afterAll(() => postgres.stop());
+
+describeChangeLog("PostgresChangeLog", { survivesReopen: true }, () => {
+  const made = postgres.database();
+  return {
+    async open() {
+      const log = new PostgresChangeLog({ url: await made });
+      await log.open();
+      return log;
+    },
+    dispose: () => Promise.resolve(),
   };
 });

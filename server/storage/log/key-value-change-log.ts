@@ -36,7 +36,8 @@ import type { StoreOp } from "../store/store.ts";
 import type { LiveContext, Slot } from "./context-slots.ts";
 import { bytesOf, sizeOf, tailOf } from "./head-record.ts";
 import { LogCheckpoints, type CheckpointOptions } from "./log-checkpoints.ts";
-import { DELETE_STEP, LogCore, type LogCoreOptions } from "./log-core.ts";
+import { deleteKeys, DELETE_STEP, purge } from "./deletion.ts";
+import type { LogCore } from "./log-core.ts";
 import * as errors from "./log-errors.ts";
 import * as keys from "./log-keys.ts";
 import * as reader from "./log-reader.ts";
@@ -51,8 +52,8 @@ export class KeyValueChangeLog implements ChangeLog {
   /** Contexts whose caller was refused an append and has not loaded again (LOG-5); they outlive close() and open(). */
   readonly #refused = new Set<ContextId>();
 
-  constructor(options: LogCoreOptions) {
-    this.#core = new LogCore(options);
+  constructor(core: LogCore) {
+    this.#core = core;
     this.#checkpoints = new LogCheckpoints(this.#core);
     this.#records = new SideRecords(this.#core);
   }
@@ -100,7 +101,8 @@ export class KeyValueChangeLog implements ChangeLog {
   ): Promise<AppendResult> {
     assertEntries(entries);
     try {
-      return await this.#core.decide(contextId, (slot) => this.#decideAppend(slot, guard, entries, options));
+      const decide = (slot: Slot): Promise<AppendResult> => this.#decideAppend(slot, guard, entries, options);
+      return await this.#core.decide(contextId, decide, sizeOfEntries(entries));
     } catch (error) {
       if (!(error instanceof ServiceError && error.code === "CONTEXT_NOT_FOUND")) this.#refused.add(contextId);
       throw error;
@@ -171,7 +173,10 @@ export class KeyValueChangeLog implements ChangeLog {
   async forgetIdempotent(notBeforeMs: number): Promise<number> {
     const range = { ...keys.expiredBefore(notBeforeMs), limit: DELETE_STEP };
     const expired = await this.#core.view((view) => reader.keysOf(view, range));
-    await this.#core.delete(expired.flatMap((key) => [key, keys.idempotencyKeyOf(key)]));
+    await deleteKeys(
+      this.#core,
+      expired.flatMap((key) => [key, keys.idempotencyKeyOf(key)]),
+    );
     return expired.length;
   }
 
@@ -204,7 +209,7 @@ export class KeyValueChangeLog implements ChangeLog {
       }
       slot.live = undefined;
       await this.#core.submit(slot, { kind: "remove", contextId, live }, { entries: 1, bytes: 0 });
-      await this.#core.purge(live.number);
+      await purge(this.#core, live.number);
       return true;
     });
   }

@@ -1,0 +1,321 @@
+/**
+ * The ordered store in a PostgreSQL database, and what many writers of one need beside the port: transactions under locks.
+ *
+ * Invariants: those of the port (store.ts), and
+ *  1. `locked` runs `use` while nobody else runs it with one of the locks, and what it returns is in the database before
+ *     anybody else does. A connection that was lost keeps its locks until the engine is done with what it was sent, so
+ *     nothing that is late can come after what was decided later.
+ *  2. There is one writing connection. It holds the lock `owner` for as long as it lives: a second process waits, and so
+ *     does this one after a lost connection, until nothing of it can commit any more.
+ *  3. An engine that was started anew is believed only after a synced write of ours (its first answers may show commits
+ *     that no standby has): every connection belongs to the start that `open` saw.
+ *  4. A commit of which the engine says that it did not wait for its standbys is no commit.
+ *
+ * Not here: which locks, and what is written (shared-core.ts).
+ */
+import pg from "pg";
+import type { ClientBase, Pool, PoolClient } from "pg";
+import { ServiceError } from "../../../shared/errors.ts";
+import { LIMITS } from "../../../shared/limits.ts";
+import type { Clock } from "../../clock.ts";
+import type { KeyValueStore, StoreItem, StoreOp, StoreRange, StoreView } from "../store/store.ts";
+import { lockKeyOf } from "./lock-key.ts";
+import { migrate } from "./postgres-schema.ts";
+import { writeOps } from "./write-ops.ts";
+
+/** One read of a range: so many items, or a little more than so many bytes. */
+const PAGE_ITEMS = 256;
+const PAGE_BYTES = 1024 * 1024;
+
+/** Another writer had the lock for too long, or the engine chose us to break a tie: nothing has happened yet. */
+const TRY_AGAIN: ReadonlySet<string | undefined> = new Set(["55P03", "40P01", "40001"]);
+const TRIES_MAX = 3;
+
+const OWNER = lockKeyOf("owner");
+
+export interface PostgresStoreOptions {
+  /** postgres://user:password@host:port/database */
+  readonly url: string;
+  readonly clock: Clock;
+}
+
+/** What a transaction under locks begins with. */
+export interface Locked {
+  readonly locks: readonly string[];
+  /** Records that `use` will most likely read. */
+  readonly keys: readonly Uint8Array[];
+}
+
+/** The engine did not answer, or is not the one that was opened: nothing but close() and open() helps. */
+export class EngineLost extends Error {
+  constructor(cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.name = "EngineLost";
+  }
+}
+
+export class PostgresStore implements KeyValueStore {
+  readonly location: string;
+  readonly #url: string;
+  readonly #clock: Clock;
+  #writers: Pool | undefined;
+  #readers: Pool | undefined;
+  #writer: PoolClient | undefined;
+  /** When the engine that `open` saw was started. */
+  #startedAt: string | undefined;
+  /** The last commit did not wait for the standbys. */
+  #isUnsafe = false;
+
+  constructor({ url, clock }: PostgresStoreOptions) {
+    this.#url = url;
+    this.#clock = clock;
+    this.location = locationOf(url);
+  }
+
+  async open(): Promise<void> {
+    try {
+      this.#writers = this.#newPool(1, { idle_in_transaction_session_timeout: LIMITS.engineIdleMs });
+      this.#readers = this.#newPool(LIMITS.engineReadersMax, {});
+      const writer = await this.#writers.connect();
+      this.#writer = writer;
+      writer.on("notice", ({ message = "" }) => {
+        if (message.includes("synchronous replication")) this.#isUnsafe = true;
+      });
+      this.#startedAt = await startOf(writer);
+      await this.#own(writer);
+      await migrate(writer, this.location);
+    } catch (error) {
+      await this.close();
+      throw openError(this.location, error);
+    }
+  }
+
+  async close(): Promise<void> {
+    const pools = [this.#writers, this.#readers];
+    // not back into the pool: its locks go with it
+    this.#writer?.release(true);
+    this.#writer = undefined;
+    this.#writers = undefined;
+    this.#readers = undefined;
+    await Promise.race([Promise.all(pools.map((pool) => pool?.end())), this.#afterMs(LIMITS.engineIdleMs)]);
+  }
+
+  async batch(ops: readonly StoreOp[]): Promise<void> {
+    await this.locked({ locks: [], keys: [] }, async () => ops);
+  }
+
+  /**
+   * Runs `use` with the locks held, then writes what it returns, in one transaction.
+   * @throws what `use` throws, with nothing written; {Error} when the outcome is unknown
+   */
+  async locked(locked: Locked, use: (view: Pick<StoreView, "get">) => Promise<readonly StoreOp[]>): Promise<void> {
+    const writer = this.#writer;
+    if (writer === undefined) throw closedError();
+    try {
+      const found = await begin(writer, locked);
+      const ops = await use({ get: async (key) => found.get(textOf(key)) ?? (await valueOf(writer, key)) });
+      await writeOps(writer, ops);
+      this.#isUnsafe = false;
+      await writer.query("COMMIT");
+    } catch (error) {
+      // whatever it was, the connection's state is not known
+      this.#writer = undefined;
+      writer.release(true);
+      throw error;
+    }
+    if (this.#isUnsafe) throw new Error("the database did not wait for its standbys: the write may be lost with it");
+  }
+
+  /** Numbers of new contexts: the first of so many as a block has (postgres-schema.ts). */
+  async nextNumbers(): Promise<number> {
+    const { rows } = await this.#requireWriter().query<{ next: string }>(
+      "SELECT nextval('mcm.context_number') AS next",
+    );
+    return Number(rows[0]?.next);
+  }
+
+  /** Lower numbers are taken, by contexts that were not made here. */
+  async numbersFrom(next: number): Promise<void> {
+    await this.#requireWriter().query(
+      "SELECT setval('mcm.context_number', $1) FROM mcm.context_number WHERE last_value < $1",
+      [next],
+    );
+  }
+
+  /** @throws {EngineLost} and what `use` throws */
+  async view<T>(use: (view: StoreView) => Promise<T>): Promise<T> {
+    const readers = this.#readers;
+    if (readers === undefined) throw closedError();
+    const client = await askEngine(() => readers.connect());
+    let isSound = false;
+    try {
+      const startedAt = await askEngine(() => startOf(client, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"));
+      if (startedAt !== this.#startedAt) throw new EngineLost(new Error("the database was started anew"));
+      const result = await use({
+        get: (key) => askEngine(() => valueOf(client, key)),
+        pages: (range) => pagesOf(client, range),
+      });
+      await askEngine(() => client.query("COMMIT"));
+      isSound = true;
+      return result;
+    } finally {
+      client.release(!isSound);
+    }
+  }
+
+  #newPool(max: number, settings: pg.PoolConfig): Pool {
+    const pool = new pg.Pool({
+      connectionString: this.#url,
+      max,
+      application_name: "mcp-context-manager",
+      keepAlive: true,
+      connectionTimeoutMillis: LIMITS.engineQueryMs,
+      query_timeout: LIMITS.engineQueryMs,
+      statement_timeout: LIMITS.engineStatementMs,
+      lock_timeout: LIMITS.engineLockMs,
+      ...settings,
+    });
+    // of a connection that nobody uses: whoever uses it next learns of it
+    pool.on("error", () => undefined);
+    return pool;
+  }
+
+  #requireWriter(): ClientBase {
+    if (this.#writer === undefined) throw closedError();
+    return this.#writer;
+  }
+
+  async #own(writer: ClientBase): Promise<void> {
+    try {
+      await writer.query(`SELECT pg_advisory_lock(${OWNER})`);
+    } catch (error) {
+      if (codeOf(error) === "55P03") throw lockedError(this.location);
+      throw error;
+    }
+  }
+
+  #afterMs(delayMs: number): Promise<void> {
+    return new Promise((resolve) => void this.#clock.setTimer(delayMs, resolve));
+  }
+}
+
+/** Begins the transaction, and takes the locks: in one order, so that two never wait for each other. */
+async function begin(client: ClientBase, { locks, keys }: Locked): Promise<ReadonlyMap<string, Uint8Array>> {
+  const take = [...new Set(locks)].sort().map((lock) => `SELECT pg_advisory_xact_lock(${lock})`);
+  const hex = keys.map((key) => `'\\x${Buffer.from(key).toString("hex")}'`);
+  // a statement sees what was committed when it begins: this one begins when the locks are ours
+  const read = `SELECT key, value FROM mcm.record WHERE key IN (${hex.join() || "NULL"})`;
+  const text = ["BEGIN", ...take, read].join(";");
+  for (let tries = 1; ; tries++) {
+    try {
+      const items = itemsOf(await client.query(text));
+      return new Map(items.map(([key, value]) => [textOf(key), value]));
+    } catch (error) {
+      if (!TRY_AGAIN.has(codeOf(error)) || tries === TRIES_MAX) throw error;
+      await client.query("ROLLBACK");
+    }
+  }
+}
+
+/** Since when the engine at the other end runs; of a transaction that is begun with it when `begin` is given. */
+async function startOf(client: ClientBase, before = ""): Promise<string> {
+  const start = "SELECT pg_postmaster_start_time()::text::bytea AS key, pg_is_in_recovery()::text::bytea AS value";
+  const [item] = itemsOf(await client.query(`${before}${start}`));
+  if (item === undefined) throw new Error("the database does not say since when it runs");
+  const [startedAt, isStandby] = item.map((bytes) => Buffer.from(bytes).toString());
+  if (isStandby !== "false") throw new Error("the database is a standby, which takes no writes");
+  return startedAt ?? "";
+}
+
+async function askEngine<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    throw new EngineLost(error);
+  }
+}
+
+async function valueOf(client: ClientBase, key: Uint8Array): Promise<Uint8Array | undefined> {
+  const [item] = await itemsBy(client, "SELECT key, value FROM mcm.record WHERE key = $1", [key]);
+  return item?.[1];
+}
+
+/** The bytes before a row decide whether it is still of the page: the first one always is. */
+function pageQuery(isReverse: boolean): string {
+  const order = `ORDER BY key ${isReverse ? "DESC" : "ASC"}`;
+  return `SELECT key, value FROM (
+      SELECT key, value, sum(octet_length(value)) OVER (${order}) - octet_length(value) AS before FROM (
+        SELECT key, value FROM mcm.record WHERE key >= $1 AND key < $2 ${order} LIMIT $3) AS items) AS page
+    WHERE before < ${PAGE_BYTES} ${order}`;
+}
+
+async function* pagesOf(client: ClientBase, range: StoreRange): AsyncIterable<readonly StoreItem[]> {
+  const { reverse = false, limit = Infinity } = range;
+  let { gte, lt } = range;
+  for (let left = limit; left > 0;) {
+    const values = [gte, lt, Math.min(PAGE_ITEMS, left)];
+    const page = await askEngine(() => itemsBy(client, pageQuery(reverse), values));
+    const last = page.at(-1);
+    if (last === undefined) return;
+    yield page;
+    left -= page.length;
+    // the smallest key after a key is that key with a zero byte behind it
+    if (reverse) [lt] = last;
+    else gte = Buffer.concat([last[0], Uint8Array.of(0)]);
+  }
+}
+
+async function itemsBy(
+  client: ClientBase,
+  text: string,
+  values: readonly (Uint8Array | number)[],
+): Promise<readonly StoreItem[]> {
+  return itemsOf(await client.query(text, [...values]));
+}
+
+/** Rows of key and value, of the last statement when there are several. */
+function itemsOf(result: unknown): readonly StoreItem[] {
+  const last: unknown = Array.isArray(result) ? result.at(-1) : result;
+  const rows: unknown = typeof last === "object" && last !== null && "rows" in last ? last.rows : undefined;
+  return Array.isArray(rows) ? rows.map(itemOf) : [];
+}
+
+function itemOf(row: unknown): StoreItem {
+  if (typeof row === "object" && row !== null && "key" in row && "value" in row) {
+    const { key, value } = row;
+    if (key instanceof Uint8Array && value instanceof Uint8Array) return [key, value];
+  }
+  throw new Error("a row without key and value");
+}
+
+function textOf(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof pg.DatabaseError ? error.code : undefined;
+}
+
+/** Without what only the owner may know. */
+function locationOf(url: string): string {
+  const { hostname, port, pathname } = new URL(url);
+  return `the PostgreSQL database ${pathname.slice(1)} at ${hostname}${port === "" ? "" : `:${port}`}`;
+}
+
+function openError(location: string, error: unknown): ServiceError {
+  if (error instanceof ServiceError) return error;
+  const why = error instanceof Error ? error.message : String(error);
+  const message = `${location} cannot be used now: ${why}. Check that it runs and that MCM_STORAGE names it.`;
+  return new ServiceError("STORE_UNAVAILABLE", message.charAt(0).toUpperCase() + message.slice(1), { cause: error });
+}
+
+function lockedError(location: string): ServiceError {
+  return new ServiceError(
+    "DATA_DIR_LOCKED",
+    `Another server uses ${location}. Stop it, or give this one a database of its own.`,
+  );
+}
+
+function closedError(): ServiceError {
+  return new ServiceError("STORE_UNAVAILABLE", "The database is not open. Try again in a moment.");
+}

@@ -1,0 +1,276 @@
+/**
+ * What the parts of the log work with when several processes may write its store: decisions are taken in transactions.
+ *
+ *   decisions → one batch → lock their contexts → read their heads → decide each → write → commit → answer
+ *
+ * Invariants (those of LogCore), and
+ *  1. A decision is taken while its context is locked in the engine, on what is committed by then. So its guard is true
+ *     when its entries become durable, and it can neither be overtaken nor come late.
+ *  2. Decisions are taken in the order of the calls, a batch of them at a time. What they decide is written together.
+ *  3. A decision says all that it decides before it first waits.
+ *
+ * Not here: connections and statements (postgres-store.ts).
+ */
+import { ok as assert } from "node:assert/strict";
+import { LRUCache } from "lru-cache";
+import { ServiceError } from "../../../shared/errors.ts";
+import type { ContextId } from "../../../shared/ids.ts";
+import { LIMITS, type Limits } from "../../../shared/limits.ts";
+import type { Clock } from "../../clock.ts";
+import type { Monitor } from "../../monitor-port.ts";
+import { CommitEncoder, type LogWork } from "../log/commit-encoder.ts";
+import type { Slot } from "../log/context-slots.ts";
+import { GroupCommit, type CommitSize } from "../log/group-commit.ts";
+import type { LogCore } from "../log/log-core.ts";
+import { closed, overloaded, unavailable } from "../log/log-errors.ts";
+import * as keys from "../log/log-keys.ts";
+import { openLayout } from "../log/log-layout.ts";
+import * as reader from "../log/log-reader.ts";
+import { purge } from "../log/deletion.ts";
+import type { StoreOp, StoreView } from "../store/store.ts";
+import { lockKeyOf } from "./lock-key.ts";
+import { NUMBER_BLOCK } from "./postgres-schema.ts";
+import { EngineLost } from "./postgres-store.ts";
+import type { PostgresStore } from "./postgres-store.ts";
+
+/** What waits for a batch: a decision about a context, or what belongs to none. */
+type Waiting =
+  | { readonly kind: "decision"; readonly contextId: ContextId; readonly decide: (slot: Slot) => void }
+  | { readonly kind: "ops"; readonly ops: readonly StoreOp[] };
+
+/** What is being decided. */
+interface Batch {
+  readonly works: LogWork[];
+  readonly done: Promise<void>;
+}
+
+export interface SharedCoreOptions {
+  readonly store: PostgresStore;
+  readonly clock: Clock;
+  readonly limits?: Limits;
+  readonly monitor?: Monitor | undefined;
+}
+
+export class SharedCore implements LogCore {
+  readonly #store: PostgresStore;
+  readonly #clock: Clock;
+  readonly #limits: Limits;
+  readonly #monitor: Monitor | undefined;
+  /** Under which number a context lay when it was last decided about: its head can be asked for with its lock. */
+  readonly #numbers: LRUCache<ContextId, number>;
+  /** The newest decision about each context that waits for one; never rejects. */
+  readonly #settled = new Map<ContextId, Promise<void>>();
+  #commit: GroupCommit<Waiting> | undefined;
+  /** The engine failed where nothing was being written. */
+  #hasLostView = false;
+  #batch: Batch | undefined;
+  #nodeClientId = 0;
+  #nextNumber = 0;
+  #numbersLeft = 0;
+
+  constructor({ store, clock, limits = LIMITS, monitor }: SharedCoreOptions) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#limits = limits;
+    this.#monitor = monitor;
+    this.#numbers = new LRUCache({ max: limits.idleHeadsMax });
+  }
+
+  get nodeClientId(): number {
+    assert(this.#nodeClientId > 0, "nodeClientId is known after open()");
+    return this.#nodeClientId;
+  }
+
+  get hasFailed(): boolean {
+    return this.#hasLostView || this.#commit?.failure !== undefined;
+  }
+
+  async open(): Promise<void> {
+    assert(this.#commit === undefined, "the log is open");
+    try {
+      await this.#store.open();
+      const layout = await openLayout(this.#store, this.#clock);
+      await this.#store.numbersFrom(layout.nextNumber);
+      this.#nodeClientId = layout.nodeClientId;
+      this.#numbersLeft = 0;
+      this.#hasLostView = false;
+      this.#commit = this.#newCommit();
+      for (const number of layout.unfinishedPurges) await purge(this, number);
+    } catch (error) {
+      this.#commit = undefined;
+      await this.#store.close();
+      throw unavailable(error);
+    }
+  }
+
+  async close(): Promise<void> {
+    const commit = this.#commit;
+    this.#commit = undefined;
+    await commit?.drained();
+    await this.#store.close();
+  }
+
+  takeNumber(): number {
+    assert(this.#numbersLeft > 0, "numbers are taken before a batch is decided");
+    this.#numbersLeft--;
+    return this.#nextNumber++;
+  }
+
+  async decide<T>(
+    contextId: ContextId,
+    decide: (slot: Slot) => Promise<T>,
+    size: CommitSize = { entries: 1, bytes: 0 },
+  ): Promise<T> {
+    const commit = this.#requireCommit();
+    if (!commit.hasRoomFor(size.bytes)) throw overloaded(this.#limits.appendQueueBytesMax);
+    let outcome: Promise<T> | undefined;
+    const decided = commit.submit(
+      {
+        kind: "decision",
+        contextId,
+        decide(slot) {
+          outcome = decide(slot);
+          // told by `decided` when the batch fails
+          outcome.catch(() => undefined);
+        },
+      },
+      size,
+    );
+    this.#hold(contextId, decided);
+    await decided;
+    assert(outcome !== undefined, "a batch takes all its decisions");
+    return outcome;
+  }
+
+  /** There was room when it was asked to be decided. */
+  requireRoomFor(): void {}
+
+  submit(_slot: Slot, work: LogWork): Promise<void> {
+    assert(this.#batch !== undefined, "a decision submits before it first waits");
+    this.#batch.works.push(work);
+    return this.#batch.done;
+  }
+
+  async write(ops: readonly StoreOp[], size: CommitSize): Promise<void> {
+    await this.#requireCommit().submit({ kind: "ops", ops }, size);
+  }
+
+  async read<T>(
+    contextId: ContextId,
+    none: T,
+    use: (view: StoreView, found: reader.FoundContext) => T | Promise<T>,
+  ): Promise<T> {
+    this.#requireCommit();
+    await this.#settled.get(contextId);
+    return this.view(async (view) => {
+      const found = await reader.findContext(view, contextId);
+      return found === undefined ? none : use(view, found);
+    });
+  }
+
+  async view<T>(use: (view: StoreView) => Promise<T>): Promise<T> {
+    this.#requireCommit();
+    try {
+      return await this.#store.view(use);
+    } catch (error) {
+      if (error instanceof EngineLost) this.#hasLostView = true;
+      throw unavailable(error);
+    }
+  }
+
+  /** Decides and writes what came together. */
+  async #write(waiting: readonly Waiting[]): Promise<void> {
+    const decisions = waiting.flatMap((one) => (one.kind === "decision" ? [one.contextId] : []));
+    const ids = new Set(decisions);
+    // each may make a context
+    if (this.#numbersLeft < decisions.length) await this.#takeNumbers();
+    const keysOfHeads = [...ids].flatMap((id) => this.#keysOf(id));
+    const locks = Array.from(ids, (id) => lockKeyOf(`context ${id}`));
+    let settle: { resolve(): void; reject(error: unknown): void } | undefined;
+    const done = new Promise<void>((resolve, reject) => (settle = { resolve, reject }));
+    done.catch(() => undefined);
+    try {
+      await this.#store.locked({ locks, keys: keysOfHeads }, async ({ get }) => {
+        const slots = new Map<ContextId, Slot>();
+        const settled = done.catch(() => undefined);
+        for (const id of ids) slots.set(id, { id, ...(await reader.readSlot({ get }, id)), settled });
+        return this.#decideAll(waiting, slots, done);
+      });
+      settle?.resolve();
+    } catch (error) {
+      settle?.reject(unavailable(error));
+      throw error;
+    }
+  }
+
+  #decideAll(
+    waiting: readonly Waiting[],
+    slots: ReadonlyMap<ContextId, Slot>,
+    done: Promise<void>,
+  ): readonly StoreOp[] {
+    const works: LogWork[] = [];
+    this.#batch = { works, done };
+    try {
+      for (const one of waiting) {
+        if (one.kind === "ops") works.push(one);
+        else {
+          const slot = slots.get(one.contextId);
+          assert(slot !== undefined, "there is a slot of every context in the batch");
+          one.decide(slot);
+        }
+      }
+    } finally {
+      this.#batch = undefined;
+    }
+    for (const [id, { live }] of slots) {
+      if (live === undefined) this.#numbers.delete(id);
+      else this.#numbers.set(id, live.number);
+    }
+    return new CommitEncoder().encode(works);
+  }
+
+  #keysOf(id: ContextId): readonly Uint8Array[] {
+    const number = this.#numbers.get(id);
+    const names = [keys.contextKey(id), keys.epochKey(id)];
+    return number === undefined ? names : [...names, keys.headKey(number)];
+  }
+
+  /** What is left of the block before is given up. */
+  async #takeNumbers(): Promise<void> {
+    this.#nextNumber = await this.#store.nextNumbers();
+    this.#numbersLeft = NUMBER_BLOCK;
+  }
+
+  #hold(contextId: ContextId, decided: Promise<void>): void {
+    const settled: Promise<void> = decided
+      .catch(() => undefined)
+      .then(() => {
+        if (this.#settled.get(contextId) === settled) this.#settled.delete(contextId);
+      });
+    this.#settled.set(contextId, settled);
+  }
+
+  #requireCommit(): GroupCommit<Waiting> {
+    const commit = this.#commit;
+    if (commit === undefined) throw closed();
+    if (commit.failure !== undefined) throw commit.failure;
+    if (this.#hasLostView) throw lost();
+    return commit;
+  }
+
+  #newCommit(): GroupCommit<Waiting> {
+    // a lock for each context of a batch, and a number
+    const commitEntriesMax = Math.min(this.#limits.commitEntriesMax, NUMBER_BLOCK);
+    const limits = { ...this.#limits, commitEntriesMax };
+    return new GroupCommit({
+      clock: this.#clock,
+      limits,
+      monitor: this.#monitor,
+      write: (waiting) => this.#write(waiting),
+    });
+  }
+}
+
+function lost(): ServiceError {
+  return new ServiceError("STORE_UNAVAILABLE", "The connection to the database was lost. Try again in a moment.");
+}
