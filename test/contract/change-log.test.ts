@@ -37,20 +37,19 @@ describeChangeLog("LevelChangeLog", { survivesReopen: true }, () => {
 });
 
 let postgres: PostgresServer;
+let url: string;
 
 beforeAll(async () => {
   postgres = await PostgresServer.start();
+  url = await postgres.database();
 });
 afterAll(() => postgres.stop());
 
-describeChangeLog("PostgresChangeLog", { survivesReopen: true }, () => {
-  const made = postgres.database();
-  return {
-    async open() {
-      const log = new PostgresChangeLog({ url: await made });
-      await log.open();
-      return log;
-    },
-    dispose: () => Promise.resolve(),
-  };
-});
+describeChangeLog("PostgresChangeLog", { survivesReopen: true }, () => ({
+  async open() {
+    const log = new PostgresChangeLog({ url });
+    await log.open();
+    return log;
+  },
+  dispose: () => postgres.query("t1", "DROP SCHEMA mcm CASCADE"),
+}));

@@ -99,11 +99,15 @@ export class PostgresServer {
   /** A new database; its address for clients. */
   async database(): Promise<string> {
     const name = `t${++this.#databases}`;
-    const client = new pg.Client({ connectionString: this.address("postgres") });
-    await client.connect();
-    await client.query(`CREATE DATABASE ${name}`);
-    await client.end();
+    await this.query("postgres", `CREATE DATABASE ${name}`);
     return this.address(name);
+  }
+
+  async query(database: string, text: string): Promise<void> {
+    const client = new pg.Client({ connectionString: this.address(database) });
+    await client.connect();
+    await client.query(text);
+    await client.end();
   }
 
   address(database: string): string {

@@ -15,21 +15,20 @@
  */
 import pg from "pg";
 import type { ClientBase, Pool, PoolClient } from "pg";
-import { ServiceError } from "../../../shared/errors.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import type { Clock } from "../../clock.ts";
-import type { KeyValueStore, StoreItem, StoreOp, StoreRange, StoreView } from "../store/store.ts";
+import type { KeyValueStore, StoreItem, StoreOp, StoreView } from "../store/store.ts";
 import { lockKeyOf } from "./lock-key.ts";
+import { askEngine, closedError, EngineLost, isLockRefusal, lockedError, openError } from "./engine-errors.ts";
 import { migrate } from "./postgres-schema.ts";
+import { byKey, itemsOf, textOf, TransactionReads } from "./transaction-reads.ts";
 import { writeOps } from "./write-ops.ts";
 
-/** One read of a range: so many items, or a little more than so many bytes. */
-const PAGE_ITEMS = 256;
-const PAGE_BYTES = 1024 * 1024;
-
-/** Another writer had the lock for too long, or the engine chose us to break a tie: nothing has happened yet. */
-const TRY_AGAIN: ReadonlySet<string | undefined> = new Set(["55P03", "40P01", "40001"]);
 const TRIES_MAX = 3;
+
+/** Whatever the database is set to: what is acknowledged here is on disk, and on the standbys that it waits for. */
+const WAIT_FOR_STANDBYS =
+  "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local')";
 
 const OWNER = lockKeyOf("owner");
 
@@ -44,14 +43,6 @@ export interface Locked {
   readonly locks: readonly string[];
   /** Records that `use` will most likely read. */
   readonly keys: readonly Uint8Array[];
-}
-
-/** The engine did not answer, or is not the one that was opened: nothing but close() and open() helps. */
-export class EngineLost extends Error {
-  constructor(cause: unknown) {
-    super(cause instanceof Error ? cause.message : String(cause), { cause });
-    this.name = "EngineLost";
-  }
 }
 
 export class PostgresStore implements KeyValueStore {
@@ -82,6 +73,7 @@ export class PostgresStore implements KeyValueStore {
         if (message.includes("synchronous replication")) this.#isUnsafe = true;
       });
       this.#startedAt = await startOf(writer);
+      await writer.query(WAIT_FOR_STANDBYS);
       await this.#own(writer);
       await migrate(writer, this.location);
     } catch (error) {
@@ -112,8 +104,12 @@ export class PostgresStore implements KeyValueStore {
     const writer = this.#writer;
     if (writer === undefined) throw closedError();
     try {
-      const found = await begin(writer, locked);
-      const ops = await use({ get: async (key) => found.get(textOf(key)) ?? (await valueOf(writer, key)) });
+      const known = new Set(locked.keys.map(textOf));
+      const found = byKey(await begin(writer, locked));
+      const reads = new TransactionReads(writer);
+      const ops = await use({
+        get: async (key) => (known.has(textOf(key)) ? found.get(textOf(key)) : reads.get(key)),
+      });
       await writeOps(writer, ops);
       this.#isUnsafe = false;
       await writer.query("COMMIT");
@@ -151,10 +147,7 @@ export class PostgresStore implements KeyValueStore {
     try {
       const startedAt = await askEngine(() => startOf(client, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"));
       if (startedAt !== this.#startedAt) throw new EngineLost(new Error("the database was started anew"));
-      const result = await use({
-        get: (key) => askEngine(() => valueOf(client, key)),
-        pages: (range) => pagesOf(client, range),
-      });
+      const result = await use(new TransactionReads(client));
       await askEngine(() => client.query("COMMIT"));
       isSound = true;
       return result;
@@ -189,8 +182,7 @@ export class PostgresStore implements KeyValueStore {
     try {
       await writer.query(`SELECT pg_advisory_lock(${OWNER})`);
     } catch (error) {
-      if (codeOf(error) === "55P03") throw lockedError(this.location);
-      throw error;
+      throw isLockRefusal(error) ? lockedError(this.location) : error;
     }
   }
 
@@ -200,122 +192,35 @@ export class PostgresStore implements KeyValueStore {
 }
 
 /** Begins the transaction, and takes the locks: in one order, so that two never wait for each other. */
-async function begin(client: ClientBase, { locks, keys }: Locked): Promise<ReadonlyMap<string, Uint8Array>> {
+async function begin(client: ClientBase, { locks, keys }: Locked): Promise<readonly StoreItem[]> {
   const take = [...new Set(locks)].sort().map((lock) => `SELECT pg_advisory_xact_lock(${lock})`);
   const hex = keys.map((key) => `'\\x${Buffer.from(key).toString("hex")}'`);
-  // a statement sees what was committed when it begins: this one begins when the locks are ours
+  // a statement sees what was committed when it began: this one begins when the locks are ours
   const read = `SELECT key, value FROM mcm.record WHERE key IN (${hex.join() || "NULL"})`;
   const text = ["BEGIN", ...take, read].join(";");
   for (let tries = 1; ; tries++) {
     try {
-      const items = itemsOf(await client.query(text));
-      return new Map(items.map(([key, value]) => [textOf(key), value]));
+      return itemsOf(await client.query(text));
     } catch (error) {
-      if (!TRY_AGAIN.has(codeOf(error)) || tries === TRIES_MAX) throw error;
+      // nothing has happened yet
+      if (!isLockRefusal(error) || tries === TRIES_MAX) throw error;
       await client.query("ROLLBACK");
     }
   }
 }
 
 /** Since when the engine at the other end runs; of a transaction that is begun with it when `begin` is given. */
-async function startOf(client: ClientBase, before = ""): Promise<string> {
+async function startOf(client: ClientBase, begin = ""): Promise<string> {
   const start = "SELECT pg_postmaster_start_time()::text::bytea AS key, pg_is_in_recovery()::text::bytea AS value";
-  const [item] = itemsOf(await client.query(`${before}${start}`));
-  if (item === undefined) throw new Error("the database does not say since when it runs");
-  const [startedAt, isStandby] = item.map((bytes) => Buffer.from(bytes).toString());
-  if (isStandby !== "false") throw new Error("the database is a standby, which takes no writes");
-  return startedAt ?? "";
-}
-
-async function askEngine<T>(ask: () => Promise<T>): Promise<T> {
-  try {
-    return await ask();
-  } catch (error) {
-    throw new EngineLost(error);
-  }
-}
-
-async function valueOf(client: ClientBase, key: Uint8Array): Promise<Uint8Array | undefined> {
-  const [item] = await itemsBy(client, "SELECT key, value FROM mcm.record WHERE key = $1", [key]);
-  return item?.[1];
-}
-
-/** The bytes before a row decide whether it is still of the page: the first one always is. */
-function pageQuery(isReverse: boolean): string {
-  const order = `ORDER BY key ${isReverse ? "DESC" : "ASC"}`;
-  return `SELECT key, value FROM (
-      SELECT key, value, sum(octet_length(value)) OVER (${order}) - octet_length(value) AS before FROM (
-        SELECT key, value FROM mcm.record WHERE key >= $1 AND key < $2 ${order} LIMIT $3) AS items) AS page
-    WHERE before < ${PAGE_BYTES} ${order}`;
-}
-
-async function* pagesOf(client: ClientBase, range: StoreRange): AsyncIterable<readonly StoreItem[]> {
-  const { reverse = false, limit = Infinity } = range;
-  let { gte, lt } = range;
-  for (let left = limit; left > 0;) {
-    const values = [gte, lt, Math.min(PAGE_ITEMS, left)];
-    const page = await askEngine(() => itemsBy(client, pageQuery(reverse), values));
-    const last = page.at(-1);
-    if (last === undefined) return;
-    yield page;
-    left -= page.length;
-    // the smallest key after a key is that key with a zero byte behind it
-    if (reverse) [lt] = last;
-    else gte = Buffer.concat([last[0], Uint8Array.of(0)]);
-  }
-}
-
-async function itemsBy(
-  client: ClientBase,
-  text: string,
-  values: readonly (Uint8Array | number)[],
-): Promise<readonly StoreItem[]> {
-  return itemsOf(await client.query(text, [...values]));
-}
-
-/** Rows of key and value, of the last statement when there are several. */
-function itemsOf(result: unknown): readonly StoreItem[] {
-  const last: unknown = Array.isArray(result) ? result.at(-1) : result;
-  const rows: unknown = typeof last === "object" && last !== null && "rows" in last ? last.rows : undefined;
-  return Array.isArray(rows) ? rows.map(itemOf) : [];
-}
-
-function itemOf(row: unknown): StoreItem {
-  if (typeof row === "object" && row !== null && "key" in row && "value" in row) {
-    const { key, value } = row;
-    if (key instanceof Uint8Array && value instanceof Uint8Array) return [key, value];
-  }
-  throw new Error("a row without key and value");
-}
-
-function textOf(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof pg.DatabaseError ? error.code : undefined;
+  const [item] = itemsOf(await client.query(`${begin}${start}`));
+  if (item === undefined) throw new Error("it does not say since when it runs");
+  const [startedAt = "", isStandby] = item.map((bytes) => Buffer.from(bytes).toString());
+  if (isStandby !== "false") throw new Error("it is a standby, which takes no writes");
+  return startedAt;
 }
 
 /** Without what only the owner may know. */
 function locationOf(url: string): string {
   const { hostname, port, pathname } = new URL(url);
-  return `the PostgreSQL database ${pathname.slice(1)} at ${hostname}${port === "" ? "" : `:${port}`}`;
-}
-
-function openError(location: string, error: unknown): ServiceError {
-  if (error instanceof ServiceError) return error;
-  const why = error instanceof Error ? error.message : String(error);
-  const message = `${location} cannot be used now: ${why}. Check that it runs and that MCM_STORAGE names it.`;
-  return new ServiceError("STORE_UNAVAILABLE", message.charAt(0).toUpperCase() + message.slice(1), { cause: error });
-}
-
-function lockedError(location: string): ServiceError {
-  return new ServiceError(
-    "DATA_DIR_LOCKED",
-    `Another server uses ${location}. Stop it, or give this one a database of its own.`,
-  );
-}
-
-function closedError(): ServiceError {
-  return new ServiceError("STORE_UNAVAILABLE", "The database is not open. Try again in a moment.");
+  return `PostgreSQL database ${pathname.slice(1)} at ${hostname}${port === "" ? "" : `:${port}`}`;
 }

@@ -30,7 +30,7 @@ import { purge } from "../log/deletion.ts";
 import type { StoreOp, StoreView } from "../store/store.ts";
 import { lockKeyOf } from "./lock-key.ts";
 import { NUMBER_BLOCK } from "./postgres-schema.ts";
-import { EngineLost } from "./postgres-store.ts";
+import { EngineLost } from "./engine-errors.ts";
 import type { PostgresStore } from "./postgres-store.ts";
 
 /** What waits for a batch: a decision about a context, or what belongs to none. */
