@@ -26,6 +26,7 @@ import { AccessWatch } from "./context/access-watch.ts";
 import { vitalsOf } from "./context/context-vitals.ts";
 import { ConflictThinning } from "./context/conflict-thinning.ts";
 import { ContextEvents } from "./context/context-events.ts";
+import { Follower } from "./context/follower.ts";
 import { firstState } from "./context/first-state.ts";
 import { findContexts } from "./context/context-finder.ts";
 import type {
@@ -129,6 +130,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   readonly #changes: ChangeRequests;
   readonly #writePath: WritePath;
   readonly #lockClock: LockClock;
+  readonly #follower: Follower;
   readonly #webhooks: ContextManagerOptions["webhooks"];
   readonly #events: ContextEvents;
   #isClosing = false;
@@ -156,14 +158,20 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.#events = new ContextEvents(this.readers);
     this.#state = this.#stateOf(options);
     this.#lockClock = new LockClock({ clock, sync, state: this.#state, waiters: this.locks, events: this.#events });
-    this.#writePath = new WritePath({
+    const told = {
       ...options,
-      monitor,
-      conflicts: new ConflictThinning(options),
+      state: this.#state,
       locks: this.#lockClock,
-      meta: { changed: (live, change) => this.#metaChanged(live, change) },
+      meta: { changed: (live: Live, change: MetaChange) => this.#metaChanged(live, change) },
       events: this.#events,
       drop,
+    };
+    this.#follower = new Follower(told);
+    this.#writePath = new WritePath({
+      ...told,
+      monitor,
+      conflicts: new ConflictThinning(options),
+      others: this.#follower,
     });
     const clientIds = new ClientIdPool(storage);
     this.#sessions = new LiveSessions({ ...options, monitor, state: this.#state, clientIds, watch: this.readers });
@@ -195,6 +203,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       turns: clock,
       limits: LIMITS,
       nodeClientId: () => storage.nodeClientId,
+      nodeSlot: () => storage.nodeSlot,
       schemaOf: (meta) => types.schemaOf(meta.type),
       onLoaded: (live) => this.#loaded(live),
       onDropped: (live, error) => this.#dropped(live, error),
@@ -227,9 +236,14 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   }
 
   start(): void {
+    this.#follower.start();
+    this.#unloadLater();
+  }
+
+  #unloadLater(): void {
     this.#cancelUnload = this.#clock.setTimer(LIMITS.idleUnloadMs / 4, () => {
       this.#state.unloadIdle();
-      this.start();
+      this.#unloadLater();
     });
   }
 
@@ -237,6 +251,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   async close(): Promise<void> {
     this.#isClosing = true;
     this.#cancelUnload?.();
+    this.#follower.stop();
     this.#lockClock.stop(shuttingDown());
     await this.#settled();
     this.#sync.endEverything(shuttingDown());
@@ -287,6 +302,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
 
   async look<Result>(id: ContextId, task: (doc: Y.Doc) => Result): Promise<Glance<Result>> {
     return this.#using(id, async (live) => {
+      if (this.#storage.isShared) await this.#follower.freshen(live);
       const { state, meta, lockSeq } = live;
       const result = task(state.doc);
       const head = { seq: state.seq, version: state.version, lockSeq, updatedAtMs: state.updatedAtMs };

@@ -366,6 +366,10 @@ export const LIMITS = {
   engineQueryMs: 5000,
   /** A transaction that says nothing for so long is ended by the engine: a node that stands still holds up no other. */
   engineIdleMs: 2000,
+  /** How often the contexts in memory are compared with their logs: as old as a context may be when a hint was lost. */
+  headsEveryMs: 1000,
+  /** Entries of another node that are taken in at a time. */
+  followEntriesMax: 1000,
 
   // --- monitoring -----------------------------------------------------------------------------------------------
   /** Between two looks at everything: an alert comes at most this much late. */

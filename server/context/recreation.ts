@@ -112,7 +112,7 @@ export class Recreation implements CompactionAccess {
 }
 
 /** What a write is told that meets a compaction; JSON changes begin anew by themselves. */
-function compacted(): ServiceError {
+export function compacted(): ServiceError {
   return new ServiceError(
     "STORE_UNAVAILABLE",
     "The context was compacted at this moment. Send the change once more; live sessions connect again.",

@@ -20,6 +20,7 @@ import type {
   Checkpoint,
   CheckpointInfo,
   Collection,
+  ContextTurn,
   FirstCheckpoint,
   Guard,
   IdempotencyRecord,
@@ -66,6 +67,18 @@ export class KeyValueChangeLog implements ChangeLog {
     return this.#core.hasFailed;
   }
 
+  get isShared(): boolean {
+    return this.#core.isShared;
+  }
+
+  get nodeSlot(): number {
+    return this.#core.nodeSlot;
+  }
+
+  onHint(listener: (contextId: ContextId, seq: number) => void): void {
+    this.#core.onHint(listener);
+  }
+
   open(): Promise<void> {
     return this.#core.open();
   }
@@ -109,6 +122,11 @@ export class KeyValueChangeLog implements ChangeLog {
     }
   }
 
+  async turn(contextId: ContextId, turn: ContextTurn): Promise<void> {
+    if (this.#refused.has(contextId)) throw errors.refusedBefore(contextId);
+    await this.#core.turn(contextId, turn);
+  }
+
   load(contextId: ContextId): Promise<StoredContext | undefined> {
     this.#refused.delete(contextId);
     return this.#core.read<StoredContext | undefined>(contextId, undefined, reader.loadContext);
@@ -119,6 +137,10 @@ export class KeyValueChangeLog implements ChangeLog {
       meta,
       head: stored.head,
     }));
+  }
+
+  heads(contextIds: readonly ContextId[]): Promise<ReadonlyMap<ContextId, number>> {
+    return this.#core.view((view) => reader.headsOf(view, contextIds));
   }
 
   read(contextId: ContextId, afterSeq: number, limit: number): Promise<readonly LogEntry[]> {

@@ -10,6 +10,7 @@
  * Not here: what is decided and read (key-value-change-log.ts, log-checkpoints.ts, side-records.ts).
  */
 import type { ContextId } from "../../../shared/ids.ts";
+import type { ContextTurn } from "../change-log.ts";
 import type { StoreOp, StoreView } from "../store/store.ts";
 import type { LogWork } from "./commit-encoder.ts";
 import type { Slot } from "./context-slots.ts";
@@ -19,12 +20,16 @@ import type { FoundContext } from "./log-reader.ts";
 export interface LogCore {
   readonly nodeClientId: number;
   readonly hasFailed: boolean;
+  readonly isShared: boolean;
+  readonly nodeSlot: number;
   open(): Promise<void>;
   close(): Promise<void>;
   /** A number that no context has; only while something is decided. */
   takeNumber(): number;
   /** `decide` submits all that it decides before it first waits. `size` is about what that will be. */
   decide<T>(contextId: ContextId, decide: (slot: Slot) => Promise<T>, size?: CommitSize): Promise<T>;
+  /** As in the port; decisions that `take` asks for are taken at once. */
+  turn(contextId: ContextId, turn: ContextTurn): Promise<void>;
   /** To ask before anything is decided that `submit` would make true. @throws {ServiceError} STORE_UNAVAILABLE */
   requireRoomFor(bytes: number): void;
   /** What was decided about the slot's context. Resolves when it is durable. */
@@ -33,5 +38,6 @@ export interface LogCore {
   write(ops: readonly StoreOp[], size: CommitSize): Promise<void>;
   /** Reads a context; `none` when there is none. */
   read<T>(contextId: ContextId, none: T, use: (view: StoreView, found: FoundContext) => T | Promise<T>): Promise<T>;
+  onHint(listener: (contextId: ContextId, seq: number) => void): void;
   view<T>(use: (view: StoreView) => Promise<T>): Promise<T>;
 }

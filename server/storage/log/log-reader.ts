@@ -227,6 +227,14 @@ export async function listContexts(
   return summaries;
 }
 
+export async function headsOf(
+  view: StoreView,
+  contextIds: readonly ContextId[],
+): Promise<ReadonlyMap<ContextId, number>> {
+  const found = await Promise.all(contextIds.map((id) => findContext(view, id)));
+  return new Map(found.flatMap((one) => (one === undefined ? [] : [[one.meta.id, one.stored.head.seq] as const])));
+}
+
 export async function dumpAll(view: StoreView, dump: LogDump): Promise<void> {
   await dump.begin(await sizeOfAll(view));
   for await (const page of view.pages(keys.EVERYTHING)) await dump.page(page);

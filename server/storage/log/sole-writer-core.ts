@@ -11,6 +11,7 @@ import type { ContextId } from "../../../shared/ids.ts";
 import { LIMITS, type Limits } from "../../../shared/limits.ts";
 import type { Clock } from "../../clock.ts";
 import type { Monitor } from "../../monitor-port.ts";
+import type { ContextTurn } from "../change-log.ts";
 import type { KeyValueStore, StoreOp, StoreView } from "../store/store.ts";
 import { CommitEncoder, type LogWork } from "./commit-encoder.ts";
 import { ContextSlots, type Slot } from "./context-slots.ts";
@@ -45,6 +46,9 @@ export class SoleWriterCore implements LogCore {
     this.#monitor = monitor;
     this.#slots = this.#newSlots();
   }
+
+  readonly isShared = false;
+  readonly nodeSlot = 0;
 
   get nodeClientId(): number {
     assert(this.#nodeClientId > 0, "nodeClientId is known after open()");
@@ -86,6 +90,14 @@ export class SoleWriterCore implements LogCore {
   async decide<T>(contextId: ContextId, decide: (slot: Slot) => Promise<T>): Promise<T> {
     this.#requireCommit();
     return this.#slots.use(contextId, decide);
+  }
+
+  /** Nobody else writes. */
+  onHint(): void {}
+
+  async turn(_contextId: ContextId, { take }: ContextTurn): Promise<void> {
+    this.#requireCommit();
+    take(undefined);
   }
 
   requireRoomFor(bytes: number): void {

@@ -60,7 +60,7 @@ export class PostgresStore implements KeyValueStore {
   constructor({ url, clock }: PostgresStoreOptions) {
     this.#url = url;
     this.#clock = clock;
-    this.location = locationOf(url);
+    this.location = databaseName(url);
   }
 
   async open(): Promise<void> {
@@ -100,7 +100,7 @@ export class PostgresStore implements KeyValueStore {
    * Runs `use` with the locks held, then writes what it returns, in one transaction.
    * @throws what `use` throws, with nothing written; {Error} when the outcome is unknown
    */
-  async locked(locked: Locked, use: (view: Pick<StoreView, "get">) => Promise<readonly StoreOp[]>): Promise<void> {
+  async locked(locked: Locked, use: (view: StoreView) => Promise<readonly StoreOp[]>): Promise<void> {
     const writer = this.#writer;
     if (writer === undefined) throw closedError();
     try {
@@ -109,6 +109,7 @@ export class PostgresStore implements KeyValueStore {
       const reads = new TransactionReads(writer);
       const ops = await use({
         get: async (key) => (known.has(textOf(key)) ? found.get(textOf(key)) : reads.get(key)),
+        pages: (range) => reads.pages(range),
       });
       await writeOps(writer, ops);
       this.#isUnsafe = false;
@@ -220,7 +221,7 @@ async function startOf(client: ClientBase, begin = ""): Promise<string> {
 }
 
 /** Without what only the owner may know. */
-function locationOf(url: string): string {
+export function databaseName(url: string): string {
   const { hostname, port, pathname } = new URL(url);
   return `PostgreSQL database ${pathname.slice(1)} at ${hostname}${port === "" ? "" : `:${port}`}`;
 }

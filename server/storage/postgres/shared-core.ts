@@ -7,7 +7,8 @@
  *  1. A decision is taken while its context is locked in the engine, on what is committed by then. So its guard is true
  *     when its entries become durable, and it can neither be overtaken nor come late.
  *  2. Decisions are taken in the order of the calls, a batch of them at a time. What they decide is written together.
- *  3. A decision says all that it decides before it first waits.
+ *  3. A turn learns of all that is committed before it is taken, and what it decides is decided in the same batch.
+ *  4. A decision says all that it decides before it first waits.
  *
  * Not here: connections and statements (postgres-store.ts).
  */
@@ -18,6 +19,8 @@ import type { ContextId } from "../../../shared/ids.ts";
 import { LIMITS, type Limits } from "../../../shared/limits.ts";
 import type { Clock } from "../../clock.ts";
 import type { Monitor } from "../../monitor-port.ts";
+import { contextNotFound } from "../../state/context-not-found.ts";
+import type { ContextTurn, News } from "../change-log.ts";
 import { CommitEncoder, type LogWork } from "../log/commit-encoder.ts";
 import type { Slot } from "../log/context-slots.ts";
 import { GroupCommit, type CommitSize } from "../log/group-commit.ts";
@@ -33,13 +36,17 @@ import { NUMBER_BLOCK } from "./postgres-schema.ts";
 import { EngineLost } from "./engine-errors.ts";
 import type { PostgresStore } from "./postgres-store.ts";
 
-/** What waits for a batch: a decision about a context, or what belongs to none. */
+/** What waits for a batch: a decision about a context, a turn at one, or what belongs to none. */
 type Waiting =
   | { readonly kind: "decision"; readonly contextId: ContextId; readonly decide: (slot: Slot) => void }
+  | { readonly kind: "turn"; readonly contextId: ContextId; readonly turn: ContextTurn }
   | { readonly kind: "ops"; readonly ops: readonly StoreOp[] };
 
 /** What is being decided. */
 interface Batch {
+  readonly slots: ReadonlyMap<ContextId, Slot>;
+  /** What others appended after what a turn knows, in order of the turns. */
+  readonly news: readonly (News | undefined)[];
   readonly works: LogWork[];
   readonly done: Promise<void>;
 }
@@ -75,6 +82,9 @@ export class SharedCore implements LogCore {
     this.#monitor = monitor;
     this.#numbers = new LRUCache({ max: limits.idleHeadsMax });
   }
+
+  readonly isShared = true;
+  readonly nodeSlot = 0;
 
   get nodeClientId(): number {
     assert(this.#nodeClientId > 0, "nodeClientId is known after open()");
@@ -121,6 +131,9 @@ export class SharedCore implements LogCore {
     decide: (slot: Slot) => Promise<T>,
     size: CommitSize = { entries: 1, bytes: 0 },
   ): Promise<T> {
+    const slot = this.#batch?.slots.get(contextId);
+    // in a turn at the context: what it decides is of the same batch
+    if (slot !== undefined) return decide(slot);
     const commit = this.#requireCommit();
     if (!commit.hasRoomFor(size.bytes)) throw overloaded(this.#limits.appendQueueBytesMax);
     let outcome: Promise<T> | undefined;
@@ -140,6 +153,21 @@ export class SharedCore implements LogCore {
     await decided;
     assert(outcome !== undefined, "a batch takes all its decisions");
     return outcome;
+  }
+
+  onHint(): void {}
+
+  async turn(contextId: ContextId, turn: ContextTurn): Promise<void> {
+    let isTaken = false;
+    const take = (news: News | undefined): void => {
+      isTaken = true;
+      turn.take(news);
+    };
+    const waiting = { kind: "turn", contextId, turn: { ...turn, take } } as const;
+    const taken = this.#requireCommit().submit(waiting, { entries: 1, bytes: 0 });
+    this.#hold(contextId, taken);
+    await taken;
+    if (!isTaken) throw contextNotFound();
   }
 
   /** There was room when it was asked to be decided. */
@@ -180,21 +208,21 @@ export class SharedCore implements LogCore {
 
   /** Decides and writes what came together. */
   async #write(waiting: readonly Waiting[]): Promise<void> {
-    const decisions = waiting.flatMap((one) => (one.kind === "decision" ? [one.contextId] : []));
-    const ids = new Set(decisions);
+    const ids = new Set(waiting.flatMap((one) => (one.kind === "ops" ? [] : [one.contextId])));
     // each may make a context
-    if (this.#numbersLeft < decisions.length) await this.#takeNumbers();
-    const keysOfHeads = [...ids].flatMap((id) => this.#keysOf(id));
+    if (this.#numbersLeft < waiting.length) await this.#takeNumbers();
+    const headKeys = [...ids].flatMap((id) => this.#keysOf(id));
     const locks = Array.from(ids, (id) => lockKeyOf(`context ${id}`));
     let settle: { resolve(): void; reject(error: unknown): void } | undefined;
     const done = new Promise<void>((resolve, reject) => (settle = { resolve, reject }));
-    done.catch(() => undefined);
+    const settled = done.catch(() => undefined);
     try {
-      await this.#store.locked({ locks, keys: keysOfHeads }, async ({ get }) => {
+      await this.#store.locked({ locks, keys: headKeys }, async (view) => {
         const slots = new Map<ContextId, Slot>();
-        const settled = done.catch(() => undefined);
-        for (const id of ids) slots.set(id, { id, ...(await reader.readSlot({ get }, id)), settled });
-        return this.#decideAll(waiting, slots, done);
+        for (const id of ids) slots.set(id, { id, ...(await reader.readSlot(view, id)), settled });
+        const news: (News | undefined)[] = [];
+        for (const one of waiting) if (one.kind === "turn") news.push(await newsOf(view, slots, one));
+        return this.#decideAll(waiting, { slots, news, works: [], done });
       });
       settle?.resolve();
     } catch (error) {
@@ -203,21 +231,21 @@ export class SharedCore implements LogCore {
     }
   }
 
-  #decideAll(
-    waiting: readonly Waiting[],
-    slots: ReadonlyMap<ContextId, Slot>,
-    done: Promise<void>,
-  ): readonly StoreOp[] {
-    const works: LogWork[] = [];
-    this.#batch = { works, done };
+  /** Without waiting in between: nothing that was read may be out of date. */
+  #decideAll(waiting: readonly Waiting[], batch: Batch): readonly StoreOp[] {
+    const { slots, works } = batch;
+    const news = [...batch.news];
+    this.#batch = batch;
     try {
       for (const one of waiting) {
-        if (one.kind === "ops") works.push(one);
-        else {
-          const slot = slots.get(one.contextId);
-          assert(slot !== undefined, "there is a slot of every context in the batch");
-          one.decide(slot);
+        if (one.kind === "ops") {
+          works.push(one);
+          continue;
         }
+        const slot = slots.get(one.contextId);
+        assert(slot !== undefined, "there is a slot of every context in the batch");
+        if (one.kind === "decision") one.decide(slot);
+        else takeTurn(one.turn, slot, news.shift());
       }
     } finally {
       this.#batch = undefined;
@@ -269,6 +297,29 @@ export class SharedCore implements LogCore {
       write: (waiting) => this.#write(waiting),
     });
   }
+}
+
+/** Undefined when there is no such context, or an earlier turn of the batch will have seen it. */
+async function newsOf(
+  view: StoreView,
+  slots: ReadonlyMap<ContextId, Slot>,
+  { contextId, turn }: Extract<Waiting, { kind: "turn" }>,
+): Promise<News | undefined> {
+  const live = slots.get(contextId)?.live;
+  if (live === undefined) return undefined;
+  const { meta, stored, number } = live;
+  const seq = turn.knownSeq();
+  if (seq >= stored.head.seq) return { meta, entries: [] };
+  return { meta, entries: await reader.entriesAfter(view, { number, meta, stored }, { seq, limit: Infinity }) };
+}
+
+/** A context that is not there any more has no turns: whoever asked is told. */
+function takeTurn(turn: ContextTurn, { live }: Slot, news: News | undefined): void {
+  if (live === undefined) return;
+  const knownSeq = turn.knownSeq();
+  const { meta } = live;
+  const entries = news?.entries.filter(({ seq }) => seq > knownSeq) ?? [];
+  turn.take({ meta, entries });
 }
 
 function lost(): ServiceError {
