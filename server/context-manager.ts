@@ -203,7 +203,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       turns: clock,
       limits: LIMITS,
       nodeClientId: () => storage.nodeClientId,
-      nodeSlot: () => storage.nodeSlot,
+      nodeSlot: () => (storage.isShared ? storage.nodeSlot : undefined),
       schemaOf: (meta) => types.schemaOf(meta.type),
       onLoaded: (live) => this.#loaded(live),
       onDropped: (live, error) => this.#dropped(live, error),

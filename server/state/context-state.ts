@@ -80,8 +80,8 @@ const VOIDED: ReadonlySet<ErrorCode> = new Set(["LOCKED", "FENCE_STALE", "FORBID
 
 export interface StateOptions {
   readonly nodeClientId: number;
-  /** This server's place among those of the data. */
-  readonly nodeSlot?: number;
+  /** This server's place among those that write the data; undefined when it is the only one. */
+  readonly nodeSlot?: number | undefined;
   /** Now: leases of a loaded context begin anew. */
   readonly monotonicMs: number;
   readonly schema?: ContextSchema | undefined;
@@ -111,7 +111,7 @@ export class ContextState implements Present {
     const fold = new DocumentFold(checkpoint, { nodeClientId });
     fold.apply(tail);
     this.doc = fold.doc;
-    this.locks = new LockDesk(fold.locks.list(), monotonicMs);
+    this.locks = new LockDesk(fold.locks.list(), monotonicMs, nodeSlot !== undefined);
     this.access = new AccessDesk(meta);
     this.#voids = fold.voids;
     const isServers = (client: number): boolean => isAuthorId(client, nodeClientId, meta);

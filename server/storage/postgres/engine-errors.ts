@@ -34,11 +34,9 @@ export function openError(location: string, error: unknown): ServiceError {
   return new ServiceError("STORE_UNAVAILABLE", message, { cause: error });
 }
 
-export function lockedError(location: string): ServiceError {
-  return new ServiceError(
-    "DATA_DIR_LOCKED",
-    `Another server uses the ${location}. Stop it, or give this one a database of its own.`,
-  );
+export function fullError(location: string, nodesMax: number): ServiceError {
+  const message = `${nodesMax} servers use the ${location} already, which is the limit. Stop one, then start this one.`;
+  return new ServiceError("DATA_DIR_LOCKED", message);
 }
 
 export function closedError(): ServiceError {

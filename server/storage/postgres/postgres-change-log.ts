@@ -1,8 +1,9 @@
-/** The log in a PostgreSQL database. */
+/** The log in a PostgreSQL database, which several servers may write at once. */
 import { systemClock, type Clock } from "../../clock.ts";
 import type { Limits } from "../../../shared/limits.ts";
 import type { Monitor } from "../../monitor-port.ts";
 import { KeyValueChangeLog } from "../log/key-value-change-log.ts";
+import { HintLine } from "./hint-line.ts";
 import { PostgresStore } from "./postgres-store.ts";
 import { SharedCore } from "./shared-core.ts";
 
@@ -16,6 +17,7 @@ export interface PostgresChangeLogOptions {
 
 export class PostgresChangeLog extends KeyValueChangeLog {
   constructor({ url, clock = systemClock, ...rest }: PostgresChangeLogOptions) {
-    super(new SharedCore({ store: new PostgresStore({ url, clock }), clock, ...rest }));
+    const engine = { url, clock };
+    super(new SharedCore({ store: new PostgresStore(engine), hints: new HintLine(engine), clock, ...rest }));
   }
 }

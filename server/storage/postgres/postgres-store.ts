@@ -5,8 +5,8 @@
  *  1. `locked` runs `use` while nobody else runs it with one of the locks, and what it returns is in the database before
  *     anybody else does. A connection that was lost keeps its locks until the engine is done with what it was sent, so
  *     nothing that is late can come after what was decided later.
- *  2. There is one writing connection. It holds the lock `owner` for as long as it lives: a second process waits, and so
- *     does this one after a lost connection, until nothing of it can commit any more.
+ *  2. There is one writing connection. It holds the process' place among the nodes for as long as it lives: nobody else
+ *     writes under its Yjs client ids, and this process not before nothing of a lost connection can commit any more.
  *  3. An engine that was started anew is believed only after a synced write of ours (its first answers may show commits
  *     that no standby has): every connection belongs to the start that `open` saw.
  *  4. A commit of which the engine says that it did not wait for its standbys is no commit.
@@ -16,21 +16,24 @@
 import pg from "pg";
 import type { ClientBase, Pool, PoolClient } from "pg";
 import { LIMITS } from "../../../shared/limits.ts";
+import { NODE_SLOTS } from "../../state/author-id.ts";
 import type { Clock } from "../../clock.ts";
 import type { KeyValueStore, StoreItem, StoreOp, StoreView } from "../store/store.ts";
 import { lockKeyOf } from "./lock-key.ts";
-import { askEngine, closedError, EngineLost, isLockRefusal, lockedError, openError } from "./engine-errors.ts";
+import { askEngine, closedError, EngineLost, fullError, isLockRefusal, openError } from "./engine-errors.ts";
 import { migrate } from "./postgres-schema.ts";
 import { byKey, itemsOf, textOf, TransactionReads } from "./transaction-reads.ts";
 import { writeOps } from "./write-ops.ts";
 
 const TRIES_MAX = 3;
 
+/** A connection whose other end is gone is to be given up soon: it holds a place, and perhaps contexts. */
+const NOTICE_DEATH =
+  "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3; SET tcp_user_timeout = 5000";
+
 /** Whatever the database is set to: what is acknowledged here is on disk, and on the standbys that it waits for. */
 const WAIT_FOR_STANDBYS =
   "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local')";
-
-const OWNER = lockKeyOf("owner");
 
 export interface PostgresStoreOptions {
   /** postgres://user:password@host:port/database */
@@ -56,11 +59,18 @@ export class PostgresStore implements KeyValueStore {
   #startedAt: string | undefined;
   /** The last commit did not wait for the standbys. */
   #isUnsafe = false;
+  /** Its place among the processes that write the database; kept for the life of the process. */
+  #slot: number | undefined;
 
   constructor({ url, clock }: PostgresStoreOptions) {
     this.#url = url;
     this.#clock = clock;
     this.location = databaseName(url);
+  }
+
+  /** Known after open(). */
+  get nodeSlot(): number {
+    return this.#slot ?? 0;
   }
 
   async open(): Promise<void> {
@@ -74,7 +84,8 @@ export class PostgresStore implements KeyValueStore {
       });
       this.#startedAt = await startOf(writer);
       await writer.query(WAIT_FOR_STANDBYS);
-      await this.#own(writer);
+      await writer.query(NOTICE_DEATH);
+      await this.#takeSlot(writer);
       await migrate(writer, this.location);
     } catch (error) {
       await this.close();
@@ -179,12 +190,23 @@ export class PostgresStore implements KeyValueStore {
     return this.#writer;
   }
 
-  async #own(writer: ClientBase): Promise<void> {
-    try {
-      await writer.query(`SELECT pg_advisory_lock(${OWNER})`);
-    } catch (error) {
-      throw isLockRefusal(error) ? lockedError(this.location) : error;
+  /**
+   * The place that this process had, once nothing of it is under way any more there, or else the first that is free.
+   * @throws {ServiceError} DATA_DIR_LOCKED
+   */
+  async #takeSlot(writer: ClientBase): Promise<void> {
+    if (this.#slot !== undefined) {
+      await writer.query(`SELECT pg_advisory_lock(${slotKey(this.#slot)})`);
+      return;
     }
+    for (let slot = 0; slot < NODE_SLOTS; slot++) {
+      const text = `SELECT pg_try_advisory_lock(${slotKey(slot)}) AS "isOurs"`;
+      const { rows } = await writer.query<{ isOurs: boolean }>(text);
+      if (rows[0]?.isOurs !== true) continue;
+      this.#slot = slot;
+      return;
+    }
+    throw fullError(this.location, NODE_SLOTS);
   }
 
   #afterMs(delayMs: number): Promise<void> {
@@ -208,6 +230,10 @@ async function begin(client: ClientBase, { locks, keys }: Locked): Promise<reado
       await client.query("ROLLBACK");
     }
   }
+}
+
+function slotKey(slot: number): string {
+  return lockKeyOf(`node ${slot}`);
 }
 
 /** Since when the engine at the other end runs; of a transaction that is begun with it when `begin` is given. */

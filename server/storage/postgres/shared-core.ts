@@ -14,6 +14,7 @@
  */
 import { ok as assert } from "node:assert/strict";
 import { LRUCache } from "lru-cache";
+import type { ContextHead } from "../../../shared/context.ts";
 import { ServiceError } from "../../../shared/errors.ts";
 import type { ContextId } from "../../../shared/ids.ts";
 import { LIMITS, type Limits } from "../../../shared/limits.ts";
@@ -31,10 +32,14 @@ import { openLayout } from "../log/log-layout.ts";
 import * as reader from "../log/log-reader.ts";
 import { purge } from "../log/deletion.ts";
 import type { StoreOp, StoreView } from "../store/store.ts";
+import type { HintLine } from "./hint-line.ts";
 import { lockKeyOf } from "./lock-key.ts";
 import { NUMBER_BLOCK } from "./postgres-schema.ts";
 import { EngineLost } from "./engine-errors.ts";
 import type { PostgresStore } from "./postgres-store.ts";
+
+/** The position that a hint tells of a context that was deleted: behind every other. */
+const GONE = Number.MAX_SAFE_INTEGER;
 
 /** What waits for a batch: a decision about a context, a turn at one, or what belongs to none. */
 type Waiting =
@@ -53,6 +58,7 @@ interface Batch {
 
 export interface SharedCoreOptions {
   readonly store: PostgresStore;
+  readonly hints: HintLine;
   readonly clock: Clock;
   readonly limits?: Limits;
   readonly monitor?: Monitor | undefined;
@@ -60,6 +66,7 @@ export interface SharedCoreOptions {
 
 export class SharedCore implements LogCore {
   readonly #store: PostgresStore;
+  readonly #hints: HintLine;
   readonly #clock: Clock;
   readonly #limits: Limits;
   readonly #monitor: Monitor | undefined;
@@ -75,8 +82,9 @@ export class SharedCore implements LogCore {
   #nextNumber = 0;
   #numbersLeft = 0;
 
-  constructor({ store, clock, limits = LIMITS, monitor }: SharedCoreOptions) {
+  constructor({ store, hints, clock, limits = LIMITS, monitor }: SharedCoreOptions) {
     this.#store = store;
+    this.#hints = hints;
     this.#clock = clock;
     this.#limits = limits;
     this.#monitor = monitor;
@@ -84,7 +92,10 @@ export class SharedCore implements LogCore {
   }
 
   readonly isShared = true;
-  readonly nodeSlot = 0;
+
+  get nodeSlot(): number {
+    return this.#store.nodeSlot;
+  }
 
   get nodeClientId(): number {
     assert(this.#nodeClientId > 0, "nodeClientId is known after open()");
@@ -101,6 +112,7 @@ export class SharedCore implements LogCore {
       await this.#store.open();
       const layout = await openLayout(this.#store, this.#clock);
       await this.#store.numbersFrom(layout.nextNumber);
+      await this.#hints.open();
       this.#nodeClientId = layout.nodeClientId;
       this.#numbersLeft = 0;
       this.#hasLostView = false;
@@ -108,6 +120,7 @@ export class SharedCore implements LogCore {
       for (const number of layout.unfinishedPurges) await purge(this, number);
     } catch (error) {
       this.#commit = undefined;
+      this.#hints.close();
       await this.#store.close();
       throw unavailable(error);
     }
@@ -117,6 +130,7 @@ export class SharedCore implements LogCore {
     const commit = this.#commit;
     this.#commit = undefined;
     await commit?.drained();
+    this.#hints.close();
     await this.#store.close();
   }
 
@@ -155,7 +169,9 @@ export class SharedCore implements LogCore {
     return outcome;
   }
 
-  onHint(): void {}
+  onHint(listener: (contextId: ContextId, seq: number) => void): void {
+    this.#hints.onHint(listener);
+  }
 
   async turn(contextId: ContextId, turn: ContextTurn): Promise<void> {
     let isTaken = false;
@@ -216,15 +232,19 @@ export class SharedCore implements LogCore {
     let settle: { resolve(): void; reject(error: unknown): void } | undefined;
     const done = new Promise<void>((resolve, reject) => (settle = { resolve, reject }));
     const settled = done.catch(() => undefined);
+    const slots = new Map<ContextId, Slot>();
+    const before = new Map<ContextId, ContextHead | undefined>();
     try {
       await this.#store.locked({ locks, keys: headKeys }, async (view) => {
-        const slots = new Map<ContextId, Slot>();
         for (const id of ids) slots.set(id, { id, ...(await reader.readSlot(view, id)), settled });
+        for (const [id, { live }] of slots) before.set(id, live?.head);
         const news: (News | undefined)[] = [];
         for (const one of waiting) if (one.kind === "turn") news.push(await newsOf(view, slots, one));
         return this.#decideAll(waiting, { slots, news, works: [], done });
       });
       settle?.resolve();
+      for (const [id, { live }] of slots)
+        if (live?.head !== before.get(id)) this.#hints.tell(id, live?.head.seq ?? GONE);
     } catch (error) {
       settle?.reject(unavailable(error));
       throw error;
