@@ -301,7 +301,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   }
 
   async look<Result>(id: ContextId, task: (doc: Y.Doc) => Result): Promise<Glance<Result>> {
-    return this.#using(id, async (live) => {
+    return this.#surviving(id, async (live) => {
       if (this.#storage.isShared) await this.#follower.freshen(live);
       const { state, meta, lockSeq } = live;
       const result = task(state.doc);

@@ -59,15 +59,22 @@ export class Follower {
     this.#cancelLook?.();
   }
 
-  /** Resolves when the context is no older than its log was when this was called. */
+  /**
+   * Resolves when the context is no older than its log was when this was called.
+   * @throws {ServiceError} when it was recreated or deleted meanwhile: why it was dropped
+   */
   async freshen(live: Live): Promise<void> {
-    if (!this.#options.storage.isShared) return;
+    await this.#compared(live);
+    if (live.droppedBy !== undefined) throw live.droppedBy;
+  }
+
+  async #compared(live: Live): Promise<void> {
     const running = this.#underWay.get(live);
     if (running === undefined) return this.#begin(live);
     // what runs may have looked before: the one after it has not
     const next = this.#next.get(live) ?? running.catch(() => undefined).then(() => this.#begin(live));
     this.#next.set(live, next);
-    await next;
+    return next;
   }
 
   /** False when the context is not what it was: it is dropped then. */

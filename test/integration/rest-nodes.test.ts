@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => postgres.stop());
 
 async function startAll() {
-  const { nodes, close } = await startNodes(postgres, 3);
+  const { nodes, close } = await startNodes(postgres, 3, { MCM_ALLOWED_HOSTS: "mcm.test" });
   return { urls: nodes.map(({ url }) => url), close };
 }
 

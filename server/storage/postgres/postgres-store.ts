@@ -180,8 +180,9 @@ export class PostgresStore implements KeyValueStore {
       lock_timeout: LIMITS.engineLockMs,
       ...settings,
     });
-    // of a connection that nobody uses: whoever uses it next learns of it
+    // of a connection that is asked nothing now: whoever asks it next learns of it
     pool.on("error", () => undefined);
+    pool.on("connect", (client) => client.on("error", () => undefined));
     return pool;
   }
 
