@@ -78,7 +78,7 @@ export class Follower {
   }
 
   /** False when the context is not what it was: it is dropped then. */
-  absorb(live: Live, { meta, entries }: News): boolean {
+  absorb(live: Live, { meta, entries }: Pick<News, "meta" | "entries">): boolean {
     const { sync, state, clock, drop } = this.#options;
     if (live.isDropped) return false;
     if (meta.firstEpoch !== live.meta.firstEpoch) {

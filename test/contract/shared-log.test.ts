@@ -48,6 +48,7 @@ class Follower {
     let appending: Promise<unknown> = Promise.resolve();
     await this.#log.turn(plan, {
       knownSeq: () => this.known,
+      keys: [],
       take: (news) => {
         this.news = news;
         for (const { seq, update } of news?.entries ?? []) {
@@ -99,11 +100,22 @@ test("[LOG-22] turns of both at the same time: one order, in which nobody's gues
 test("[LOG-22] a context that was deleted has no turns; one that was made anew says so", async () => {
   await two.remove(plan);
   const take = (): never => expect.fail("a turn at nothing");
-  await expect(one.turn(plan, { knownSeq: () => 0, take })).rejects.toMatchObject({ code: "CONTEXT_NOT_FOUND" });
+  await expect(one.turn(plan, { knownSeq: () => 0, keys: [], take })).rejects.toMatchObject({
+    code: "CONTEXT_NOT_FOUND",
+  });
   await two.create(metaOf("plan"), emptyCheckpoint());
   const follower = new Follower(one);
   await follower.write(1);
   expect(follower.news?.meta).toMatchObject({ firstEpoch: 2 });
+});
+
+test("[LOG-22] a turn learns which of its requests were answered meanwhile", async () => {
+  const idempotency = { key: "k", fingerprint: "f" };
+  await one.append(plan, { seq: 0 }, [entryOf(1)], { idempotency });
+  const answered = new Promise((resolve) => {
+    void two.turn(plan, { knownSeq: () => 0, keys: ["j", "k"], take: (news) => resolve(news?.answered) });
+  });
+  expect(await answered).toMatchObject([{ ...idempotency, seq: 1, version: 1 }]);
 });
 
 test("[LOG-23] the other one hears of an append, and can compare heads in any case", async () => {
