@@ -79,7 +79,7 @@ async function carryOut(
 ): Promise<number | undefined> {
   const ops: JsonOp[] = [{ op: "add", path: `/counters/${SHARED_COUNTER}`, value: attempt.value }];
   try {
-    const { version } = await rest.change(contextId, ops, key, attempt.ifVersion);
+    const { version } = await rest.change(contextId, ops, key, { ifVersion: attempt.ifVersion });
     attempt.outcome = "done";
     return version;
   } catch (error) {
