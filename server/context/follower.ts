@@ -11,7 +11,8 @@
  * Not here: this server's own writes (write-path.ts), how hints travel (server/storage/postgres).
  */
 import type { ContextMeta, MetaChange } from "../../shared/context.ts";
-import { ServiceError, toServiceError } from "../../shared/errors.ts";
+import { toServiceError } from "../../shared/errors.ts";
+import type { ServiceError } from "../../shared/errors.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type { Clock } from "../clock.ts";

@@ -117,7 +117,7 @@ export class WritePath {
       isTaken = true;
       if (news === undefined) return this.#take(live, queued, turnSinceMs);
       if (this.#others.absorb(live, news)) return this.#take(live, this.#unanswered(queued, news), turnSinceMs);
-      for (const { refuse } of queued) refuse(live.droppedBy ?? reloading());
+      for (const write of queued) write.refuse(live.droppedBy ?? reloading());
     };
     live.appending++;
     const keys = queued.flatMap(({ idempotency }) => (idempotency === undefined ? [] : [idempotency.key]));
@@ -137,13 +137,14 @@ export class WritePath {
   #unanswered(queued: readonly PendingWrite[], { answered }: News): readonly PendingWrite[] {
     if (answered.length === 0) return queued;
     const notBeforeMs = this.#clock.nowMs() - LIMITS.idempotencyTtlMs;
-    return queued.filter(({ idempotency, settle, refuse }) => {
+    return queued.filter((write) => {
+      const { idempotency } = write;
       const record = answered.find(({ key, atMs }) => key === idempotency?.key && atMs >= notBeforeMs);
       if (record === undefined || idempotency === undefined) return true;
       try {
-        settle(answerOf(record, idempotency));
+        write.settle(answerOf(record, idempotency));
       } catch (error) {
-        refuse(toServiceError(error));
+        write.refuse(toServiceError(error));
       }
       return false;
     });

@@ -66,9 +66,9 @@ class Load {
     return new Promise((resolve) => void this.#waiting.push({ at: this.acknowledged.length + count, resolve }));
   }
 
-  acknowledge(one: Acknowledged): void {
-    this.acknowledged.push(one);
-    for (const { at, resolve } of this.#waiting) if (this.acknowledged.length >= at) resolve();
+  acknowledge(write: Acknowledged): void {
+    this.acknowledged.push(write);
+    for (const one of this.#waiting) if (this.acknowledged.length >= one.at) one.resolve();
     this.#waiting = this.#waiting.filter(({ at }) => this.acknowledged.length < at);
   }
 }
@@ -120,7 +120,7 @@ async function raise(load: Load, raiser: number): Promise<void> {
     ).catch(orUndefined);
     if (grant === undefined) continue;
     const { data } = await anywhere(raiser + n + 1, (caller) => caller.read("plan"), actor);
-    const value = Number((data as { n: number }).n) + 1;
+    const value = (data as { n: number }).n + 1;
     const ops: JsonOp[] = [{ op: "replace", path: "/n", value }];
     const key = `raise-${raiser}-${n}`;
     const written = await anywhere(
@@ -210,7 +210,7 @@ test(`[NODE-1] [NODE-5] [NODE-7] ${FAULTS} faults, seed ${SEED}: one order, noth
   const plan = data as { w: object; n: number; text: string };
   expect(plan.n).toBe(load.raised);
   expect(Object.keys(plan.w).sort()).toEqual(load.acknowledged.map(({ key }) => key).sort());
-  expect(String(plan.text)).toHaveLength(typed);
+  expect(plan.text).toHaveLength(typed);
   await Promise.all(contexts.map((context) => until(context.doc, () => context.get("/text") === plan.text)));
-  console.info(`${faults.length} faults, ${changes.length} changes, ${load.raised} raised, ${typed} typed`);
+  process.stdout.write(`${faults.length} faults, ${changes.length} changes, ${load.raised} raised, ${typed} typed\n`);
 });

@@ -46,6 +46,7 @@ class Follower {
   /** Takes in what others did, then appends one entry behind it. */
   async write(n: number): Promise<void> {
     let appending: Promise<unknown> = Promise.resolve();
+    let at = 0;
     await this.#log.turn(plan, {
       knownSeq: () => this.known,
       keys: [],
@@ -55,15 +56,12 @@ class Follower {
           expect(seq).toBe(++this.known);
           this.seen.push(numberIn(update));
         }
-        appending = expect(this.#log.append(plan, { seq: this.known }, [entryOf(n)])).resolves.toMatchObject({
-          kind: "appended",
-          entries: [{ seq: this.known + 1 }],
-        });
-        this.known++;
+        appending = this.#log.append(plan, { seq: this.known }, [entryOf(n)]);
+        at = ++this.known;
         this.seen.push(n);
       },
     });
-    await appending;
+    expect(await appending).toMatchObject({ kind: "appended", entries: [{ seq: at }] });
   }
 }
 

@@ -13,8 +13,8 @@ beforeAll(async () => {
 afterAll(() => postgres.stop());
 
 async function startAll() {
-  const { nodes, close } = await startNodes(postgres, 3, { MCM_ALLOWED_HOSTS: "mcm.test" });
-  return { urls: nodes.map(({ url }) => url), close };
+  const cluster = await startNodes(postgres, 3, { MCM_ALLOWED_HOSTS: "mcm.test" });
+  return { urls: cluster.nodes.map(({ url }) => url), close: () => cluster.close() };
 }
 
 restSuite("three nodes", startAll);

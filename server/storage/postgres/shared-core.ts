@@ -145,9 +145,9 @@ export class SharedCore implements LogCore {
     decide: (slot: Slot) => Promise<T>,
     size: CommitSize = { entries: 1, bytes: 0 },
   ): Promise<T> {
-    const slot = this.#batch?.slots.get(contextId);
-    // in a turn at the context: what it decides is of the same batch
-    if (slot !== undefined) return decide(slot);
+    const inTurn = this.#batch?.slots.get(contextId);
+    // what a turn at the context decides is of the same batch
+    if (inTurn !== undefined) return decide(inTurn);
     const commit = this.#requireCommit();
     if (!commit.hasRoomFor(size.bytes)) throw overloaded(this.#limits.appendQueueBytesMax);
     let outcome: Promise<T> | undefined;
