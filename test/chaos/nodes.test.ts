@@ -66,8 +66,8 @@ class Load {
     return new Promise((resolve) => void this.#waiting.push({ at: this.acknowledged.length + count, resolve }));
   }
 
-  acknowledge(write: Acknowledged): void {
-    this.acknowledged.push(write);
+  acknowledge(ack: Acknowledged): void {
+    this.acknowledged.push(ack);
     for (const one of this.#waiting) if (this.acknowledged.length >= one.at) one.resolve();
     this.#waiting = this.#waiting.filter(({ at }) => this.acknowledged.length < at);
   }
