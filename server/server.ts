@@ -40,7 +40,7 @@ import { SecurityManager } from "./security/security-manager.ts";
 import type { TokenVerifier } from "./security/token-verifier.ts";
 import { policyOf } from "./state/retention.ts";
 import { refuseIncomplete } from "./storage/backup/backup-folder.ts";
-import { openChangeLog } from "./storage/log/open-change-log.ts";
+import { openChangeLog, placeOf } from "./storage/log/open-change-log.ts";
 import { StorageManager } from "./storage/storage-manager.ts";
 import { SyncManager } from "./sync/sync-manager.ts";
 import { TypeManager } from "./types/type-manager.ts";
@@ -62,6 +62,8 @@ import { WebSocketEndpoint } from "./transport/websocket/websocket-server.ts";
 export interface RunningServer {
   /** Base address, such as http://127.0.0.1:4400. */
   readonly url: string;
+  /** Where contexts are kept, for people, such as "in ./data". */
+  readonly place: string;
   /**
    * Stops in order; resolves when everything admitted is durable and the data folder is released. Rejects when that was
    * not to be had, with the reason; all is released then too.
@@ -144,7 +146,7 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
     const { socket } = parts;
     const url = await (socket === undefined ? listen(http, config) : listenAt(http, socket));
     auditLog.record({ action: "server.start", outcome: "done", detail: { version: PRODUCT_VERSION } });
-    return { url, close: onlyOnce(close) };
+    return { url, place: placeOf(config), close: onlyOnce(close) };
   } catch (error) {
     // that is what to tell; what closing may say besides follows from it
     await close().catch(() => undefined);
@@ -189,7 +191,7 @@ async function monitorOf(config: Config, clock: Clock, logger: Logger): Promise<
     logger,
     rules,
     contextsMax: metricsContexts,
-    ...(config.storage === "memory" ? {} : { disk: () => disk.look() }),
+    ...(config.storage === "level" ? { disk: () => disk.look() } : {}),
     ...(alerts.webhook === undefined ? {} : { webhook: new AlertWebhook({ ...alerts.webhook, clock, logger }) }),
   });
 }

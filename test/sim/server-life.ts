@@ -23,6 +23,7 @@ import type { ChangeLog, Checkpoint } from "../../server/storage/change-log.ts";
 import { foldCheckpoint, InlineCheckpointBuilder } from "../../server/storage/checkpoint/checkpoint.ts";
 import type { FoldInput } from "../../server/storage/checkpoint/checkpoint.ts";
 import { KeyValueChangeLog } from "../../server/storage/log/key-value-change-log.ts";
+import { SoleWriterCore } from "../../server/storage/log/sole-writer-core.ts";
 import { StorageManager } from "../../server/storage/storage-manager.ts";
 import type { KeyValueStore } from "../../server/storage/store/store.ts";
 import { SyncManager } from "../../server/sync/sync-manager.ts";
@@ -86,7 +87,9 @@ export class ServerLife {
     const { clock, store, limits, logger, sabotage, retention } = options;
     const all = { ...LIMITS, ...limits };
     const wait = (ms: number): Promise<void> => new Promise((resolve) => void clock.setTimer(ms, resolve));
-    const whole = new KeyValueChangeLog({ store: sabotage.store?.(store, clock) ?? store, clock, limits: all });
+    const whole = new KeyValueChangeLog(
+      new SoleWriterCore({ store: sabotage.store?.(store, clock) ?? store, clock, limits: all }),
+    );
     const watched = replaced(whole, {
       trim: async (id: ContextId, base: Checkpoint) => {
         await options.beforeTrim();
