@@ -36,8 +36,8 @@ export default defineConfig({
     projects: [
       layer("arch", 0, { timeoutMs: MINUTE }),
       layer("unit", 0, { timeoutMs: 20 * SECOND }),
-      layer("contract", 0, { timeoutMs: 20 * SECOND }),
-      layer("compat", 0, { timeoutMs: 20 * SECOND }),
+      layer("contract", 0, { timeoutMs: MINUTE }),
+      layer("compat", 0, { timeoutMs: MINUTE }),
       layer("property", 0, { timeoutMs: 2 * MINUTE }),
       layer("sim", 0, { timeoutMs: 2 * MINUTE }),
       layer("integration", 1, { timeoutMs: 3 * MINUTE, maxWorkers: 3 }),
