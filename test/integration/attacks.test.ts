@@ -134,11 +134,12 @@ describe("[EDGE-14] floods of connections", () => {
       socket.on("error", () => undefined).once("close", () => void cut++);
       return socket.resume();
     });
-    await expect.poll(() => cut, { interval: 10, timeout: 5000 }).toBeGreaterThanOrEqual(CONNECTIONS_MAX - 1);
-    await bystander.worksOn();
+    await expect.poll(() => cut, { interval: 10, timeout: 30_000 }).toBeGreaterThanOrEqual(CONNECTIONS_MAX - 1);
+    // now: those that say nothing are not there for ever
     expect(cut).toBeLessThan(2 * CONNECTIONS_MAX);
+    await bystander.worksOn();
     for (const socket of sockets) socket.destroy();
-    await expect.poll(() => closeCodeAfter(frame(bytes())).catch(() => -1), { timeout: 5000 }).toBe(4400);
+    await expect.poll(() => closeCodeAfter(frame(bytes())).catch(() => -1), { timeout: 30_000 }).toBe(4400);
   });
 
   test("that all stay: those beyond the limit are told so", async () => {
@@ -155,7 +156,7 @@ describe("[EDGE-14] floods of connections", () => {
     expect(open.length).toBeGreaterThanOrEqual(CONNECTIONS_MAX);
     await site.bystander.worksOn();
     for (const line of open) line.destroy();
-    await expect.poll(() => closeCodeAfter(frame(bytes())).catch(() => -1), { timeout: 5000 }).toBe(4400);
+    await expect.poll(() => closeCodeAfter(frame(bytes())).catch(() => -1), { timeout: 30_000 }).toBe(4400);
   });
 
   test("without a token: each is told and gone", async () => {
