@@ -20,6 +20,7 @@ import { AccessAudit } from "./context/access-audit.ts";
 import { RefusalRing } from "./context/refusal-ring.ts";
 import { HistoryManager } from "./history/history-manager.ts";
 import { HistoryThread } from "./history/history-runner.ts";
+import { SessionDesk } from "./context/session-desk.ts";
 import { measured } from "./context/measured-service.ts";
 import { ALERT_RULES } from "./monitor/alerts/alert-rules.ts";
 import { readAlertOverrides, withOverrides } from "./monitor/alerts/alert-overrides.ts";
@@ -99,7 +100,8 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
   const tokens = new Revocations({ records: storage, clock, onRevoked: (isMeant) => contexts.readers.revoke(isMeant) });
   const security = new SecurityManager({ verifier: verifierOf(config, clock, logger), tokens });
   const list = (_caller: Caller, query: AuditQuery) => auditLog.list(query);
-  const server = { tokens, audit: { list }, webhooks, monitor: new MonitorUseCases(watch) };
+  const sessions = new SessionDesk(clock, contexts.sessions);
+  const server = { tokens, audit: { list }, webhooks, monitor: new MonitorUseCases(watch, sessions) };
   const service = measured(new AccessGuard(contexts, server, audit), { clock, monitor });
   const { authenticate, verify } = security;
   const gate = gateOf(config, clock, auditLog);
