@@ -27,8 +27,9 @@ export function guardedSessions(inner: SessionCases, { door, readers, audit }: G
   const done = (caller: Caller, action: AuditAction, { id, contextId, actor }: SessionStats): void =>
     audit.done(caller, { action, contextId, detail: { session: id, of: actor } });
   return {
-    followSession: (caller, id, { signal }) =>
+    followSession: (caller, id, request) =>
       door.asServerAdmin(caller, async () => {
+        const { signal } = request;
         const over = new AbortController();
         const end = (): void => over.abort();
         signal.addEventListener("abort", end, { once: true });

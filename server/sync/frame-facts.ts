@@ -139,7 +139,12 @@ function updateFacts(update: Uint8Array, placesOf: PlacesOf): JsonObject {
     structs: structs.length,
     deletes: deletes.length,
     ...(structs.length === 0 ? {} : { kinds: kindsOf(structs), ...listed("clients", clients) }),
-    ...(paths.length === 0 ? {} : listed("paths", paths.map((path) => cut(path)))),
+    ...(paths.length === 0
+      ? {}
+      : listed(
+          "paths",
+          paths.map((path) => cut(path)),
+        )),
   };
 }
 

@@ -8,12 +8,14 @@
  * Not here: judging an update, and all that it touches (touched-paths.ts).
  */
 import * as Y from "yjs";
+import { LIMITS } from "../../../shared/limits.ts";
+import { coverOf } from "../path-cover.ts";
 import { TypePlaces, pathOf } from "./type-places.ts";
 import type { ScannedId, ScannedStruct, ScannedUpdate } from "./update-scanner.ts";
 
 const LOOKUPS_MAX = 256;
 
-/** JSON Pointers, in the order of the update. */
+/** JSON Pointers, as those of a Touch: none below another, sorted. */
 export function placesOf(doc: Y.Doc, { structs, deletes }: ScannedUpdate): readonly string[] {
   const places = new TypePlaces(doc);
   const paths = new Set<string>();
@@ -25,7 +27,7 @@ export function placesOf(doc: Y.Doc, { structs, deletes }: ScannedUpdate): reado
     const item = itemAt(doc, range);
     if (item !== undefined) paths.add(pathOf(places.spotOf(item)));
   }
-  return [...paths];
+  return coverOf(paths, LIMITS.touchedPathsMax);
 }
 
 function placeOf(doc: Y.Doc, places: TypePlaces, struct: ScannedStruct): string | undefined {
