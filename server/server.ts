@@ -100,8 +100,7 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
   const tokens = new Revocations({ records: storage, clock, onRevoked: (isMeant) => contexts.readers.revoke(isMeant) });
   const security = new SecurityManager({ verifier: verifierOf(config, clock, logger), tokens });
   const list = (_caller: Caller, query: AuditQuery) => auditLog.list(query);
-  const sessions = new SessionDesk(clock, contexts.sessions);
-  const server = { tokens, audit: { list }, webhooks, monitor: new MonitorUseCases(watch, sessions) };
+  const server = { tokens, audit: { list }, webhooks, monitor: monitoringOf(watch, contexts, clock) };
   const service = measured(new AccessGuard(contexts, server, audit), { clock, monitor });
   const { authenticate, verify } = security;
   const gate = gateOf(config, clock, auditLog);
@@ -199,6 +198,10 @@ async function monitorOf(config: Config, clock: Clock, logger: Logger): Promise<
 function verifierOf({ auth, publicUrl }: Config, clock: Clock, logger: Logger): TokenVerifier | undefined {
   const onIssuerFailure = (error: unknown): void => logger.error("the identity provider cannot be asked", { error });
   return createVerifier(auth, { clock, onIssuerFailure, resources: [`${publicUrl}/mcp`] });
+}
+
+function monitoringOf(watch: ContextMonitor, { sessions }: ContextManager, clock: Clock): MonitorUseCases {
+  return new MonitorUseCases(watch, new SessionDesk(clock, sessions));
 }
 
 /** What MCP clients are told of who issues tokens. */

@@ -116,7 +116,7 @@ function extension(frame: number): FactsReader {
         return responseFacts(said.response);
       case "event":
         return eventFacts(said.event);
-      case "unknown":
+      default:
         return {};
     }
   };
@@ -199,6 +199,7 @@ function requestFacts(decoder: decoding.Decoder): JsonObject {
   const known = /^[a-z-]{1,40}$/.test(method) ? { method } : {};
   if (!isJsonObject(params)) return { id, ...known };
   const { changes, paths, lockId, mode } = params;
+  const lockMode = LOCK_MODES.find((name) => name === mode);
   const ops = Array.isArray(changes) ? changes.filter(isJsonObject) : [];
   const touched = ops.flatMap(({ path, from }) => [path, from]);
   return {
@@ -206,7 +207,7 @@ function requestFacts(decoder: decoding.Decoder): JsonObject {
     ...known,
     ...numbersOf(params, ["ifVersion", "ttlMs", "waitMs", "yjsClientId"]),
     ...(typeof lockId === "string" && UUID.test(lockId) ? { lockId } : {}),
-    ...(LOCK_MODES.some((name) => name === mode) ? { mode: String(mode) } : {}),
+    ...(lockMode === undefined ? {} : { mode: lockMode }),
     ...(Array.isArray(changes) ? { changes: changes.length } : {}),
     ...pathsOf(Array.isArray(paths) ? paths : touched),
   };
@@ -287,5 +288,5 @@ function unique(texts: readonly string[]): readonly string[] {
 
 /** A slice alone would keep the whole text in memory. */
 function cut(text: string, charsMax: number = LIMITS.tapTextCharsMax): string {
-  return text.length <= charsMax ? text : `${[...text.slice(0, charsMax - 1)].join("")}…`;
+  return text.length <= charsMax ? text : `${Array.from(text.slice(0, charsMax - 1)).join("")}…`;
 }

@@ -14,7 +14,7 @@ const SECRET = "nobody's business";
 const LOCK_ID = "6d1f8f4e-2f3c-4f0a-9d2e-1c7f4a1f0b11";
 const { tapListMax, tapTextCharsMax, tapFrameBytesMax } = LIMITS;
 
-const told = (message: Uint8Array, doc = new Y.Doc()) => factsOf(message, (update) => placesOf(doc, update));
+const told = (message: Uint8Array, doc = new Y.Doc()) => factsOf(message, (scanned) => placesOf(doc, scanned));
 const factsIn = (message: Uint8Array): JsonObject => told(message).facts;
 
 /** A document with values of all kinds, as one update of the client 7. */

@@ -41,16 +41,10 @@ export const traffic: RestHandler = async ({ service, clock, onFeedError }, { re
 };
 
 function eventOf(event: TrafficEvent): FeedEvent {
-  switch (event.kind) {
-    case "frame":
-      return { event: "frame", data: frameView(event.frame) };
-    case "missed":
-      return { event: "missed", data: { frames: event.frames } satisfies MissedFramesView };
-    case "ended": {
-      const { atMs, ...end } = event.end;
-      return { event: "ended", data: { at: isoTime(atMs), ...end } satisfies SessionEndView };
-    }
-  }
+  if (event.kind === "frame") return { event: "frame", data: frameView(event.frame) };
+  if (event.kind === "missed") return { event: "missed", data: { frames: event.frames } satisfies MissedFramesView };
+  const { atMs, ...end } = event.end;
+  return { event: "ended", data: { at: isoTime(atMs), ...end } satisfies SessionEndView };
 }
 
 function frameView({ atMs, ...frame }: SessionFrame): SessionFrameView {
