@@ -42,7 +42,7 @@ const SAYINGS: Readonly<Record<FrameName, (facts: JsonObject) => Saying>> = {
     list(facts, "actors").join(", "),
     paths(facts),
     facts["changes"] === 1 ? undefined : count(facts, "changes", "change"),
-    typeof facts["updateBytes"] === "number" ? bytesText(facts["updateBytes"]) : undefined,
+    size(facts["updateBytes"]),
   ],
   request: (facts) => [
     numbered(word(facts, "method") ?? "?", facts),
@@ -113,6 +113,11 @@ function clients(facts: JsonObject): string | undefined {
   if (!Array.isArray(value) || value.length === 0) return undefined;
   const more = Number(facts["clientsCount"] ?? 0) - value.length;
   return [...value.map(client), ...(more > 0 ? [`+${more}`] : [])].join(", ");
+}
+
+/** Of the updates in a commit: who made them all is sent none. */
+function size(bytes: Json | undefined): string | undefined {
+  return typeof bytes === "number" && bytes > 0 ? bytesText(bytes) : undefined;
 }
 
 /** "ada 7:12", "7:12–14" for three clocks, "7 left". */

@@ -45,6 +45,7 @@ export function TrafficView({ panel: { machine, notices }, link, id }: TrafficPr
         </a>
         <h1 id="traffic-title">Traffic</h1>
         {session !== undefined && <Whose session={session} />}
+        <Pace traffic={traffic} />
         <Deeds traffic={traffic} onClose={() => (asked.value = session)} />
       </div>
       <State traffic={traffic} />
@@ -78,6 +79,12 @@ interface PartProps {
   readonly traffic: SessionTraffic;
 }
 
+function Pace({ traffic }: PartProps) {
+  const { is } = traffic.following.value;
+  if (is === "live") return traffic.isPaused.value ? <Pill tone="warn">paused</Pill> : <Pill tone="good">live</Pill>;
+  return is === "ended" ? <Pill tone="bad">ended</Pill> : null;
+}
+
 function Deeds({ traffic, onClose }: PartProps & { readonly onClose: () => void }) {
   const { waiting } = traffic.count.value;
   if (traffic.session.value === undefined) return null;
@@ -85,7 +92,7 @@ function Deeds({ traffic, onClose }: PartProps & { readonly onClose: () => void 
     <div class="end">
       {traffic.isPaused.value ? (
         <button type="button" class="primary" onClick={() => traffic.goOn()}>
-          Go on{waiting > 0 && ` (${waiting} new)`}
+          Resume{waiting > 0 && ` (${waiting} new)`}
         </button>
       ) : (
         <button type="button" onClick={() => traffic.pause()}>
@@ -112,7 +119,6 @@ function State({ traffic }: PartProps) {
 function Ended({ end: { by, closeCode, reason, at } }: { readonly end: SessionEndView }) {
   return (
     <p class="banner" role="status">
-      <Pill tone="warn">ended</Pill>
       <span>
         {by === "server" ? "The server ended the session" : "The client left"} at {clockText(Date.parse(at))}
         {closeCode !== undefined && `, with ${closeCode}`}
@@ -256,7 +262,10 @@ function Frame({ frame }: { readonly frame: SessionFrameView }) {
   return (
     <>
       <time class="frame-at">{clockText(Date.parse(at))}</time>
-      <span class={`frame-way ${direction}`}>{direction === "in" ? "→ in" : "← out"}</span>
+      <span class={`frame-way ${direction}`}>
+        <Icon name={direction === "in" ? "right" : "back"} />
+        {direction}
+      </span>
       <span class="frame-type">{type}</span>
       <span class="frame-bytes number">{bytesText(bytes)}</span>
       <span class="frame-says">{sayingOf(frame)}</span>
