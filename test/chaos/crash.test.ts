@@ -30,7 +30,7 @@ const SEED = Number(process.env["MCM_CRASH_SEED"] ?? Date.now() % 1_000_000);
 const TRIALS_PER_CONTEXT = 10;
 const TRIAL_MS_MAX = 5000;
 /** The kill is due when so many things were told or shown, at most. */
-const SEEN_MAX = 1000;
+const SEEN_MAX = 600;
 
 const EARLY_ACK = new URL("early-ack.mjs", import.meta.url).href;
 
