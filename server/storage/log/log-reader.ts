@@ -120,6 +120,7 @@ export async function entriesAfter(
 
 /** The first seq of the run that holds `seq`. */
 async function startOfRun(view: StoreView, number: number, seq: number): Promise<number> {
+  if ((await view.get(keys.runKey(number, seq))) !== undefined) return seq;
   const range = { ...keys.runsBetween(number, 0, seq + 1), reverse: true, limit: 1 };
   for await (const page of view.pages(range)) for (const [key] of page) return keys.firstSeqOf(key);
   return seq;

@@ -227,21 +227,25 @@ export class SharedCore implements LogCore {
     const ids = new Set(waiting.flatMap((one) => (one.kind === "ops" ? [] : [one.contextId])));
     // each may make a context
     if (this.#numbersLeft < waiting.length) await this.#takeNumbers();
-    const headKeys = [...ids].flatMap((id) => this.#keysOf(id));
-    const locks = Array.from(ids, (id) => lockKeyOf(`context ${id}`));
+    const turns = turnsOf(waiting);
+    const foreseen = {
+      locks: Array.from(ids, (id) => lockKeyOf(`context ${id}`)),
+      keys: [...ids].flatMap((id) => this.#keysOf(id)),
+      ranges: [...turns].flatMap(([id, own]) => this.#newsRange(id, own)),
+    };
     let settle: { resolve(): void; reject(error: unknown): void } | undefined;
     const done = new Promise<void>((resolve, reject) => (settle = { resolve, reject }));
     const settled = done.catch(() => undefined);
     const slots = new Map<ContextId, Slot>();
     const before = new Map<ContextId, ContextHead | undefined>();
     try {
-      await this.#store.locked({ locks, keys: headKeys }, async (view) => {
+      await this.#store.locked(foreseen, async (view) => {
         for (const id of ids) slots.set(id, { id, ...(await reader.readSlot(view, id)), settled });
         for (const [id, { live }] of slots) before.set(id, live?.head);
         const news = new Map<ContextId, News>();
-        for (const [id, turns] of turnsOf(waiting)) {
+        for (const [id, own] of turns) {
           const live = slots.get(id)?.live;
-          if (live !== undefined) news.set(id, await newsOf(view, live, turns));
+          if (live !== undefined) news.set(id, await newsOf(view, live, own));
         }
         return this.#decideAll(waiting, { slots, news, works: [], done });
       });
@@ -283,6 +287,12 @@ export class SharedCore implements LogCore {
     const number = this.#numbers.get(id);
     const names = [keys.contextKey(id), keys.epochKey(id)];
     return number === undefined ? names : [...names, keys.headKey(number)];
+  }
+
+  /** Where others will have appended, when they did. */
+  #newsRange(id: ContextId, turns: readonly ContextTurn[]): readonly keys.KeyRange[] {
+    const number = this.#numbers.get(id);
+    return number === undefined ? [] : [keys.runsBetween(number, knownSeqOf(turns) + 1, Infinity)];
   }
 
   /** What is left of the block before is given up. */
@@ -332,12 +342,16 @@ function turnsOf(waiting: readonly Waiting[]): ReadonlyMap<ContextId, readonly C
   return turns;
 }
 
+function knownSeqOf(turns: readonly ContextTurn[]): number {
+  return Math.min(...turns.map((turn) => turn.knownSeq()));
+}
+
 /** Read once for all turns of a context: each takes of it what it does not know by then. */
 async function newsOf(view: StoreView, context: reader.FoundContext, turns: readonly ContextTurn[]): Promise<News> {
   const { meta, stored } = context;
   const requests = turns.flatMap(({ keys: names }) => names);
   const answered = await Promise.all(requests.map((name) => reader.newestIdempotent(view, context, name)));
-  const seq = Math.min(...turns.map((turn) => turn.knownSeq()));
+  const seq = knownSeqOf(turns);
   return {
     meta,
     entries: seq < stored.head.seq ? await reader.entriesAfter(view, context, { seq, limit: Infinity }) : [],
