@@ -1,0 +1,79 @@
+/** Several nodes over one PostgreSQL: what belongs to the server as a whole, and to no log, acts at every node. */
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { connect } from "../../client/index.ts";
+import type { Client } from "../../client/index.ts";
+import { SCOPES } from "../../shared/permission.ts";
+import { startNodes } from "../support/nodes.ts";
+import type { Nodes } from "../support/nodes.ts";
+import { PostgresServer } from "../support/postgres-server.ts";
+import type { TestServer } from "../support/running-server.ts";
+import { claimsAt, SECRET, sign } from "../support/tokens.ts";
+
+let postgres: PostgresServer;
+let cluster: Nodes;
+let a: TestServer;
+let b: TestServer;
+const clients: Client[] = [];
+let count = 0;
+
+beforeAll(async () => {
+  postgres = await PostgresServer.start();
+  cluster = await startNodes(postgres, 2, { MCM_AUTH: "jwt", MCM_JWT_SECRET: SECRET });
+  const [first, second] = cluster.nodes;
+  if (first === undefined || second === undefined) throw new Error("two nodes");
+  [a, b] = [first, second];
+});
+afterEach(async () => {
+  for (const client of clients.splice(0)) await client.close().catch(() => {});
+});
+afterAll(async () => {
+  await cluster.close();
+  await postgres.stop();
+});
+
+function tokenOf(sub: string, claims: Record<string, unknown> = {}): Promise<string> {
+  return sign(claimsAt(Date.now(), { sub, jti: `n-${++count}`, scope: SCOPES.join(" "), ...claims }));
+}
+
+const admin = (): Promise<string> => tokenOf("ops", { contexts: [{ id: "*", role: "admin" }] });
+
+/** `what` is method and path. */
+async function send(node: TestServer, token: string, what: string, body?: unknown): Promise<Response> {
+  const [method = "", path = ""] = what.split(" ");
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+  return fetch(`${node.url}${path}`, {
+    method,
+    headers,
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+}
+
+test("[NODE-10] a token that is revoked at one node is none at the others, and what is open under it there ends", async () => {
+  const [root, token] = [await admin(), await tokenOf("eve")];
+  expect((await send(a, token, "POST /v1/contexts", { id: "revoked", data: { x: 1 } })).status).toBe(201);
+  const client = await connect(b.url, { token });
+  clients.push(client);
+  const context = await client.open("revoked");
+  const ended = new Promise((resolve) => context.on("closed", resolve));
+  const { status } = await send(a, root, "POST /v1/revocations", { subject: "eve" });
+  expect(status).toBe(201);
+  expect(await ended).toMatchObject({ code: "UNAUTHENTICATED" });
+  expect((await send(b, token, "GET /v1/contexts/revoked")).status).toBe(401);
+});
+
+test("[NODE-11] a type that is registered or deleted at one node rules at the others", async () => {
+  const root = await admin();
+  const schema = { type: "object", properties: { n: { type: "integer" } } };
+  await send(a, root, "PUT /v1/types/task", { schema });
+  await expect.poll(async () => (await send(b, root, "GET /v1/types/task")).status).toBe(200);
+  const made = await send(b, root, "POST /v1/contexts", { id: "typed", type: "task", data: { n: 1 } });
+  expect(made.status).toBe(201);
+  const wrong = { changes: [{ op: "replace", path: "/n", value: "two" }] };
+  await expect.poll(async () => (await send(a, root, "PATCH /v1/contexts/typed", wrong)).status).toBe(422);
+  // of two nodes that register one after the other, the second knows of the first
+  const second = await send(b, root, "PUT /v1/types/task", { schema: { type: "object" } });
+  expect(await second.json()).toMatchObject({ type: { revision: 2 } });
+  await expect.poll(async () => (await send(a, root, "PATCH /v1/contexts/typed", wrong)).status).toBe(200);
+  await send(a, root, "DELETE /v1/types/task");
+  await expect.poll(async () => (await send(b, root, "GET /v1/types/task")).status).toBe(404);
+});
