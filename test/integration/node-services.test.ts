@@ -3,11 +3,16 @@ import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { connect } from "../../client/index.ts";
 import type { Client } from "../../client/index.ts";
 import { SCOPES } from "../../shared/permission.ts";
-import { startNodes } from "../support/nodes.ts";
+import { webhookSchema } from "../../shared/protocol/rest-webhooks.ts";
+import { HookReceiver } from "../support/hook-receiver.ts";
+import { startNode, startNodes } from "../support/nodes.ts";
 import type { Nodes } from "../support/nodes.ts";
 import { PostgresServer } from "../support/postgres-server.ts";
 import type { TestServer } from "../support/running-server.ts";
+import { ServerProcess } from "../support/server-process.ts";
 import { claimsAt, SECRET, sign } from "../support/tokens.ts";
+
+const ENVIRONMENT = { MCM_AUTH: "jwt", MCM_JWT_SECRET: SECRET };
 
 let postgres: PostgresServer;
 let cluster: Nodes;
@@ -18,7 +23,7 @@ let count = 0;
 
 beforeAll(async () => {
   postgres = await PostgresServer.start();
-  cluster = await startNodes(postgres, 2, { MCM_AUTH: "jwt", MCM_JWT_SECRET: SECRET });
+  cluster = await startNodes(postgres, 2, ENVIRONMENT);
   const [first, second] = cluster.nodes;
   if (first === undefined || second === undefined) throw new Error("two nodes");
   [a, b] = [first, second];
@@ -76,4 +81,45 @@ test("[NODE-11] a type that is registered or deleted at one node rules at the ot
   await expect.poll(async () => (await send(a, root, "PATCH /v1/contexts/typed", wrong)).status).toBe(200);
   await send(a, root, "DELETE /v1/types/task");
   await expect.poll(async () => (await send(b, root, "GET /v1/types/task")).status).toBe(404);
+});
+
+test("[NODE-12] one node delivers webhooks, whoever wrote; when it dies or stops another goes on, and nothing is lost", async () => {
+  const receiver = new HookReceiver();
+  const url = await receiver.start();
+  const storage = await postgres.database();
+  const root = await admin();
+  // the first one leads
+  const dying = await ServerProcess.start({ dataDir: "unused", environment: { ...ENVIRONMENT, MCM_STORAGE: storage } });
+  const [x, y] = [await startNode(storage, ENVIRONMENT), await startNode(storage, ENVIRONMENT)];
+  let version = 0;
+  const write = async (node: TestServer, times: number): Promise<void> => {
+    for (let n = 0; n < times; n++) {
+      const changes = [{ op: "replace", path: "/n", value: ++version }];
+      expect((await send(node, root, "PATCH /v1/contexts/hook-1", { changes })).status).toBe(200);
+    }
+  };
+  const inOrder = (): readonly number[] => Array.from({ length: version }, (_, at) => at + 1);
+  try {
+    const hook = { url, secret: "a secret of the nodes", contexts: ["hook-*"] };
+    const { id } = webhookSchema.parse(await (await send(x, root, "POST /v1/webhooks", hook)).json());
+    // who does not know of it yet asks
+    expect((await send(y, root, `GET /v1/webhooks/${id}`)).status).toBe(200);
+    await send(y, root, "POST /v1/contexts", { id: "hook-1", data: { n: 0 } });
+    await write(x, 2);
+    await write(y, 2);
+    await receiver.has("hook-1", version);
+    expect(receiver.versionsOf("hook-1")).toEqual(inOrder());
+    await write(x, 3);
+    await dying.kill();
+    await write(y, 3);
+    await receiver.has("hook-1", version);
+    expect([...new Set(receiver.versionsOf("hook-1"))]).toEqual(inOrder());
+    await x.close();
+    await write(y, 2);
+    await receiver.has("hook-1", version);
+    expect([...new Set(receiver.versionsOf("hook-1"))]).toEqual(inOrder());
+  } finally {
+    await Promise.all([dying.kill(), x.close(), y.close()]);
+    receiver.close();
+  }
 });
