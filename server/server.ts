@@ -165,7 +165,7 @@ async function managersOf(config: Config, { clock, logger, monitor }: Tools) {
     history: new HistoryManager({ log: storage, clock, monitor, runner: new HistoryThread(monitor) }),
     recreator: new RecreationPool(monitor),
     documents: new DocumentPool(monitor),
-    sync: new SyncManager(clock, monitor),
+    sync: new SyncManager(clock, monitor, log.peers),
     auditLog,
     audit: new AccessAudit(auditLog, new RefusalRing(clock)),
     ...webhooksOf(config, { storage, clock, logger, peers: log.peers }),

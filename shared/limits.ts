@@ -337,6 +337,8 @@ export const LIMITS = {
   presenceTtlMs: 30_000,
   /** Awareness entries of one frame: a client may only speak for itself. */
   presenceEntriesMax: 64,
+  /** Between two messages that tell other servers who is here: each holds the newest of all lines. */
+  presencePeersMs: 50,
 
   // --- storage --------------------------------------------------------------------------------------------------
   /** A checkpoint is due after this much tail, whichever comes first: bounds cold load and replay after a crash. */

@@ -10,6 +10,8 @@ import type { Nodes } from "../support/nodes.ts";
 import { PostgresServer } from "../support/postgres-server.ts";
 import type { TestServer } from "../support/running-server.ts";
 import { ServerProcess } from "../support/server-process.ts";
+import { openStockClient } from "../support/stock-client.ts";
+import type { StockClient } from "../support/stock-client.ts";
 import { claimsAt, SECRET, sign } from "../support/tokens.ts";
 
 const ENVIRONMENT = { MCM_AUTH: "jwt", MCM_JWT_SECRET: SECRET };
@@ -19,6 +21,7 @@ let cluster: Nodes;
 let a: TestServer;
 let b: TestServer;
 const clients: Client[] = [];
+const stocks: StockClient[] = [];
 let count = 0;
 
 beforeAll(async () => {
@@ -29,6 +32,7 @@ beforeAll(async () => {
   [a, b] = [first, second];
 });
 afterEach(async () => {
+  for (const client of stocks.splice(0)) client.close();
   for (const client of clients.splice(0)) await client.close().catch(() => {});
 });
 afterAll(async () => {
@@ -82,6 +86,48 @@ test("[NODE-11] a type that is registered or deleted at one node rules at the ot
   await send(a, root, "DELETE /v1/types/task");
   await expect.poll(async () => (await send(b, root, "GET /v1/types/task")).status).toBe(404);
 });
+
+test("[NODE-13] who is at one node sees who is at the others: when it is said, when one comes, and when it ends", async () => {
+  const root = await admin();
+  await send(a, root, "POST /v1/contexts", { id: "together", data: {} });
+  const open = async (node: TestServer, actor: string): Promise<StockClient> => {
+    const token = await tokenOf(actor, { contexts: [{ id: "together", role: "writer" }] });
+    const client = openStockClient({ url: node.url, contextId: "together", token });
+    stocks.push(client);
+    await client.synced();
+    return client;
+  };
+  const ada = await open(a, "ada");
+  // of more bytes than a notice of the database holds
+  const cursor = { at: 7, actor: "somebody else", note: "\u00fc\u{1f600}".repeat(1500) };
+  ada.provider.awareness.setLocalState(cursor);
+  const bob = await open(b, "bob");
+  await seeing(bob, ada, (state) => state?.["at"] === 7);
+  expect(bob.provider.awareness.getStates().get(ada.doc.clientID)).toEqual({ ...cursor, actor: "ada" });
+  bob.provider.awareness.setLocalState({ at: 1 });
+  await seeing(ada, bob, (state) => state?.["at"] === 1);
+  ada.provider.awareness.setLocalStateField("at", 8);
+  await seeing(bob, ada, (state) => state?.["at"] === 8);
+  ada.close();
+  await seeing(bob, ada, (state) => state === undefined);
+});
+
+/** Resolves when one has this of the other. */
+function seeing(
+  { provider: { awareness } }: StockClient,
+  { doc: { clientID } }: StockClient,
+  isTrue: (state: Record<string, unknown> | undefined) => boolean,
+): Promise<void> {
+  return new Promise((resolve) => {
+    const check = (): void => {
+      if (!isTrue(awareness.getStates().get(clientID))) return;
+      awareness.off("change", check);
+      resolve();
+    };
+    awareness.on("change", check);
+    check();
+  });
+}
 
 test("[NODE-12] one node delivers webhooks, whoever wrote; when it dies or stops another goes on, and nothing is lost", async () => {
   const receiver = new HookReceiver();
