@@ -27,6 +27,7 @@ import { vitalsOf } from "./context/context-vitals.ts";
 import { ConflictThinning } from "./context/conflict-thinning.ts";
 import { ContextEvents } from "./context/context-events.ts";
 import { Follower } from "./context/follower.ts";
+import { IdleUnload } from "./context/idle-unload.ts";
 import { firstState } from "./context/first-state.ts";
 import { findContexts } from "./context/context-finder.ts";
 import type {
@@ -59,7 +60,7 @@ import { measured } from "./context/measured-service.ts";
 import type { ContextMonitor } from "./monitor/context-monitor.ts";
 import { whyOf } from "./context/refusals.ts";
 import { answerRequest } from "./context/session-requests.ts";
-import { Recreation, wasCompacted } from "./context/recreation.ts";
+import { acrossCompactions, Recreation } from "./context/recreation.ts";
 import { accessTo } from "./state/access/access-policy.ts";
 import type { Guarded } from "./state/access/access-policy.ts";
 import { contextNotFound } from "./state/context-not-found.ts";
@@ -105,9 +106,6 @@ interface ContextManagerOptions {
   readonly documents?: DocumentMaker;
 }
 
-/** How often a write begins anew when the context was compacted under it. */
-const COMPACTED_MAX = 3;
-
 export class ContextManager implements ContextService, SessionOpener, ContextAccess, LockAccess {
   readonly history: HistoryUseCases;
   readonly conflicts: ConflictService;
@@ -131,10 +129,10 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   readonly #writePath: WritePath;
   readonly #lockClock: LockClock;
   readonly #follower: Follower;
+  readonly #idle: IdleUnload;
   readonly #webhooks: ContextManagerOptions["webhooks"];
   readonly #events: ContextEvents;
   #isClosing = false;
-  #cancelUnload: (() => void) | undefined;
 
   constructor(options: ContextManagerOptions) {
     const { clock, storage, sync, history, types, recreator, webhooks } = options;
@@ -158,6 +156,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.#events = new ContextEvents(this.readers);
     this.#state = this.#stateOf(options);
     this.#lockClock = new LockClock({ clock, sync, state: this.#state, waiters: this.locks, events: this.#events });
+    this.#idle = new IdleUnload(clock, this.#state);
     const told = {
       ...options,
       state: this.#state,
@@ -167,12 +166,8 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       drop,
     };
     this.#follower = new Follower(told);
-    this.#writePath = new WritePath({
-      ...told,
-      monitor,
-      conflicts: new ConflictThinning(options),
-      others: this.#follower,
-    });
+    const conflicts = new ConflictThinning(options);
+    this.#writePath = new WritePath({ ...told, monitor, conflicts, others: this.#follower });
     const clientIds = new ClientIdPool(storage);
     this.#sessions = new LiveSessions({ ...options, monitor, state: this.#state, clientIds, watch: this.readers });
     const compaction = new Compaction(new Recreation({ ...options, state: this.#state, drop }), recreator);
@@ -237,20 +232,13 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
 
   start(): void {
     this.#follower.start();
-    this.#unloadLater();
-  }
-
-  #unloadLater(): void {
-    this.#cancelUnload = this.#clock.setTimer(LIMITS.idleUnloadMs / 4, () => {
-      this.#state.unloadIdle();
-      this.#unloadLater();
-    });
+    this.#idle.start();
   }
 
   /** Refuses new work, ends all sessions, and waits until everything admitted is durable or known to be lost. */
   async close(): Promise<void> {
     this.#isClosing = true;
-    this.#cancelUnload?.();
+    this.#idle.stop();
     this.#follower.stop();
     this.#lockClock.stop(shuttingDown());
     await this.#settled();
@@ -301,7 +289,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   }
 
   async look<Result>(id: ContextId, task: (doc: Y.Doc) => Result): Promise<Glance<Result>> {
-    return this.#using(id, async (live) => {
+    return this.#surviving(id, async (live) => {
       if (this.#storage.isShared) await this.#follower.freshen(live);
       const { state, meta, lockSeq } = live;
       const result = task(state.doc);
@@ -387,14 +375,8 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   }
 
   /** What meets a compaction goes on in the new epoch. */
-  async #surviving<Result>(id: ContextId, task: (live: Live) => Promise<Result>): Promise<Result> {
-    for (let tries = 1; ; tries++) {
-      try {
-        return await this.#using(id, task);
-      } catch (error) {
-        if (!wasCompacted(error) || tries === COMPACTED_MAX) throw error;
-      }
-    }
+  #surviving<Result>(id: ContextId, task: (live: Live) => Promise<Result>): Promise<Result> {
+    return acrossCompactions(() => this.#using(id, task));
   }
 
   #queued(live: Live, write: Write, idempotency?: Idempotency): Promise<WriteResult> {

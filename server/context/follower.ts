@@ -11,7 +11,8 @@
  * Not here: this server's own writes (write-path.ts), how hints travel (server/storage/postgres).
  */
 import type { ContextMeta, MetaChange } from "../../shared/context.ts";
-import { ServiceError, toServiceError } from "../../shared/errors.ts";
+import { toServiceError } from "../../shared/errors.ts";
+import type { ServiceError } from "../../shared/errors.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type { Clock } from "../clock.ts";
@@ -59,19 +60,26 @@ export class Follower {
     this.#cancelLook?.();
   }
 
-  /** Resolves when the context is no older than its log was when this was called. */
+  /**
+   * Resolves when the context is no older than its log was when this was called.
+   * @throws {ServiceError} when it was recreated or deleted meanwhile: why it was dropped
+   */
   async freshen(live: Live): Promise<void> {
-    if (!this.#options.storage.isShared) return;
+    await this.#compared(live);
+    if (live.droppedBy !== undefined) throw live.droppedBy;
+  }
+
+  async #compared(live: Live): Promise<void> {
     const running = this.#underWay.get(live);
     if (running === undefined) return this.#begin(live);
     // what runs may have looked before: the one after it has not
     const next = this.#next.get(live) ?? running.catch(() => undefined).then(() => this.#begin(live));
     this.#next.set(live, next);
-    await next;
+    return next;
   }
 
   /** False when the context is not what it was: it is dropped then. */
-  absorb(live: Live, { meta, entries }: News): boolean {
+  absorb(live: Live, { meta, entries }: Pick<News, "meta" | "entries">): boolean {
     const { sync, state, clock, drop } = this.#options;
     if (live.isDropped) return false;
     if (meta.firstEpoch !== live.meta.firstEpoch) {

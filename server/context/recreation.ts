@@ -120,6 +120,20 @@ export function compacted(): ServiceError {
   );
 }
 
-export function wasCompacted(error: unknown): boolean {
+/** How often what meets a compaction begins anew. */
+const COMPACTED_MAX = 3;
+
+/** Tries again in the new epoch when the context was compacted meanwhile. */
+export async function acrossCompactions<Result>(attempt: () => Promise<Result>): Promise<Result> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!wasCompacted(error) || tries === COMPACTED_MAX) throw error;
+    }
+  }
+}
+
+function wasCompacted(error: unknown): boolean {
   return error instanceof ServiceError && error.details["rule"] === "compacted";
 }

@@ -15,6 +15,7 @@ import type { ContextMeta, MetaChange } from "../../shared/context.ts";
 import { ServiceError, toServiceError } from "../../shared/errors.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
+import { LIMITS } from "../../shared/limits.ts";
 import { conflictView } from "../../shared/protocol/conflict-view.ts";
 import type { Clock } from "../clock.ts";
 import type { Monitor } from "../monitor-port.ts";
@@ -35,6 +36,7 @@ import type {
   News,
 } from "../storage/change-log.ts";
 import type { Member, Publication } from "../sync/topic.ts";
+import { answerOf } from "./idempotency.ts";
 import { TurnTally } from "./turn-tally.ts";
 
 /** A queued write and where it came from. */
@@ -113,11 +115,13 @@ export class WritePath {
     let isTaken = false;
     const take = (news: News | undefined): void => {
       isTaken = true;
-      if (news === undefined || this.#others.absorb(live, news)) return this.#take(live, queued, turnSinceMs);
-      for (const { refuse } of queued) refuse(live.droppedBy ?? reloading());
+      if (news === undefined) return this.#take(live, queued, turnSinceMs);
+      if (this.#others.absorb(live, news)) return this.#take(live, this.#unanswered(queued, news), turnSinceMs);
+      for (const write of queued) write.refuse(live.droppedBy ?? reloading());
     };
     live.appending++;
-    const turn = this.#storage.turn(live.id, { knownSeq: () => live.state.seq, take });
+    const keys = queued.flatMap(({ idempotency }) => (idempotency === undefined ? [] : [idempotency.key]));
+    const turn = this.#storage.turn(live.id, { knownSeq: () => live.state.seq, keys, take });
     const over = turn
       .catch((error: unknown) => {
         if (!isTaken) this.#forget(live, queued, error);
@@ -127,6 +131,23 @@ export class WritePath {
     // others write too: until its turn has come, this is under way
     live.durable = Promise.all([live.durable, over]).then(() => undefined);
     live.durable.catch(() => undefined);
+  }
+
+  /** Without those that another server carried out since they were looked for, which are answered as they were there. */
+  #unanswered(queued: readonly PendingWrite[], { answered }: News): readonly PendingWrite[] {
+    if (answered.length === 0) return queued;
+    const notBeforeMs = this.#clock.nowMs() - LIMITS.idempotencyTtlMs;
+    return queued.filter((write) => {
+      const { idempotency } = write;
+      const record = answered.find(({ key, atMs }) => key === idempotency?.key && atMs >= notBeforeMs);
+      if (record === undefined || idempotency === undefined) return true;
+      try {
+        write.settle(answerOf(record, idempotency));
+      } catch (error) {
+        write.refuse(toServiceError(error));
+      }
+      return false;
+    });
   }
 
   #take(live: Live, queued: readonly PendingWrite[], sinceMs: number): void {

@@ -199,12 +199,16 @@ export interface News {
   readonly meta: ContextMeta;
   /** Those after what the caller knows, in order. */
   readonly entries: readonly LogEntry[];
+  /** Those of the turn's requests that were answered already. */
+  readonly answered: readonly IdempotencyRecord[];
 }
 
 /** Work on a context while nobody else can append to it. */
 export interface ContextTurn {
   /** The newest entry that its caller knows; asked when the turn has come. */
   knownSeq(): number;
+  /** Idempotency keys of what it will append: another process may have done so since they were looked for. */
+  readonly keys: readonly string[];
   /**
    * Called once. Appends to the context that it begins before it returns are of this turn: nobody else's entry comes
    * before or between them. Undefined: nobody else writes.

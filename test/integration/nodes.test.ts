@@ -1,12 +1,17 @@
 /** Several nodes over one PostgreSQL: what is written at one is read, followed, locked and refused at every other. */
+import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { connect } from "../../client/index.ts";
 import type { Client, Context } from "../../client/index.ts";
+import { issueToken } from "../../server/security/issue-token.ts";
+import { secretKeyOf } from "../../server/security/own-key.ts";
+import { SCOPES } from "../../shared/permission.ts";
 import { startNodes } from "../support/nodes.ts";
 import type { Nodes } from "../support/nodes.ts";
 import { PostgresServer } from "../support/postgres-server.ts";
 import { createContext, readContext, until } from "../support/running-server.ts";
 import type { TestServer } from "../support/running-server.ts";
+import { AUDIENCE, SECRET } from "../support/tokens.ts";
 
 let postgres: PostgresServer;
 let cluster: Nodes;
@@ -69,9 +74,9 @@ test("[NODE-1] writes of all nodes have one order, and every replica ends with a
     }),
   );
   const all = contexts.length * 15;
-  const isWhole = (context: Context): boolean => sizeOf(context) === all && String(context.get("/text")).length === all;
+  const isWhole = (context: Context): boolean => sizeOf(context) === all && textOf(context).length === all;
   await Promise.all(contexts.map((context) => until(context.doc, () => isWhole(context))));
-  const [first, ...others] = await Promise.all(contexts.map((context) => context.get()));
+  const [first, ...others] = contexts.map((context) => context.get());
   for (const other of others) expect(other).toEqual(first);
   const [history, ...histories] = await Promise.all(contexts.slice(0, 3).map(versionsOf));
   expect(history?.map(([version]) => version)).toEqual(history?.map((_, at) => at + 1));
@@ -119,6 +124,57 @@ test("[NODE-4] a context that is deleted or recreated at one node ends its sessi
   expect(await ended).toMatchObject({ code: "CONTEXT_NOT_FOUND" });
   expect((await fetch(`${b.url}/v1/contexts/plan`)).status).toBe(404);
 });
+
+test("[NODE-5] a lock whose holder is heard of no more ends in its time, at whichever node its server was", async () => {
+  await createContext(a, "plan", { x: 1 });
+  await open(b, "bob");
+  const body = JSON.stringify({ paths: ["/x"], ttlMs: 1000 });
+  const headers = { "content-type": "application/json", "mcm-actor": "ada" };
+  expect((await fetch(`${a.url}/v1/contexts/plan/locks`, { method: "POST", body, headers })).status).toBe(201);
+  await a.close();
+  const waiting = JSON.stringify({ paths: ["/x"], ttlMs: 1000, waitMs: 30_000 });
+  const by = { ...headers, "mcm-actor": "bob" };
+  const granted = await fetch(`${b.url}/v1/contexts/plan/locks`, { method: "POST", body: waiting, headers: by });
+  expect(granted.status).toBe(201);
+});
+
+test("[NODE-6] who loses the right to write is refused at every node from then on", async () => {
+  const strict = await startNodes(postgres, 2, { MCM_AUTH: "jwt", MCM_JWT_SECRET: SECRET });
+  const [here, there] = strict.nodes;
+  if (here === undefined || there === undefined) throw new Error("two nodes");
+  const [ada, bob] = await Promise.all(["ada", "bob"].map(tokenOf));
+  const send = (method: string, path: string, body: object): Promise<Response> =>
+    fetch(here.url + path, {
+      method,
+      headers: { "content-type": "application/json", authorization: `Bearer ${ada}` },
+      body: JSON.stringify(body),
+    });
+  const grant = (role: string): Promise<Response> =>
+    send("PUT", "/v1/contexts/plan/acl", { grants: [{ principal: "bob", role }] });
+  expect((await send("POST", "/v1/contexts", { id: "plan", data: { x: 1 } })).status).toBe(201);
+  expect((await grant("writer")).status).toBe(200);
+  const client = await connect(there.url, { token: bob ?? "" });
+  clients.push(client);
+  const context = await client.open("plan");
+  await context.update([{ op: "replace", path: "/x", value: 2 }]);
+  const changed = new Promise((resolve) => context.on("access", resolve));
+  expect((await grant("reader")).status).toBe(200);
+  await changed;
+  await expect(context.update([{ op: "replace", path: "/x", value: 3 }])).rejects.toMatchObject({ code: "FORBIDDEN" });
+  await client.close();
+  await strict.close();
+});
+
+async function tokenOf(subject: string): Promise<string> {
+  const claims = { subject, audience: AUDIENCE, scopes: SCOPES, grants: [], lifetimeMs: 600_000 };
+  const issuing = { key: secretKeyOf(SECRET), claims, nowMs: Date.now(), tokenId: randomUUID() };
+  return (await issueToken(issuing)).token;
+}
+
+function textOf(context: Context): string {
+  const text = context.get("/text");
+  return typeof text === "string" ? text : "";
+}
 
 function sizeOf(context: Context): number {
   return Object.keys(context.get("/counts") as object).length;

@@ -7,9 +7,9 @@ import type { ServerEvent } from "../../server/cli/event-stream.ts";
 import { heldLockListSchema, lockSchema } from "../../shared/protocol/rest-locks.ts";
 import { changeListSchema } from "../../shared/protocol/rest.ts";
 import { bodyOf, RestHarness } from "./rest-harness.ts";
-import type { ServiceUnderTest } from "./rest-harness.ts";
+import type { NodesUnderTest, ServiceUnderTest } from "./rest-harness.ts";
 
-export function restEventsSuite(name: string, start: () => Promise<ServiceUnderTest>): void {
+export function restEventsSuite(name: string, start: () => Promise<ServiceUnderTest | NodesUnderTest>): void {
   describe(`REST over ${name}: events`, () => {
     const { call, send, set, addressOf } = new RestHarness(start);
 

@@ -18,11 +18,11 @@ import {
 import { typeListSchema, typeResultSchema, typeSchema } from "../../shared/protocol/rest-types.ts";
 import { changeListSchema, changeSchema, contextSchema } from "../../shared/protocol/rest.ts";
 import { bodyOf, PATCH_JSON, RestHarness } from "./rest-harness.ts";
-import type { ServiceUnderTest } from "./rest-harness.ts";
+import type { NodesUnderTest, ServiceUnderTest } from "./rest-harness.ts";
 
 const by = (actor: string) => ({ "mcm-actor": actor });
 
-export function restHistorySuite(name: string, start: () => Promise<ServiceUnderTest>): void {
+export function restHistorySuite(name: string, start: () => Promise<ServiceUnderTest | NodesUnderTest>): void {
   describe(`REST over ${name}: past, conflicts, types`, () => {
     const { call, send, set, put, addressOf, dataAt, expectProblem } = new RestHarness(start);
 

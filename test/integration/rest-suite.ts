@@ -18,9 +18,9 @@ import {
   problemSchema,
 } from "../../shared/protocol/rest.ts";
 import { bodyOf, MERGE_JSON, PATCH_JSON, RestHarness } from "./rest-harness.ts";
-import type { ServiceUnderTest } from "./rest-harness.ts";
+import type { NodesUnderTest, ServiceUnderTest } from "./rest-harness.ts";
 
-export function restSuite(name: string, start: () => Promise<ServiceUnderTest>): void {
+export function restSuite(name: string, start: () => Promise<ServiceUnderTest | NodesUnderTest>): void {
   describe(`REST over ${name}`, () => {
     const { call, send, set, raw, addressOf, dataAt, expectProblem } = new RestHarness(start);
 

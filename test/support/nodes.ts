@@ -2,7 +2,7 @@
 import { parseConfig } from "../../server/config.ts";
 import type { Environment } from "../../server/config.ts";
 import { startServer } from "../../server/server.ts";
-import { PostgresServer } from "./postgres-server.ts";
+import type { PostgresServer } from "./postgres-server.ts";
 import { RecordingLogger } from "./recording-logger.ts";
 import type { TestServer } from "./running-server.ts";
 
@@ -27,7 +27,7 @@ export async function startNodes(
   };
 }
 
-export async function startNode(storage: string, environment: Environment = {}): Promise<TestServer> {
+async function startNode(storage: string, environment: Environment = {}): Promise<TestServer> {
   const logger = new RecordingLogger();
   const server = await startServer(parseConfig({ port: "0", storage }, environment), { logger });
   return { url: server.url, logger, close: () => server.close() };

@@ -26,7 +26,7 @@ function writePath(append: () => Promise<AppendResult>): Outcome {
     clock: systemClock,
     logger: new RecordingLogger(),
     monitor: NO_MONITOR,
-    storage: { append, recordIdempotent: () => Promise.resolve(), turn: async (_id, { take }) => take(undefined) },
+    storage: { append, recordIdempotent: () => Promise.resolve(), turn: async (_id, turn) => turn.take(undefined) },
     others: { absorb: () => true },
     conflicts: { recorded: () => undefined },
     locks: { changed: () => undefined },

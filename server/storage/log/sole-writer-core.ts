@@ -95,9 +95,9 @@ export class SoleWriterCore implements LogCore {
   /** Nobody else writes. */
   onHint(): void {}
 
-  async turn(_contextId: ContextId, { take }: ContextTurn): Promise<void> {
+  async turn(_contextId: ContextId, turn: ContextTurn): Promise<void> {
     this.#requireCommit();
-    take(undefined);
+    turn.take(undefined);
   }
 
   requireRoomFor(bytes: number): void {

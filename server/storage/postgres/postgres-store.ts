@@ -100,7 +100,8 @@ export class PostgresStore implements KeyValueStore {
     this.#writer = undefined;
     this.#writers = undefined;
     this.#readers = undefined;
-    await Promise.race([Promise.all(pools.map((pool) => pool?.end())), this.#afterMs(LIMITS.engineIdleMs)]);
+    const ended = Promise.all(pools.flatMap((pool) => (pool === undefined ? [] : [pool.end()])));
+    await Promise.race([ended, this.#afterMs(LIMITS.engineIdleMs)]);
   }
 
   async batch(ops: readonly StoreOp[]): Promise<void> {
@@ -180,8 +181,9 @@ export class PostgresStore implements KeyValueStore {
       lock_timeout: LIMITS.engineLockMs,
       ...settings,
     });
-    // of a connection that nobody uses: whoever uses it next learns of it
+    // of a connection that is asked nothing now: whoever asks it next learns of it
     pool.on("error", () => undefined);
+    pool.on("connect", (client) => client.on("error", () => undefined));
     return pool;
   }
 
@@ -236,10 +238,10 @@ function slotKey(slot: number): string {
   return lockKeyOf(`node ${slot}`);
 }
 
-/** Since when the engine at the other end runs; of a transaction that is begun with it when `begin` is given. */
-async function startOf(client: ClientBase, begin = ""): Promise<string> {
+/** Since when the engine at the other end runs; `before` is run before it, such as the beginning of a transaction. */
+async function startOf(client: ClientBase, before = ""): Promise<string> {
   const start = "SELECT pg_postmaster_start_time()::text::bytea AS key, pg_is_in_recovery()::text::bytea AS value";
-  const [item] = itemsOf(await client.query(`${begin}${start}`));
+  const [item] = itemsOf(await client.query(`${before}${start}`));
   if (item === undefined) throw new Error("it does not say since when it runs");
   const [startedAt = "", isStandby] = item.map((bytes) => Buffer.from(bytes).toString());
   if (isStandby !== "false") throw new Error("it is a standby, which takes no writes");

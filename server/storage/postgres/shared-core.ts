@@ -145,9 +145,9 @@ export class SharedCore implements LogCore {
     decide: (slot: Slot) => Promise<T>,
     size: CommitSize = { entries: 1, bytes: 0 },
   ): Promise<T> {
-    const slot = this.#batch?.slots.get(contextId);
-    // in a turn at the context: what it decides is of the same batch
-    if (slot !== undefined) return decide(slot);
+    const inTurn = this.#batch?.slots.get(contextId);
+    // what a turn at the context decides is of the same batch
+    if (inTurn !== undefined) return decide(inTurn);
     const commit = this.#requireCommit();
     if (!commit.hasRoomFor(size.bytes)) throw overloaded(this.#limits.appendQueueBytesMax);
     let outcome: Promise<T> | undefined;
@@ -328,18 +328,22 @@ async function newsOf(
   const live = slots.get(contextId)?.live;
   if (live === undefined) return undefined;
   const { meta, stored, number } = live;
+  const context = { number, meta, stored };
+  const answered = await Promise.all(turn.keys.map((key) => reader.newestIdempotent(view, context, key)));
   const seq = turn.knownSeq();
-  if (seq >= stored.head.seq) return { meta, entries: [] };
-  return { meta, entries: await reader.entriesAfter(view, { number, meta, stored }, { seq, limit: Infinity }) };
+  return {
+    meta,
+    entries: seq < stored.head.seq ? await reader.entriesAfter(view, context, { seq, limit: Infinity }) : [],
+    answered: answered.filter((record) => record !== undefined),
+  };
 }
 
 /** A context that is not there any more has no turns: whoever asked is told. */
 function takeTurn(turn: ContextTurn, { live }: Slot, news: News | undefined): void {
-  if (live === undefined) return;
+  if (live === undefined || news === undefined) return;
   const knownSeq = turn.knownSeq();
-  const { meta } = live;
-  const entries = news?.entries.filter(({ seq }) => seq > knownSeq) ?? [];
-  turn.take({ meta, entries });
+  const entries = news.entries.filter(({ seq }) => seq > knownSeq);
+  turn.take({ ...news, meta: live.meta, entries });
 }
 
 function lost(): ServiceError {

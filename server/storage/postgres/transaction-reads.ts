@@ -60,10 +60,10 @@ export class TransactionReads implements StoreView {
         const keys = asked.map(({ key }) => Buffer.from(key));
         const text = "SELECT key, value FROM mcm.record WHERE key = ANY($1)";
         const found = byKey(itemsOf(await this.#client.query(text, [keys])));
-        for (const { key, resolve } of asked) resolve(found.get(textOf(key)));
+        for (const one of asked) one.resolve(found.get(textOf(one.key)));
       });
     } catch (error) {
-      for (const { reject } of asked) reject(error);
+      for (const one of asked) one.reject(error);
     }
   }
 
