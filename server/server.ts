@@ -161,6 +161,7 @@ async function managersOf(config: Config, { clock, logger, monitor }: Tools) {
   const auditLog = new AuditLog({ records: storage, clock, logger });
   return {
     storage,
+    peers: log.peers,
     types: new TypeManager({ storage, clock }),
     history: new HistoryManager({ log: storage, clock, monitor, runner: new HistoryThread(monitor) }),
     recreator: new RecreationPool(monitor),

@@ -149,6 +149,16 @@ export class SyncManager {
     };
   }
 
+  /** The contexts that `watch` was asked for. */
+  watched(): Iterable<ContextId> {
+    return this.#watchers.keys();
+  }
+
+  /** Has it sessions here? */
+  isFollowed(id: ContextId): boolean {
+    return this.#topics.has(id);
+  }
+
   /** As `watch`, of all contexts and for good. */
   watchAll(task: (id: ContextId) => void): void {
     this.#allWatchers.add(task);

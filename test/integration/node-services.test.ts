@@ -2,6 +2,8 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { connect } from "../../client/index.ts";
 import type { Client } from "../../client/index.ts";
+import { readEvents } from "../../server/cli/event-stream.ts";
+import type { ServerEvent } from "../../server/cli/event-stream.ts";
 import { SCOPES } from "../../shared/permission.ts";
 import { webhookSchema } from "../../shared/protocol/rest-webhooks.ts";
 import { HookReceiver } from "../support/hook-receiver.ts";
@@ -10,6 +12,7 @@ import type { Nodes } from "../support/nodes.ts";
 import { PostgresServer } from "../support/postgres-server.ts";
 import type { TestServer } from "../support/running-server.ts";
 import { ServerProcess } from "../support/server-process.ts";
+import { overHttp } from "../support/mcp-clients.ts";
 import { openStockClient } from "../support/stock-client.ts";
 import type { StockClient } from "../support/stock-client.ts";
 import { claimsAt, SECRET, sign } from "../support/tokens.ts";
@@ -20,6 +23,7 @@ let postgres: PostgresServer;
 let cluster: Nodes;
 let a: TestServer;
 let b: TestServer;
+const EVERYWHERE = [{ id: "*", role: "writer" }];
 const clients: Client[] = [];
 const stocks: StockClient[] = [];
 let count = 0;
@@ -127,6 +131,99 @@ function seeing(
     awareness.on("change", check);
     check();
   });
+}
+
+test("[NODE-14] feeds go on at another node, and end there with the right to read", async () => {
+  const [owner, reader] = [await tokenOf("ann"), await tokenOf("ben")];
+  await send(a, owner, "POST /v1/contexts", { id: "fed", data: { n: 0 } });
+  await send(a, owner, "PUT /v1/contexts/fed/acl", { grants: [{ principal: "ben", role: "reader" }] });
+  const write = (n: number) =>
+    send(a, owner, "PATCH /v1/contexts/fed", { changes: [{ op: "replace", path: "/n", value: n }] });
+  const first = await feedOf(a, reader, "/v1/contexts/fed/changes?since=0");
+  await write(1);
+  const seen = await first.next();
+  first.stop();
+  await write(2);
+  const second = await feedOf(b, reader, "/v1/contexts/fed/changes", seen.lastEventId);
+  expect(JSON.parse((await second.next()).data)).toMatchObject({ version: 2 });
+  await write(3);
+  expect(JSON.parse((await second.next()).data)).toMatchObject({ version: 3 });
+  await send(a, owner, "PUT /v1/contexts/fed/acl", { grants: [] });
+  expect(await second.next()).toMatchObject({ event: "problem", data: expect.stringContaining("CONTEXT_NOT_FOUND") });
+});
+
+test("[NODE-15] events of contexts that one node writes are told at the others, to whoever may read them", async () => {
+  const [owner, stranger] = [await tokenOf("ann"), await tokenOf("sam")];
+  const feed = await feedOf(b, owner, "/v1/events");
+  const other = await feedOf(b, stranger, "/v1/events");
+  await send(a, owner, "POST /v1/contexts", { id: "eventful", data: { n: 0 } });
+  expect(await feed.next()).toMatchObject({ event: "created", data: JSON.stringify({ id: "eventful" }) });
+  await send(a, owner, "PATCH /v1/contexts/eventful", { changes: [{ op: "replace", path: "/n", value: 1 }] });
+  expect((await feed.next()).event).toBe("changed");
+  await send(a, owner, "POST /v1/contexts/eventful/locks", { paths: ["/n"] });
+  expect((await feed.next()).event).toBe("locks");
+  await send(a, owner, "PUT /v1/contexts/eventful/acl", { grants: [] });
+  expect((await feed.next()).event).toBe("access");
+  await send(a, owner, "DELETE /v1/contexts/eventful");
+  expect((await feed.next()).event).toBe("deleted");
+  await send(a, stranger, "POST /v1/contexts", { id: "own", data: {} });
+  expect(await other.next()).toMatchObject({ event: "created", data: JSON.stringify({ id: "own" }) });
+  feed.stop();
+  other.stop();
+});
+
+test("[NODE-15] an MCP client at one node is told of what another one writes, and waits for it", async () => {
+  const owner = await tokenOf("ann");
+  await send(a, owner, "POST /v1/contexts", { id: "waited", data: { n: 0 } });
+  const talk = await overHttp("2026-07-28", { url: b.url, token: owner });
+  await talk.follow("context://contexts/waited");
+  const waited = talk.call("context_wait", { targets: [{ id: "waited", since_version: 0 }], timeout_seconds: 30 });
+  await send(a, owner, "PATCH /v1/contexts/waited", { changes: [{ op: "replace", path: "/n", value: 1 }] });
+  expect(await talk.told(1)).toEqual(["context://contexts/waited"]);
+  expect((await waited).isError).toBe(false);
+  await talk.close();
+});
+
+test("[NODE-16] a conflict that one node finds is told to the sessions at the others", async () => {
+  const token = await tokenOf("ann");
+  await send(a, token, "POST /v1/contexts", { id: "torn", data: { n: 0 } });
+  const client = await connect(b.url, { token });
+  clients.push(client);
+  const context = await client.open("torn");
+  const told = new Promise((resolve) => context.on("conflict", resolve));
+  const late = openStockClient({
+    url: a.url,
+    contextId: "torn",
+    token: await tokenOf("bea", { contexts: EVERYWHERE }),
+  });
+  stocks.push(late);
+  await late.synced();
+  late.provider.disconnect();
+  late.doc.getMap("data").set("n", 1);
+  await context.update([{ op: "replace", path: "/n", value: 2 }]);
+  late.provider.connect();
+  expect(await told).toMatchObject({ kind: "set-set", path: "/n" });
+});
+
+/** Events of a feed, after what it begins with. */
+async function feedOf(node: TestServer, token: string, path: string, lastEventId?: string) {
+  const stop = new AbortController();
+  const headers = { authorization: `Bearer ${token}`, accept: "text/event-stream" };
+  const response = await fetch(`${node.url}${path}`, {
+    headers: lastEventId === undefined ? headers : { ...headers, "last-event-id": lastEventId },
+    signal: stop.signal,
+  });
+  const { body } = response;
+  if (!response.ok || body === null) throw new Error(`${path} gave ${response.status}`);
+  const events = readEvents(body);
+  const next = async (): Promise<ServerEvent> => {
+    for (;;) {
+      const { value } = await events.next();
+      if (value === undefined) throw new Error("the feed ended");
+      if (value.event !== "") return value;
+    }
+  };
+  return { next, stop: () => stop.abort() };
 }
 
 test("[NODE-12] one node delivers webhooks, whoever wrote; when it dies or stops another goes on, and nothing is lost", async () => {
