@@ -158,7 +158,12 @@ async function managersOf(config: Config, { clock, logger, monitor }: Tools) {
   const log = openChangeLog(config, clock, monitor);
   const storage = new StorageManager({ log, clock, logger, monitor, retention: policyOf(config) });
   await storage.start();
-  const auditLog = new AuditLog({ records: storage, clock, logger });
+  const auditLog = new AuditLog({
+    records: storage,
+    clock,
+    logger,
+    nodes: log.peers && { peers: log.peers, slot: () => log.nodeSlot },
+  });
   return {
     storage,
     peers: log.peers,

@@ -23,6 +23,8 @@ let postgres: PostgresServer;
 let cluster: Nodes;
 let a: TestServer;
 let b: TestServer;
+const CUT_LINES = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+  WHERE application_name = 'mcp-context-manager hints' AND datname = current_database()`;
 const EVERYWHERE = [{ id: "*", role: "writer" }];
 const clients: Client[] = [];
 const stocks: StockClient[] = [];
@@ -178,9 +180,11 @@ test("[NODE-15] an MCP client at one node is told of what another one writes, an
   const talk = await overHttp("2026-07-28", { url: b.url, token: owner });
   await talk.follow("context://contexts/waited");
   const waited = talk.call("context_wait", { targets: [{ id: "waited", since_version: 0 }], timeout_seconds: 30 });
-  await send(a, owner, "PATCH /v1/contexts/waited", { changes: [{ op: "replace", path: "/n", value: 1 }] });
+  // by somebody else: one does not wait for oneself
+  const writer = await tokenOf("bea", { contexts: EVERYWHERE });
+  await send(a, writer, "PATCH /v1/contexts/waited", { changes: [{ op: "replace", path: "/n", value: 1 }] });
   expect(await talk.told(1)).toEqual(["context://contexts/waited"]);
-  expect((await waited).isError).toBe(false);
+  expect((await waited).text).toContain("bea");
   await talk.close();
 });
 
@@ -252,6 +256,11 @@ test("[NODE-12] one node delivers webhooks, whoever wrote; when it dies or stops
     await write(y, 2);
     await receiver.has("hook-1", version);
     expect(receiver.versionsOf("hook-1")).toEqual(inOrder());
+    // whoever leads does not know it any more: nor do the others hear of what is written
+    await postgres.query(new URL(storage).pathname.slice(1), CUT_LINES);
+    await write(y, 2);
+    await receiver.has("hook-1", version);
+    expect([...new Set(receiver.versionsOf("hook-1"))]).toEqual(inOrder());
     await write(x, 3);
     await dying.kill();
     await write(y, 3);
