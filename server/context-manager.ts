@@ -117,6 +117,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   /** What is open because somebody may read. */
   readonly readers: AccessWatch;
   readonly data: DataService;
+  readonly sessions: LiveSessions;
   readonly #clock: Clock;
   readonly #watch: ContextMonitor;
   /** For requests of sessions, which do not come through the transports' door. */
@@ -126,7 +127,6 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   readonly #past: HistoryManager;
   readonly #schemas: TypeManager;
   readonly #state: StateManager<PendingWrite>;
-  readonly #sessions: LiveSessions;
   readonly #changes: ChangeRequests;
   readonly #writePath: WritePath;
   readonly #lockClock: LockClock;
@@ -172,7 +172,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     const conflicts = new ConflictThinning(options);
     this.#writePath = new WritePath({ ...told, monitor, conflicts, others: this.#follower });
     const clientIds = new ClientIdPool(storage);
-    this.#sessions = new LiveSessions({ ...options, monitor, state: this.#state, clientIds, watch: this.readers });
+    this.sessions = new LiveSessions({ ...options, monitor, state: this.#state, clientIds, watch: this.readers });
     const compaction = new Compaction(new Recreation({ ...options, state: this.#state, drop }), recreator);
     this.history = new HistoryUseCases({
       access: this,
@@ -226,7 +226,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     monitor.watch({
       log: () => storage.status(),
       contexts: () => Array.from(this.#state.live(), (live) => vitalsOf(live, this.#clock.monotonicMs())),
-      sessions: () => this.#sessions.list(),
+      sessions: () => this.sessions.list(),
       historyQueue: () => history.queued,
       webhooks: () => webhooks.vitals(),
       isStopping: () => this.#isClosing,
@@ -344,9 +344,9 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   async openSession(caller: Caller, id: ContextId, options: SessionOptions): Promise<Session> {
     this.#assertOpen();
     const live = await this.#acquireOrCreate(caller, id, options.create);
-    return this.#sessions.open(live, caller, options, (request, asker, leases) =>
+    return this.sessions.open(live, caller, options, (request, asker, leases) =>
       request.method === "release-client-id"
-        ? this.#using(id, (context) => this.#sessions.releaseId(context, asker, request.yjsClientId))
+        ? this.#using(id, (context) => this.sessions.releaseId(context, asker, request.yjsClientId))
         : answerRequest(this.#measured, { caller: asker, id, leases }, request),
     );
   }

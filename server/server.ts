@@ -20,6 +20,7 @@ import { AccessAudit } from "./context/access-audit.ts";
 import { RefusalRing } from "./context/refusal-ring.ts";
 import { HistoryManager } from "./history/history-manager.ts";
 import { HistoryThread } from "./history/history-runner.ts";
+import { SessionDesk } from "./context/session-desk.ts";
 import { measured } from "./context/measured-service.ts";
 import { ALERT_RULES } from "./monitor/alerts/alert-rules.ts";
 import { readAlertOverrides, withOverrides } from "./monitor/alerts/alert-overrides.ts";
@@ -102,7 +103,7 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
   const tokens = new Revocations({ records: storage, clock, onRevoked: (isMeant) => contexts.readers.revoke(isMeant) });
   const security = new SecurityManager({ verifier: verifierOf(config, clock, logger), tokens });
   const list = (_caller: Caller, query: AuditQuery) => auditLog.list(query);
-  const server = { tokens, audit: { list }, webhooks, monitor: new MonitorUseCases(watch) };
+  const server = { tokens, audit: { list }, webhooks, monitor: monitoringOf(watch, contexts, clock) };
   const service = measured(new AccessGuard(contexts, server, audit), { clock, monitor });
   const { authenticate, verify } = security;
   const gate = gateOf(config, clock, auditLog);
@@ -220,6 +221,10 @@ async function monitorOf(config: Config, clock: Clock, logger: Logger): Promise<
 function verifierOf({ auth, publicUrl }: Config, clock: Clock, logger: Logger): TokenVerifier | undefined {
   const onIssuerFailure = (error: unknown): void => logger.error("the identity provider cannot be asked", { error });
   return createVerifier(auth, { clock, onIssuerFailure, resources: [`${publicUrl}/mcp`] });
+}
+
+function monitoringOf(watch: ContextMonitor, { sessions }: ContextManager, clock: Clock): MonitorUseCases {
+  return new MonitorUseCases(watch, new SessionDesk(clock, sessions));
 }
 
 /** What MCP clients are told of who issues tokens. */

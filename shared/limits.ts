@@ -380,6 +380,15 @@ export const LIMITS = {
   followEntriesMax: 1000,
 
   // --- monitoring -----------------------------------------------------------------------------------------------
+  /** Sessions whose traffic is followed at once: each frame of theirs is read once more for it. */
+  sessionTapsMax: 16,
+  /** Frames that wait for one who follows, up to some KB each; what comes until it has read them is counted instead. */
+  tapQueueMax: 1000,
+  /** Of a larger frame only its type is read: its Yjs structs would take more than a few ms. */
+  tapFrameBytesMax: 256 * 1024,
+  /** Paths, clients or entries of one frame that are told one by one, and characters of one path or name. */
+  tapListMax: 8,
+  tapTextCharsMax: 200,
   /** Between two looks at everything: an alert comes at most this much late. */
   monitorSampleMs: 5000,
   /** Contexts that metrics may be set to tell by name: each is some series for Prometheus to keep. */

@@ -4,7 +4,7 @@
  * Not here: conflicts that exist, which need concurrent editors or a script (rest-conflicts.test.ts).
  */
 import { describe, expect, test } from "vitest";
-import { readEvents } from "../../server/cli/event-stream.ts";
+import { readEvents } from "../../client/event-stream.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { conflictListSchema } from "../../shared/protocol/rest-conflicts.ts";
 import {

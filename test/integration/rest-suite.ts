@@ -4,8 +4,8 @@
  * Not here: faults that only a fake can have (rest-faults.test.ts).
  */
 import { describe, expect, test } from "vitest";
-import { readEvents } from "../../server/cli/event-stream.ts";
-import type { ServerEvent } from "../../server/cli/event-stream.ts";
+import { readEvents } from "../../client/event-stream.ts";
+import type { ServerEvent } from "../../client/event-stream.ts";
 import { ROUTES } from "../../server/transport/rest/routes.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";

@@ -13,6 +13,7 @@ import { SecurityManager } from "../../server/security/security-manager.ts";
 import type { TokenVerifier } from "../../server/security/token-verifier.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type { Limits } from "../../shared/limits.ts";
+import { SessionDesk } from "../../server/context/session-desk.ts";
 import { ContextManager } from "../../server/context-manager.ts";
 import { HistoryManager } from "../../server/history/history-manager.ts";
 import { InlineHistory } from "../../server/history/history-runner.ts";
@@ -159,7 +160,7 @@ export class ServerLife {
       tokens: revocations,
       audit: { list: () => Promise.resolve({ items: [] }) },
       webhooks,
-      monitor: new MonitorUseCases(monitor),
+      monitor: new MonitorUseCases(monitor, new SessionDesk(clock, contexts.sessions)),
     };
     const guard = new AccessGuard(contexts, server, audit);
     this.#contexts = contexts;
