@@ -2,8 +2,8 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { connect } from "../../client/index.ts";
 import type { Client } from "../../client/index.ts";
-import { readEvents } from "../../server/cli/event-stream.ts";
-import type { ServerEvent } from "../../server/cli/event-stream.ts";
+import { readEvents } from "../../client/event-stream.ts";
+import type { ServerEvent } from "../../client/event-stream.ts";
 import { SCOPES } from "../../shared/permission.ts";
 import { webhookSchema } from "../../shared/protocol/rest-webhooks.ts";
 import { HookReceiver } from "../support/hook-receiver.ts";
