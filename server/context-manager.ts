@@ -69,6 +69,7 @@ import { StateManager } from "./state/state-manager.ts";
 import type { LiveContext, WriteResult } from "./state/state-manager.ts";
 import type { Write } from "./state/writes.ts";
 import type { Idempotency } from "./storage/change-log.ts";
+import type { Peers } from "./storage/peers.ts";
 import type { StorageManager } from "./storage/storage-manager.ts";
 import { ClientIdPool } from "./sync/client-id-pool.ts";
 import type { Session } from "./sync/session.ts";
@@ -102,6 +103,7 @@ interface ContextManagerOptions {
   readonly recreator: Recreator;
   readonly audit: AccessAudit;
   readonly webhooks: Pick<WebhookManager, "wake" | "deleting" | "recovered" | "vitals">;
+  readonly peers?: Peers | undefined;
   /** On the caller's thread unless given. */
   readonly documents?: DocumentMaker;
 }
@@ -153,7 +155,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       setAcl: (caller, id, acl) => this.#setAcl(caller, id, acl),
     });
     this.readers = new AccessWatch(clock);
-    this.#events = new ContextEvents(this.readers);
+    this.#events = new ContextEvents(this.readers, options.peers);
     this.#state = this.#stateOf(options);
     this.#lockClock = new LockClock({ clock, sync, state: this.#state, waiters: this.locks, events: this.#events });
     this.#idle = new IdleUnload(clock, this.#state);
@@ -163,6 +165,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       locks: this.#lockClock,
       meta: { changed: (live: Live, change: MetaChange) => this.#metaChanged(live, change) },
       events: this.#events,
+      readers: this.readers,
       drop,
     };
     this.#follower = new Follower(told);

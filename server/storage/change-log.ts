@@ -20,6 +20,7 @@ import type { ContextHead, ContextMeta, MetaChange } from "../../shared/context.
 import type { Actor, ContextId } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
 import type { Lock, LockEvent } from "../../shared/lock.ts";
+import type { Peers } from "./peers.ts";
 
 /**
  * An entry before the log gave it a position.
@@ -127,6 +128,7 @@ export const COLLECTIONS = [
   "conflicts",
   "restored",
   "revocations",
+  "stamps",
   "types",
   "webhook-cursors",
   "webhook-dead-letters",
@@ -237,6 +239,8 @@ export interface ChangeLog {
   readonly isShared: boolean;
   /** This process' place among those that have it open, from 0 on, until close(). */
   readonly nodeSlot: number;
+  /** Those processes; undefined where there are none. */
+  readonly peers: Peers | undefined;
 
   /**
    * Makes a context at version 0 with `checkpoint` (its seq and version are 0, its salt that of `meta`) as its content.

@@ -33,6 +33,7 @@ import type {
   StoredContext,
   StoredSummary,
 } from "../change-log.ts";
+import type { Peers } from "../peers.ts";
 import type { StoreOp } from "../store/store.ts";
 import type { LiveContext, Slot } from "./context-slots.ts";
 import { bytesOf, sizeOf, tailOf } from "./head-record.ts";
@@ -47,6 +48,7 @@ import { bytesOfOps, contextOp, idempotencyOps, newContext, sideRecordOps } from
 import { SideRecords } from "./side-records.ts";
 
 export class KeyValueChangeLog implements ChangeLog {
+  readonly peers: Peers | undefined = undefined;
   readonly #core: LogCore;
   readonly #checkpoints: LogCheckpoints;
   readonly #records: SideRecords;
