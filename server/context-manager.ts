@@ -147,7 +147,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.#webhooks = webhooks;
     this.#changes = this.#changesOf(options);
     const drop = (live: Live, error: ServiceError): void => this.#drop(live, error);
-    this.locks = new LockUseCases({ access: this, clock, monitor });
+    this.locks = new LockUseCases({ access: this, clock, monitor, announce: (id, event) => sync.announce(id, event) });
     this.access = new SharingUseCases({
       acl: async (id) => (await this.look(id, () => undefined)).meta.acl,
       setAcl: (caller, id, acl) => this.#setAcl(caller, id, acl),

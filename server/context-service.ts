@@ -17,7 +17,7 @@ import type { ContextEventKind, ContextHead, ContextMeta } from "../shared/conte
 import type { Actor, ContextId } from "../shared/ids.ts";
 import type { Json, JsonObject } from "../shared/json.ts";
 import type { RootsJson } from "../shared/read-data.ts";
-import type { Lock, LockMode } from "../shared/lock.ts";
+import type { GrantedLock, HeldLock, LockMode, LockWaiter } from "../shared/lock.ts";
 import type { Alert, AlertEvent, Health, SessionStats, Stats } from "../shared/monitoring.ts";
 import type { Acl, GrantChange, Role } from "../shared/permission.ts";
 import type { WebhookReport, WebhookStatus } from "../shared/webhook.ts";
@@ -227,19 +227,11 @@ export interface LockRequest {
   readonly signal?: AbortSignal;
 }
 
-export interface GrantedLock extends Lock {
-  /** When it ends unless it is renewed, by the server's wall clock. */
-  readonly expiresAtMs: number;
-}
-
-export interface HeldLock {
-  readonly contextId: ContextId;
-  readonly lock: GrantedLock;
-}
-
 export interface LockService {
   /** In the order in which they were granted. @throws {ServiceError} CONTEXT_NOT_FOUND */
   list(caller: Caller, id: ContextId): Promise<readonly GrantedLock[]>;
+  /** In the order in which they asked. @throws {ServiceError} CONTEXT_NOT_FOUND */
+  waiting(caller: Caller, id: ContextId): Promise<readonly LockWaiter[]>;
   /** What the caller holds in all contexts that are in memory; those that nobody used since the server started are not. */
   held(caller: Caller): Promise<readonly HeldLock[]>;
   /** All paths at once, or none. @throws {ServiceError} LOCKED, LIMIT_EXCEEDED, RATE_LIMITED */
