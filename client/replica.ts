@@ -447,6 +447,7 @@ function placesOf(op: JsonOp): readonly string[] {
   return op.op === "move" ? [op.path, op.from] : [op.path];
 }
 
-function recordOf({ update: _update, ...record }: Change): ChangeRecord {
-  return record;
+/** What one wrote oneself comes back without its bytes. */
+function recordOf({ update: { byteLength: bytes }, ...record }: Change): ChangeRecord {
+  return bytes === 0 ? record : { ...record, bytes };
 }

@@ -140,6 +140,7 @@ export const changeSchema = z.object({
   message: z.string().exactOptional(),
   paths: z.array(z.string()),
   resolves: z.string().exactOptional().describe("Id of the conflict that this change resolves"),
+  bytes: z.int().min(0).exactOptional().describe("Of its Yjs update; in lists and feeds, not in deliveries"),
 });
 
 export const changeListSchema = z.object({

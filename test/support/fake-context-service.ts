@@ -194,6 +194,7 @@ export class FakeContextService implements Service {
       paths,
       ...(message === undefined ? {} : { message }),
       ...(resolves === undefined ? {} : { resolves }),
+      bytes: JSON.stringify(ops).length,
     });
     stored.state = { ...stored.state, head: { ...head, seq: version, version, updatedAtMs: AT_MS + version } };
     const outcome = { version, seq: version, paths, replayed: false };
