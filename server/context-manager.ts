@@ -27,7 +27,7 @@ import { vitalsOf } from "./context/context-vitals.ts";
 import { ConflictThinning } from "./context/conflict-thinning.ts";
 import { ContextEvents } from "./context/context-events.ts";
 import { firstState } from "./context/first-state.ts";
-import { findContexts } from "./context/context-finder.ts";
+import { ContextFinder } from "./context/context-finder.ts";
 import type {
   AccessService,
   Caller,
@@ -59,7 +59,6 @@ import type { ContextMonitor } from "./monitor/context-monitor.ts";
 import { whyOf } from "./context/refusals.ts";
 import { answerRequest } from "./context/session-requests.ts";
 import { Recreation, wasCompacted } from "./context/recreation.ts";
-import { accessTo } from "./state/access/access-policy.ts";
 import type { Guarded } from "./state/access/access-policy.ts";
 import { contextNotFound } from "./state/context-not-found.ts";
 import type { LockDesk } from "./state/locks/lock-desk.ts";
@@ -125,6 +124,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   readonly #past: HistoryManager;
   readonly #schemas: TypeManager;
   readonly #state: StateManager<PendingWrite>;
+  readonly #finder: ContextFinder;
   readonly #sessions: LiveSessions;
   readonly #changes: ChangeRequests;
   readonly #writePath: WritePath;
@@ -155,6 +155,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.readers = new AccessWatch(clock);
     this.#events = new ContextEvents(this.readers);
     this.#state = this.#stateOf(options);
+    this.#finder = new ContextFinder({ storage, sync, state: this.#state });
     this.#lockClock = new LockClock({ clock, sync, state: this.#state, waiters: this.locks, events: this.#events });
     this.#writePath = new WritePath({
       ...options,
@@ -175,7 +176,8 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       clock,
       compact: async (caller, id) => (this.#assertOpen(), compaction.compact(caller, id)),
     });
-    this.conflicts = new ConflictUseCases({ access: this, storage, clock });
+    const { figures } = this.#finder;
+    this.conflicts = new ConflictUseCases({ access: this, storage, clock, figures });
     this.types = new TypeUseCases({ access: this, types, storage, clock });
     this.data = new DataUseCases({
       ...options,
@@ -259,10 +261,9 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     return { ...created, data };
   }
 
-  async find({ identity }: Caller, request: FindRequest): Promise<Page<ContextSummary>> {
+  async find(caller: Caller, request: FindRequest): Promise<Page<ContextSummary>> {
     this.#assertOpen();
-    const isVisible = ({ meta }: ContextSummary): boolean => accessTo(meta, identity).mayRead;
-    return findContexts((after, limit) => this.#storage.list(after, limit), request, isVisible);
+    return this.#finder.find(caller, request);
   }
 
   async summary(_caller: Caller, id: ContextId): Promise<ContextSummary> {

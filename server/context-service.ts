@@ -13,7 +13,7 @@ import type { Conflict, ConflictStatus } from "../shared/conflict.ts";
 import type { ContextType, TypeReport } from "../shared/context-type.ts";
 import type { ErrorCode, ServiceError } from "../shared/errors.ts";
 import type { BlameLine, Diff, KeptPath, NamedCheckpoint } from "../shared/history.ts";
-import type { ContextEventKind, ContextHead, ContextMeta } from "../shared/context.ts";
+import type { ContextEventKind, ContextFigures, ContextHead, ContextMeta } from "../shared/context.ts";
 import type { Actor, ContextId } from "../shared/ids.ts";
 import type { Json, JsonObject } from "../shared/json.ts";
 import type { RootsJson } from "../shared/read-data.ts";
@@ -50,6 +50,8 @@ export interface ContextSummary {
   readonly head: ContextHead;
   /** What the caller may do there; told by the guard. */
   readonly role?: Role;
+  /** In a listing that asked for them. */
+  readonly figures?: ContextFigures;
 }
 
 export interface ReadContext extends ContextSummary {
@@ -83,6 +85,8 @@ export interface FindRequest {
   readonly tag?: string;
   readonly type?: string;
   readonly limit: number;
+  /** What is going on in each; costs a look at each. */
+  readonly withFigures?: boolean;
   /** Return contexts with ids after this one. */
   readonly after?: ContextId;
 }

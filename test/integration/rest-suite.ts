@@ -79,6 +79,18 @@ export function restSuite(name: string, start: () => Promise<ServiceUnderTest>):
         expect(rest.next).toBeUndefined();
         expect((await find("query=no-such-thing")).contexts).toEqual([]);
       });
+
+      test("[REST-42] figures are listed when they are asked for", async () => {
+        const address = await addressOf({ a: 1 }, { tags: ["figured"] });
+        const find = async (query: string) =>
+          contextListSchema.parse(await (await call(`/v1/contexts?tag=figured${query}`)).json()).contexts;
+        expect((await find("")).map((context) => "figures" in context)).toEqual([false]);
+        expect((await find("&include=figures")).map(({ figures }) => figures)).toEqual([
+          { diskBytes: expect.any(Number), sessions: 0, locks: 0, conflicts: { recent: 0, open: 0 } },
+        ]);
+        expect(await (await call(address)).json()).not.toHaveProperty("figures");
+        await expectProblem(await call("/v1/contexts?include=size"), "INVALID_REQUEST", /include/);
+      });
     });
 
     describe("reading", () => {
