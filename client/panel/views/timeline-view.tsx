@@ -102,9 +102,7 @@ function Changes({ opened, changes, past }: ChangesProps) {
       <p class="row-note">
         {waiting === 0 ? <Pill tone="good">acknowledged</Pill> : <Pill tone="warn">waiting</Pill>}
         <span class="dim">
-          {waiting === 0
-            ? "All that is listed: nobody is shown a change before it is in the server's log."
-            : `${waiting} of your edits, not listed yet; all that is listed is acknowledged.`}
+          {waiting === 0 ? "In the log before anybody saw it." : `${waiting} of your edits, not listed yet.`}
         </span>
       </p>
       <VirtualList
