@@ -28,6 +28,11 @@ export interface RestRequest {
   readonly lockTokens?: readonly number[];
 }
 
+interface Sent extends Omit<RestRequest, "query"> {
+  /** Of a feed: it lasts, instead of `timeoutMs`, until this aborts. */
+  readonly signal?: AbortSignal;
+}
+
 export class Rest {
   readonly #options: RestOptions;
 
@@ -47,29 +52,38 @@ export class Rest {
    * what the address promises. @throws {ServiceError} the server's refusal, UNREACHABLE
    */
   async call<Body>(method: string, steps: readonly string[], { query = {}, ...rest }: RestRequest = {}): Promise<Body> {
-    const path = addressOf(steps, query);
-    const { tokens } = this.#options;
-    const token = await tokens?.get();
-    let response = await this.#fetch(method, path, rest, token);
-    if (response.status === UNAUTHENTICATED && token !== undefined && tokens?.areRenewable === true) {
-      await response.body?.cancel();
-      tokens.refused(token);
-      response = await this.#fetch(method, path, rest, await tokens.get());
-    }
+    const response = await this.#ask(method, addressOf(steps, query), rest);
     const answer = await readJson(response);
     if (!response.ok || (answer === undefined && response.status !== NO_CONTENT))
       throw problemOf(response.status, answer);
     return answer as Body;
   }
 
+  /** A live feed, as the server sends it until `signal` aborts. @throws as `call` */
+  async open(steps: readonly string[], signal: AbortSignal): Promise<Response> {
+    const response = await this.#ask("GET", addressOf(steps, {}), { signal });
+    if (!response.ok) throw problemOf(response.status, await readJson(response));
+    return response;
+  }
+
+  async #ask(method: string, path: string, request: Sent): Promise<Response> {
+    const { tokens } = this.#options;
+    const token = await tokens?.get();
+    const response = await this.#fetch(method, path, request, token);
+    if (response.status !== UNAUTHENTICATED || token === undefined || tokens?.areRenewable !== true) return response;
+    await response.body?.cancel();
+    tokens.refused(token);
+    return this.#fetch(method, path, request, await tokens.get());
+  }
+
   async #fetch(
     method: string,
     path: string,
-    { body, lockTokens = [] }: RestRequest,
+    { body, lockTokens = [], signal }: Sent,
     token?: string,
   ): Promise<Response> {
     const { baseUrl, actor, timeoutMs } = this.#options;
-    const headers: Record<string, string> = { accept: "application/json" };
+    const headers: Record<string, string> = { accept: signal === undefined ? "application/json" : "text/event-stream" };
     if (token !== undefined) headers["authorization"] = `Bearer ${token}`;
     else if (actor !== undefined) headers["mcm-actor"] = encodeURIComponent(actor);
     if (body !== undefined) headers["content-type"] = "application/json";
@@ -77,7 +91,7 @@ export class Rest {
     const init = {
       method,
       headers,
-      signal: AbortSignal.timeout(timeoutMs),
+      signal: signal ?? AbortSignal.timeout(timeoutMs),
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     };
     try {

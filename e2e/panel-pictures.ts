@@ -25,12 +25,14 @@ const PLAN = {
   draft: { $text: "# Release 2\n\nContexts survive a restart, and nobody's edit is lost.\n" },
 };
 
-async function agents(url: string): Promise<readonly [Client, Client, Client]> {
+type Agents = readonly [Client, Client, Client];
+
+async function agents(url: string): Promise<Agents> {
   const named = (actor: string): Promise<Client> => connect(url, { actor });
   return [await named("planner"), await named("writer"), await named("reviewer")];
 }
 
-async function work(planner: Client, writer: Client, reviewer: Client): Promise<void> {
+async function work([planner, writer, reviewer]: Agents): Promise<void> {
   await planner.types.put("plan", {
     type: "object",
     properties: { budget: { type: "number" }, owner: { type: "string", "x-conflict": "manual" } },
@@ -67,7 +69,27 @@ interface Sight {
   readonly scheme?: "light" | "dark";
   readonly width?: number;
   /** What has to be there, and is done before the picture is taken. */
-  readonly ready: (page: Page) => Promise<void>;
+  readonly ready: (page: Page, all: Agents) => Promise<void>;
+}
+
+/** Somebody looks on at the writer's session, in which all that there is to a session happens. */
+async function lookOn(page: Page, [planner, writer]: Agents): Promise<void> {
+  const plan = await planner.open("inbox");
+  const draft = await writer.open("inbox");
+  await page.getByRole("link", { name: "Traffic of writer on inbox" }).click();
+  await page.getByText("Nothing yet").waitFor();
+  await draft.update([{ op: "add", path: "/todo", value: { notes: "open", text: { $text: "" } } }]);
+  await draft.lock("/todo", { purpose: "sorting" });
+  draft.presence.set({ at: "/todo" });
+  draft.data.root.set("state", "sorted");
+  await draft.saved();
+  await plan.update([{ op: "add", path: "/done", value: ["survey", "notes"] }]);
+  await plan.update([{ op: "remove", path: "/todo" }]).catch(() => {});
+  await draft.update([{ op: "remove", path: "/nothing" }]).catch(() => {});
+  await draft.update([{ op: "append_text", path: "/todo/text", text: "Ask ten users." }]);
+  draft.data.root.set("state", "done");
+  await draft.saved();
+  await page.getByRole("option", { name: "in update" }).first().click();
 }
 
 const SIGHTS: readonly Sight[] = [
@@ -102,6 +124,7 @@ const SIGHTS: readonly Sight[] = [
     ready: (page) => page.getByText("SCHEMA_VIOLATION").waitFor(),
   },
   { name: "health", hash: "#/health", ready: (page) => page.waitForTimeout(9000) },
+  { name: "traffic", hash: "#/sessions", ready: lookOn },
   {
     name: "narrow",
     hash: "#/contexts/release",
@@ -111,13 +134,13 @@ const SIGHTS: readonly Sight[] = [
   },
 ];
 
-async function takePictures(url: string): Promise<void> {
+async function takePictures(url: string, all: Agents): Promise<void> {
   const browser = await chromium.launch({ ...chromiumLaunch(), headless: true });
   for (const { name, hash, scheme = "light", width = 1080, ready } of SIGHTS) {
     const page = await browser.newPage({ viewport: { width, height: 620 }, colorScheme: scheme, locale: "en-US" });
     await page.addInitScript(() => sessionStorage.setItem("mcm.name", "ada"));
     await page.goto(`${url}/panel/${hash}`);
-    await ready(page);
+    await ready(page, all);
     await page.screenshot({ path: join(FOLDER, `panel-${name}.png`) });
     await page.close();
   }
@@ -128,8 +151,8 @@ await mkdir(FOLDER, { recursive: true });
 const dataDir = await mkdtemp(join(tmpdir(), "mcm-pictures-"));
 const server = await ServerProcess.start({ dataDir });
 const all = await agents(server.url);
-await work(...all);
-await takePictures(server.url);
+await work(all);
+await takePictures(server.url, all);
 await Promise.allSettled(all.map((client) => client.close()));
 await server.kill();
 await rm(dataDir, { recursive: true, force: true });

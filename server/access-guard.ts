@@ -48,7 +48,8 @@ import type { AccessAudit } from "./context/access-audit.ts";
 import type { AccessWatch } from "./context/access-watch.ts";
 import type { FeedRequest } from "./context/change-feed.ts";
 import { Doorkeeper } from "./context/doorkeeper.ts";
-import { guardedAlerts, guardedFeed } from "./context/guarded-feed.ts";
+import { guardedFeed, guardedServerFeed } from "./context/guarded-feed.ts";
+import { guardedSessions } from "./context/guarded-sessions.ts";
 import { accessTo, checkScope } from "./state/access/access-policy.ts";
 import type { Guarded } from "./state/access/access-policy.ts";
 import type { Session } from "./sync/session.ts";
@@ -284,9 +285,10 @@ export class AccessGuard implements Service, SessionOpener {
       followAlerts: (caller, { signal }) =>
         this.#door.asServerAdmin(caller, async () => {
           const follow = (ended: AbortSignal) => inner.followAlerts(caller, { signal: ended });
-          return guardedAlerts({ follow, readers: this.#inner.readers, audit: this.#audit }, caller, signal);
+          return guardedServerFeed({ follow, readers: this.#inner.readers, audit: this.#audit }, caller, signal);
         }),
       sessions: (caller, request) => this.#door.asServerAdmin(caller, () => inner.sessions(caller, request)),
+      ...guardedSessions(inner, { door: this.#door, readers: this.#inner.readers, audit: this.#audit }),
     };
   }
 

@@ -45,9 +45,10 @@ export const SETTINGS = {
   storage: {
     flag: "--storage",
     variable: "MCM_STORAGE",
-    placeholder: "<kind>",
+    placeholder: "<where>",
     default: "level",
-    meaning: "level keeps contexts in the data folder; memory forgets them when the server stops.",
+    meaning:
+      "level keeps contexts in the data folder; postgres://user@host:5432/database in a PostgreSQL database; memory forgets them when the server stops.",
   },
   auth: {
     flag: "--auth",

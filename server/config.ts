@@ -42,7 +42,9 @@ const serverSchema = z.strictObject({
     .transform(Number)
     .refine((port) => port <= 65_535, "must be a number from 0 to 65535"),
   dataDir: z.string().transform((path) => resolve(path)),
-  storage: z.enum(["level", "memory"], "must be one of: level, memory"),
+  storage: z
+    .string()
+    .refine(isStorage, "must be level, memory, or an address such as postgres://user@host:5432/database"),
   allowedHosts: z
     .string()
     .regex(/^[A-Za-z0-9.,-]*$/, "must be host names without ports, separated by commas")
@@ -177,4 +179,9 @@ function nameOf(key: PropertyKey | undefined, flags: Flags): string {
 
 function isSetting(key: string): key is SettingName {
   return Object.hasOwn(SETTINGS, key);
+}
+
+function isStorage(text: string): boolean {
+  if (text === "level" || text === "memory") return true;
+  return /^postgres(?:ql)?:/.test(text) && URL.canParse(text) && new URL(text).pathname.length > 1;
 }

@@ -26,6 +26,8 @@ import { AccessWatch } from "./context/access-watch.ts";
 import { vitalsOf } from "./context/context-vitals.ts";
 import { ConflictThinning } from "./context/conflict-thinning.ts";
 import { ContextEvents } from "./context/context-events.ts";
+import { Follower } from "./context/follower.ts";
+import { IdleUnload } from "./context/idle-unload.ts";
 import { firstState } from "./context/first-state.ts";
 import { ContextFinder } from "./context/context-finder.ts";
 import type {
@@ -58,7 +60,7 @@ import { measured } from "./context/measured-service.ts";
 import type { ContextMonitor } from "./monitor/context-monitor.ts";
 import { whyOf } from "./context/refusals.ts";
 import { answerRequest } from "./context/session-requests.ts";
-import { Recreation, wasCompacted } from "./context/recreation.ts";
+import { acrossCompactions, Recreation } from "./context/recreation.ts";
 import type { Guarded } from "./state/access/access-policy.ts";
 import { contextNotFound } from "./state/context-not-found.ts";
 import type { LockDesk } from "./state/locks/lock-desk.ts";
@@ -103,9 +105,6 @@ interface ContextManagerOptions {
   readonly documents?: DocumentMaker;
 }
 
-/** How often a write begins anew when the context was compacted under it. */
-const COMPACTED_MAX = 3;
-
 export class ContextManager implements ContextService, SessionOpener, ContextAccess, LockAccess {
   readonly history: HistoryUseCases;
   readonly conflicts: ConflictService;
@@ -115,6 +114,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   /** What is open because somebody may read. */
   readonly readers: AccessWatch;
   readonly data: DataService;
+  readonly sessions: LiveSessions;
   readonly #clock: Clock;
   readonly #watch: ContextMonitor;
   /** For requests of sessions, which do not come through the transports' door. */
@@ -125,14 +125,14 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   readonly #schemas: TypeManager;
   readonly #state: StateManager<PendingWrite>;
   readonly #finder: ContextFinder;
-  readonly #sessions: LiveSessions;
   readonly #changes: ChangeRequests;
   readonly #writePath: WritePath;
   readonly #lockClock: LockClock;
+  readonly #follower: Follower;
+  readonly #idle: IdleUnload;
   readonly #webhooks: ContextManagerOptions["webhooks"];
   readonly #events: ContextEvents;
   #isClosing = false;
-  #cancelUnload: (() => void) | undefined;
 
   constructor(options: ContextManagerOptions) {
     const { clock, storage, sync, history, types, recreator, webhooks } = options;
@@ -157,17 +157,20 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.#state = this.#stateOf(options);
     this.#finder = new ContextFinder({ storage, sync, state: this.#state });
     this.#lockClock = new LockClock({ clock, sync, state: this.#state, waiters: this.locks, events: this.#events });
-    this.#writePath = new WritePath({
+    this.#idle = new IdleUnload(clock, this.#state);
+    const told = {
       ...options,
-      monitor,
-      conflicts: new ConflictThinning(options),
+      state: this.#state,
       locks: this.#lockClock,
-      meta: { changed: (live, change) => this.#metaChanged(live, change) },
+      meta: { changed: (live: Live, change: MetaChange) => this.#metaChanged(live, change) },
       events: this.#events,
       drop,
-    });
+    };
+    this.#follower = new Follower(told);
+    const conflicts = new ConflictThinning(options);
+    this.#writePath = new WritePath({ ...told, monitor, conflicts, others: this.#follower });
     const clientIds = new ClientIdPool(storage);
-    this.#sessions = new LiveSessions({ ...options, monitor, state: this.#state, clientIds, watch: this.readers });
+    this.sessions = new LiveSessions({ ...options, monitor, state: this.#state, clientIds, watch: this.readers });
     const compaction = new Compaction(new Recreation({ ...options, state: this.#state, drop }), recreator);
     this.history = new HistoryUseCases({
       access: this,
@@ -197,6 +200,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       turns: clock,
       limits: LIMITS,
       nodeClientId: () => storage.nodeClientId,
+      nodeSlot: () => (storage.isShared ? storage.nodeSlot : undefined),
       schemaOf: (meta) => types.schemaOf(meta.type),
       onLoaded: (live) => this.#loaded(live),
       onDropped: (live, error) => this.#dropped(live, error),
@@ -221,7 +225,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     monitor.watch({
       log: () => storage.status(),
       contexts: () => Array.from(this.#state.live(), (live) => vitalsOf(live, this.#clock.monotonicMs())),
-      sessions: () => this.#sessions.list(),
+      sessions: () => this.sessions.list(),
       historyQueue: () => history.queued,
       webhooks: () => webhooks.vitals(),
       isStopping: () => this.#isClosing,
@@ -229,16 +233,15 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   }
 
   start(): void {
-    this.#cancelUnload = this.#clock.setTimer(LIMITS.idleUnloadMs / 4, () => {
-      this.#state.unloadIdle();
-      this.start();
-    });
+    this.#follower.start();
+    this.#idle.start();
   }
 
   /** Refuses new work, ends all sessions, and waits until everything admitted is durable or known to be lost. */
   async close(): Promise<void> {
     this.#isClosing = true;
-    this.#cancelUnload?.();
+    this.#idle.stop();
+    this.#follower.stop();
     this.#lockClock.stop(shuttingDown());
     await this.#settled();
     this.#sync.endEverything(shuttingDown());
@@ -287,7 +290,8 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   }
 
   async look<Result>(id: ContextId, task: (doc: Y.Doc) => Result): Promise<Glance<Result>> {
-    return this.#using(id, async (live) => {
+    return this.#surviving(id, async (live) => {
+      if (this.#storage.isShared) await this.#follower.freshen(live);
       const { state, meta, lockSeq } = live;
       const result = task(state.doc);
       const head = { seq: state.seq, version: state.version, lockSeq, updatedAtMs: state.updatedAtMs };
@@ -338,9 +342,9 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   async openSession(caller: Caller, id: ContextId, options: SessionOptions): Promise<Session> {
     this.#assertOpen();
     const live = await this.#acquireOrCreate(caller, id, options.create);
-    return this.#sessions.open(live, caller, options, (request, asker, leases) =>
+    return this.sessions.open(live, caller, options, (request, asker, leases) =>
       request.method === "release-client-id"
-        ? this.#using(id, (context) => this.#sessions.releaseId(context, asker, request.yjsClientId))
+        ? this.#using(id, (context) => this.sessions.releaseId(context, asker, request.yjsClientId))
         : answerRequest(this.#measured, { caller: asker, id, leases }, request),
     );
   }
@@ -372,14 +376,8 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   }
 
   /** What meets a compaction goes on in the new epoch. */
-  async #surviving<Result>(id: ContextId, task: (live: Live) => Promise<Result>): Promise<Result> {
-    for (let tries = 1; ; tries++) {
-      try {
-        return await this.#using(id, task);
-      } catch (error) {
-        if (!wasCompacted(error) || tries === COMPACTED_MAX) throw error;
-      }
-    }
+  #surviving<Result>(id: ContextId, task: (live: Live) => Promise<Result>): Promise<Result> {
+    return acrossCompactions(() => this.#using(id, task));
   }
 
   #queued(live: Live, write: Write, idempotency?: Idempotency): Promise<WriteResult> {

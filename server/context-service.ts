@@ -18,8 +18,9 @@ import type { Actor, ContextId } from "../shared/ids.ts";
 import type { Json, JsonObject } from "../shared/json.ts";
 import type { RootsJson } from "../shared/read-data.ts";
 import type { GrantedLock, HeldLock, LockMode, LockWaiter } from "../shared/lock.ts";
-import type { Alert, AlertEvent, Health, SessionStats, Stats } from "../shared/monitoring.ts";
+import type { Alert, AlertEvent, Health, SessionQuery, SessionStats, Stats } from "../shared/monitoring.ts";
 import type { Acl, GrantChange, Role } from "../shared/permission.ts";
+import type { FollowedSession } from "../shared/traffic.ts";
 import type { WebhookReport, WebhookStatus } from "../shared/webhook.ts";
 import type { Identity } from "./state/access/identity.ts";
 import type { Connection } from "./sync/connection.ts";
@@ -272,13 +273,6 @@ export interface Alerts {
   readonly cleared: readonly Alert[];
 }
 
-export interface SessionsRequest {
-  readonly contextId?: ContextId;
-  readonly limit: number;
-  /** Return sessions with ids after this one. */
-  readonly after?: string;
-}
-
 /** How the server itself is. For admins of the server; all methods reject with FORBIDDEN for others. */
 export interface MonitorService {
   metrics(caller: Caller): Promise<Metrics>;
@@ -290,7 +284,11 @@ export interface MonitorService {
    */
   followAlerts(caller: Caller, request: { readonly signal: AbortSignal }): Promise<AsyncIterable<AlertEvent>>;
   /** Open live sessions in order of id. */
-  sessions(caller: Caller, request: SessionsRequest): Promise<Page<SessionStats>>;
+  sessions(caller: Caller, request: SessionQuery): Promise<Page<SessionStats>>;
+  /** What it hears and says, without content, until it ends or `signal` aborts. @throws {ServiceError} SESSION_NOT_FOUND, RATE_LIMITED */
+  followSession(caller: Caller, id: string, request: { readonly signal: AbortSignal }): Promise<FollowedSession>;
+  /** Its client may come again. Tells what it was. @throws {ServiceError} SESSION_NOT_FOUND */
+  closeSession(caller: Caller, id: string): Promise<SessionStats>;
 }
 
 /** Who did or was denied what. For admins of the server. */

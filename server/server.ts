@@ -20,6 +20,7 @@ import { AccessAudit } from "./context/access-audit.ts";
 import { RefusalRing } from "./context/refusal-ring.ts";
 import { HistoryManager } from "./history/history-manager.ts";
 import { HistoryThread } from "./history/history-runner.ts";
+import { SessionDesk } from "./context/session-desk.ts";
 import { measured } from "./context/measured-service.ts";
 import { ALERT_RULES } from "./monitor/alerts/alert-rules.ts";
 import { readAlertOverrides, withOverrides } from "./monitor/alerts/alert-overrides.ts";
@@ -40,7 +41,7 @@ import { SecurityManager } from "./security/security-manager.ts";
 import type { TokenVerifier } from "./security/token-verifier.ts";
 import { policyOf } from "./state/retention.ts";
 import { refuseIncomplete } from "./storage/backup/backup-folder.ts";
-import { openChangeLog } from "./storage/log/open-change-log.ts";
+import { openChangeLog, placeOf } from "./storage/log/open-change-log.ts";
 import { StorageManager } from "./storage/storage-manager.ts";
 import { SyncManager } from "./sync/sync-manager.ts";
 import { TypeManager } from "./types/type-manager.ts";
@@ -62,6 +63,8 @@ import { WebSocketEndpoint } from "./transport/websocket/websocket-server.ts";
 export interface RunningServer {
   /** Base address, such as http://127.0.0.1:4400. */
   readonly url: string;
+  /** Where contexts are kept, for people, such as "in ./data". */
+  readonly place: string;
   /**
    * Stops in order; resolves when everything admitted is durable and the data folder is released. Rejects when that was
    * not to be had, with the reason; all is released then too.
@@ -99,7 +102,7 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
   const tokens = new Revocations({ records: storage, clock, onRevoked: (isMeant) => contexts.readers.revoke(isMeant) });
   const security = new SecurityManager({ verifier: verifierOf(config, clock, logger), tokens });
   const list = (_caller: Caller, query: AuditQuery) => auditLog.list(query);
-  const server = { tokens, audit: { list }, webhooks, monitor: new MonitorUseCases(watch) };
+  const server = { tokens, audit: { list }, webhooks, monitor: monitoringOf(watch, contexts, clock) };
   const service = measured(new AccessGuard(contexts, server, audit), { clock, monitor });
   const { authenticate, verify } = security;
   const gate = gateOf(config, clock, auditLog);
@@ -144,7 +147,7 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
     const { socket } = parts;
     const url = await (socket === undefined ? listen(http, config) : listenAt(http, socket));
     auditLog.record({ action: "server.start", outcome: "done", detail: { version: PRODUCT_VERSION } });
-    return { url, close: onlyOnce(close) };
+    return { url, place: placeOf(config), close: onlyOnce(close) };
   } catch (error) {
     // that is what to tell; what closing may say besides follows from it
     await close().catch(() => undefined);
@@ -189,7 +192,7 @@ async function monitorOf(config: Config, clock: Clock, logger: Logger): Promise<
     logger,
     rules,
     contextsMax: metricsContexts,
-    ...(config.storage === "memory" ? {} : { disk: () => disk.look() }),
+    ...(config.storage === "level" ? { disk: () => disk.look() } : {}),
     ...(alerts.webhook === undefined ? {} : { webhook: new AlertWebhook({ ...alerts.webhook, clock, logger }) }),
   });
 }
@@ -197,6 +200,10 @@ async function monitorOf(config: Config, clock: Clock, logger: Logger): Promise<
 function verifierOf({ auth, publicUrl }: Config, clock: Clock, logger: Logger): TokenVerifier | undefined {
   const onIssuerFailure = (error: unknown): void => logger.error("the identity provider cannot be asked", { error });
   return createVerifier(auth, { clock, onIssuerFailure, resources: [`${publicUrl}/mcp`] });
+}
+
+function monitoringOf(watch: ContextMonitor, { sessions }: ContextManager, clock: Clock): MonitorUseCases {
+  return new MonitorUseCases(watch, new SessionDesk(clock, sessions));
 }
 
 /** What MCP clients are told of who issues tokens. */

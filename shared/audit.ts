@@ -29,6 +29,8 @@ export const AUDIT_ACTIONS = {
   "checkpoint.forget": "A named version was forgotten.",
   "lock.force": "Somebody else's lock was released by force.",
   "server.enter": "Somebody asked for what only admins of the server may do, or a scope was missing.",
+  "session.follow": "Somebody began to follow the traffic of a live session.",
+  "session.close": "Somebody closed a live session.",
   "type.put": "A type was registered, or its schema replaced.",
   "type.delete": "A type was deleted.",
   "token.revoke": "A token, or all of a subject, was revoked.",

@@ -92,6 +92,12 @@ export const ERRORS = {
     retry: "never",
     meaning: "There is no webhook, or no dead letter of it, with this id.",
   },
+  SESSION_NOT_FOUND: {
+    status: 404,
+    closeCode: 4404,
+    retry: "never",
+    meaning: "There is no live session with this id: it ended, or never was.",
+  },
   METHOD_NOT_ALLOWED: {
     status: 405,
     closeCode: 4400,
@@ -196,6 +202,12 @@ export const ERRORS = {
     meaning: "Tokens cannot be checked now: the identity provider's keys are not to be had.",
   },
   SHUTTING_DOWN: { status: 503, closeCode: 4503, retry: "later", meaning: "The server is stopping." },
+  SESSION_CLOSED: {
+    status: 503,
+    closeCode: 4503,
+    retry: "later",
+    meaning: "An admin of the server closed the session; its client may connect again.",
+  },
   SLOW_CONSUMER: {
     status: 503,
     closeCode: 4504,

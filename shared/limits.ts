@@ -357,7 +357,30 @@ export const LIMITS = {
   reopenDelayMsMin: 100,
   reopenDelayMsMax: 5000,
 
+  // --- PostgreSQL -----------------------------------------------------------------------------------------------
+  /** Connections for reading; there is one for writing. A page of a listing or a load holds one for milliseconds. */
+  engineReadersMax: 8,
+  /** How long another node may hold a context, a statement may run, and an answer may take: each ends before the next. */
+  engineLockMs: 2000,
+  engineStatementMs: 4000,
+  engineQueryMs: 5000,
+  /** A transaction that says nothing for so long is ended by the engine: a node that stands still holds up no other. */
+  engineIdleMs: 2000,
+  /** How often the contexts in memory are compared with their logs: as old as a context may be when a hint was lost. */
+  headsEveryMs: 1000,
+  /** Entries of another node that are taken in at a time. */
+  followEntriesMax: 1000,
+
   // --- monitoring -----------------------------------------------------------------------------------------------
+  /** Sessions whose traffic is followed at once: each frame of theirs is read once more for it. */
+  sessionTapsMax: 16,
+  /** Frames that wait for one who follows, up to some KB each; what comes until it has read them is counted instead. */
+  tapQueueMax: 1000,
+  /** Of a larger frame only its type is read: its Yjs structs would take more than a few ms. */
+  tapFrameBytesMax: 256 * 1024,
+  /** Paths, clients or entries of one frame that are told one by one, and characters of one path or name. */
+  tapListMax: 8,
+  tapTextCharsMax: 200,
   /** Between two looks at everything: an alert comes at most this much late. */
   monitorSampleMs: 5000,
   /** Contexts that metrics may be set to tell by name: each is some series for Prometheus to keep. */

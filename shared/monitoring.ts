@@ -77,6 +77,13 @@ export interface SessionStats {
   readonly bytesOut: number;
 }
 
+export interface SessionQuery {
+  readonly contextId?: ContextId;
+  readonly limit: number;
+  /** Return sessions with ids after this one. */
+  readonly after?: string;
+}
+
 /** Of the last half to one minute. */
 export interface LatencyStats {
   readonly count: number;

@@ -118,14 +118,20 @@ function unfiltered(rows: Buffer, stride: number, channels: number): Buffer {
     const filter = rows[y * (stride + 1)] ?? 0;
     for (let x = 0; x < stride; x++) {
       const at = y * stride + x;
-      const left = x < channels ? 0 : (bytes[at - channels] ?? 0);
-      const above = y === 0 ? 0 : (bytes[at - stride] ?? 0);
-      const corner = x < channels || y === 0 ? 0 : (bytes[at - stride - channels] ?? 0);
-      bytes[at] = (rows[y * (stride + 1) + 1 + x] ?? 0) + predicted(filter, { left, above, corner });
+      // beyond the first row and column everything is 0
+      const isFirst = x < channels;
+      const left = isFirst ? 0 : byteAt(bytes, at - channels);
+      const corner = isFirst ? 0 : byteAt(bytes, at - stride - channels);
+      const above = byteAt(bytes, at - stride);
+      bytes[at] = byteAt(rows, y * (stride + 1) + 1 + x) + predicted(filter, { left, above, corner });
     }
   }
   if (channels === RGB) return bytes;
   return Buffer.from(bytes.filter((_, at) => at % 4 !== 3));
+}
+
+function byteAt(bytes: Buffer, at: number): number {
+  return bytes[at] ?? 0;
 }
 
 interface Neighbours {

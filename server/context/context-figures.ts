@@ -17,7 +17,7 @@ import type { LiveContext } from "../state/state-manager.ts";
 import type { ChangeLog, ListedContext, StoredSummary } from "../storage/change-log.ts";
 
 export interface FiguresOptions {
-  readonly storage: Pick<ChangeLog, "listRecords">;
+  readonly storage: Pick<ChangeLog, "listRecords" | "isShared">;
   readonly sync: { sessionsOf(id: ContextId): number };
   readonly state: { get(id: ContextId): Pick<LiveContext<never>, "state" | "lockSeq" | "durable"> | undefined };
 }
@@ -80,7 +80,8 @@ export class FigureDesk {
   /** Locks are what the log's entries up to `lockSeq` make of them: what was counted there holds while no other one follows. */
   async #locksOf({ meta: { id, firstEpoch }, head }: StoredSummary): Promise<number | undefined> {
     const live = this.#options.state.get(id);
-    if (live !== undefined) {
+    // another node may have written what this one has not read yet
+    if (live !== undefined && live.lockSeq >= head.lockSeq) {
       const { lockSeq } = live;
       const count = live.state.locks.table.size;
       const isDurable = await live.durable.then(
@@ -108,13 +109,15 @@ export class FigureDesk {
       else unknown.push(context);
     }
     let read = 0;
-    for (let at = 0; at < unknown.length && read < CONFLICTS_READ_MAX; at += AT_ONCE) {
-      const looks = unknown.slice(at, at + AT_ONCE).map(async (context) => {
-        const figures = await this.#lookAt(context);
-        found.set(context.meta.id, figures);
+    for (let at = 0; at < unknown.length; at += AT_ONCE) {
+      if (read >= CONFLICTS_READ_MAX) break;
+      const some = unknown.slice(at, at + AT_ONCE);
+      const looks = await Promise.all(some.map((context) => this.#lookAt(context)));
+      looks.forEach((figures, index) => {
+        const { meta } = some[index] ?? {};
+        if (meta !== undefined) found.set(meta.id, figures);
         read += figures.recent;
       });
-      await Promise.all(looks);
     }
     return found;
   }
@@ -124,7 +127,8 @@ export class FigureDesk {
     const records = await this.#options.storage.listRecords(id, "conflicts", { reverse: true, limit: CONFLICTS_EACH });
     const open = records.filter(({ value }) => conflictOf(value).status === "open").length;
     const figures = { recent: records.length, open };
-    if (settlements === this.#settlements)
+    // other nodes settle some without leaving a trace in the log
+    if (settlements === this.#settlements && !this.#options.storage.isShared)
       this.#remember(id, { ...this.#seenOf(id, firstEpoch), conflicts: { seq, figures } });
     return figures;
   }

@@ -1,14 +1,14 @@
 /**
- * Live feeds for somebody who may have them now, until they may not any more: changes of a context, alerts of the server.
+ * Live feeds for somebody who may have them now, until they may not any more: changes of a context, what the server tells its
+ * admins.
  *
  * Invariant (ACL): after the right to read is lost nothing more is told; the feed ends with the reason, also while it waits.
  *
- * Not here: the feeds themselves (change-feed.ts, monitor/alerts/alert-feed.ts).
+ * Not here: the feeds themselves (change-feed.ts, monitor/alerts/alert-feed.ts, sync/session-tap.ts).
  */
 import type { AuditAction } from "../../shared/audit.ts";
 import type { ChangeRecord } from "../../shared/change.ts";
 import type { ContextId } from "../../shared/ids.ts";
-import type { AlertEvent } from "../../shared/monitoring.ts";
 import type { Caller, ContextService } from "../context-service.ts";
 import type { Guarded } from "../state/access/access-policy.ts";
 import { contextNotFound } from "../state/context-not-found.ts";
@@ -22,8 +22,8 @@ interface FeedSource {
   guarded(id: ContextId): Guarded | Promise<Guarded | undefined>;
 }
 
-interface AlertSource {
-  readonly follow: (signal: AbortSignal) => Promise<AsyncIterable<AlertEvent>>;
+interface ServerSource<Item> {
+  readonly follow: (signal: AbortSignal) => Promise<AsyncIterable<Item>>;
   readonly readers: AccessWatch;
   readonly audit: AccessAudit;
 }
@@ -50,12 +50,12 @@ export async function* guardedFeed(
   yield* untilLost(follow, request.signal, { lost: lost.signal, watched });
 }
 
-/** Alerts for an admin of the server, until the token ends. @throws {ServiceError} UNAUTHENTICATED; those of `follow` */
-export async function* guardedAlerts(
-  { follow, readers, audit }: AlertSource,
+/** For an admin of the server, until the token ends. @throws {ServiceError} UNAUTHENTICATED; those of `follow` */
+export async function* guardedServerFeed<Item>(
+  { follow, readers, audit }: ServerSource<Item>,
   caller: Caller,
   signal: AbortSignal,
-): AsyncGenerator<AlertEvent> {
+): AsyncGenerator<Item> {
   const lost = new AbortController();
   const watched = readers.watchToken(caller.identity, {
     lost: (error) => {

@@ -4,6 +4,7 @@
  * Invariants (IDEM):
  *  1. The key's record and the change it stands for become durable together (LOG 4), so a crash cannot part them.
  *  2. Under one key at most one request runs at a time; a second one waits for the first's outcome.
+ *     Of other servers of the data it is asked again when its turn has come (write-path.ts).
  *  3. A different request, or another actor, under a used key is refused and changes nothing.
  */
 import { createHash } from "node:crypto";
@@ -78,10 +79,14 @@ export class IdempotentCalls {
       this.#clock.nowMs() - LIMITS.idempotencyTtlMs,
     );
     if (record === undefined) return { ...(await run(idempotency)), replayed: false };
-    assertSame(record.fingerprint, idempotency.fingerprint);
-    const { version, seq, paths } = record;
-    return { version, seq, paths, replayed: true };
+    return { ...answerOf(record, idempotency), replayed: true };
   }
+}
+
+/** What the first request under the key was answered. @throws {ServiceError} IDEMPOTENCY_KEY_REUSED */
+export function answerOf({ fingerprint, version, seq, paths }: IdempotencyRecord, asked: Idempotency): WriteResult {
+  assertSame(fingerprint, asked.fingerprint);
+  return { version, seq, paths };
 }
 
 function assertSame(first: string, second: string): void {

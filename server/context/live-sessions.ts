@@ -45,6 +45,19 @@ interface LiveSessionsOptions {
   readonly audit: AccessAudit;
 }
 
+interface Opening {
+  /** Wall clock. */
+  readonly openedAtMs: number;
+  readonly live: Live;
+}
+
+export interface OpenSession {
+  readonly session: Session;
+  readonly stats: SessionStats;
+  /** The document of its context. */
+  readonly doc: Y.Doc;
+}
+
 /** Carries a request out for `caller`, who is whoever the session's newest token says. */
 type Answer = (request: SessionRequest, caller: Caller, leases: SessionLeases) => Promise<Json>;
 
@@ -57,8 +70,7 @@ export class LiveSessions {
   readonly #watch: AccessWatch;
   readonly #audit: AccessAudit;
   readonly #encodings = new WeakMap<Live, StateEncodings>();
-  /** Open sessions, and when they were opened by the wall clock. */
-  readonly #open = new Map<Session, number>();
+  readonly #open = new Map<Session, Opening>();
 
   constructor({ clock, monitor, sync, state, clientIds, watch, audit }: LiveSessionsOptions) {
     this.#clock = clock;
@@ -71,13 +83,20 @@ export class LiveSessions {
   }
 
   *list(): Iterable<SessionStats> {
-    const nowMs = this.#clock.monotonicMs();
-    for (const [session, openedAtMs] of this.#open) {
-      const { info, queueBytes, traffic } = session;
-      const { id, contextId, actor } = info;
-      const lagMs = session.lagMs(nowMs);
-      yield { id, contextId, actor, protocol: protocolOf(info), openedAtMs, queueBytes, lagMs, ...traffic };
-    }
+    for (const [session, { openedAtMs }] of this.#open) yield this.#statsOf(session, openedAtMs);
+  }
+
+  find(id: string): OpenSession | undefined {
+    for (const [session, { openedAtMs, live }] of this.#open)
+      if (session.info.id === id) return { session, stats: this.#statsOf(session, openedAtMs), doc: live.state.doc };
+    return undefined;
+  }
+
+  #statsOf(session: Session, openedAtMs: number): SessionStats {
+    const { info, queueBytes, traffic } = session;
+    const { id, contextId, actor } = info;
+    const lagMs = session.lagMs(this.#clock.monotonicMs());
+    return { id, contextId, actor, protocol: protocolOf(info), openedAtMs, queueBytes, lagMs, ...traffic };
   }
 
   /**
@@ -139,13 +158,13 @@ export class LiveSessions {
     const session = new Session(info, topic, options.connection, port);
     bearer.enter(session, live.meta, this.#watch);
     // it is over already when the token ended, or the list changed, since it was looked at
-    if (!session.isClosed) this.#joined(topic, session);
+    if (!session.isClosed) this.#joined(topic, session, live);
     return this.#started(live, session);
   }
 
-  #joined(topic: Topic, session: Session): void {
+  #joined(topic: Topic, session: Session, live: Live): void {
     this.#sync.join(topic, session);
-    this.#open.set(session, this.#clock.nowMs());
+    this.#open.set(session, { openedAtMs: this.#clock.nowMs(), live });
     this.#monitor.sessionOpened(openedOf(session.info));
   }
 

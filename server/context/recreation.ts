@@ -112,7 +112,7 @@ export class Recreation implements CompactionAccess {
 }
 
 /** What a write is told that meets a compaction; JSON changes begin anew by themselves. */
-function compacted(): ServiceError {
+export function compacted(): ServiceError {
   return new ServiceError(
     "STORE_UNAVAILABLE",
     "The context was compacted at this moment. Send the change once more; live sessions connect again.",
@@ -120,6 +120,20 @@ function compacted(): ServiceError {
   );
 }
 
-export function wasCompacted(error: unknown): boolean {
+/** How often what meets a compaction begins anew. */
+const COMPACTED_MAX = 3;
+
+/** Tries again in the new epoch when the context was compacted meanwhile. */
+export async function acrossCompactions<Result>(attempt: () => Promise<Result>): Promise<Result> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!wasCompacted(error) || tries === COMPACTED_MAX) throw error;
+    }
+  }
+}
+
+function wasCompacted(error: unknown): boolean {
   return error instanceof ServiceError && error.details["rule"] === "compacted";
 }

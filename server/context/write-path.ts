@@ -1,7 +1,7 @@
 /**
  * The one write path: what happens to the writes of one turn of a context, whichever transport they came through.
  *
- *   admit (rules, in memory) → append (log, fsynced) → publish (sessions, feeds) → answer (acks, replies)
+ *   turn (what others wrote is in) → admit (rules, in memory) → append (log, fsynced) → publish (sessions, feeds) → answer (acks, replies)
  *
  * Invariants (CTX):
  *  1. Nothing is published or answered before it is durable (P1).
@@ -15,6 +15,7 @@ import type { ContextMeta, MetaChange } from "../../shared/context.ts";
 import { ServiceError, toServiceError } from "../../shared/errors.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
+import { LIMITS } from "../../shared/limits.ts";
 import { conflictView } from "../../shared/protocol/conflict-view.ts";
 import type { Clock } from "../clock.ts";
 import type { Monitor } from "../monitor-port.ts";
@@ -26,13 +27,16 @@ import type { LiveContext, QueuedWrite } from "../state/state-manager.ts";
 import type {
   AppendOptions,
   AppendResult,
+  ContextTurn,
   Guard,
   Idempotency,
   IdempotencyRecord,
   LogEntry,
   NewEntry,
+  News,
 } from "../storage/change-log.ts";
 import type { Member, Publication } from "../sync/topic.ts";
+import { answerOf } from "./idempotency.ts";
 import { TurnTally } from "./turn-tally.ts";
 
 /** A queued write and where it came from. */
@@ -62,7 +66,9 @@ interface WritePathOptions {
   readonly storage: {
     append(id: ContextId, guard: Guard, entries: readonly NewEntry[], options?: AppendOptions): Promise<AppendResult>;
     recordIdempotent(id: ContextId, record: IdempotencyRecord): Promise<void>;
+    turn(id: ContextId, turn: ContextTurn): Promise<void>;
   };
+  readonly others: { absorb(live: Live, news: News): boolean };
   readonly sync: {
     publish(id: ContextId, publications: readonly Publication[], sinceMs: number): void;
     announce(id: ContextId, event: JsonObject): void;
@@ -87,8 +93,10 @@ export class WritePath {
   readonly #meta: WritePathOptions["meta"];
   readonly #events: WritePathOptions["events"];
   readonly #drop: WritePathOptions["drop"];
+  readonly #others: WritePathOptions["others"];
 
-  constructor({ clock, logger, monitor, storage, sync, conflicts, locks, meta, events, drop }: WritePathOptions) {
+  constructor(options: WritePathOptions) {
+    const { clock, logger, monitor, storage, sync, conflicts, locks, meta, events, drop, others } = options;
     this.#clock = clock;
     this.#logger = logger;
     this.#monitor = monitor;
@@ -99,9 +107,50 @@ export class WritePath {
     this.#meta = meta;
     this.#events = events;
     this.#drop = drop;
+    this.#others = others;
   }
 
   takeTurn(live: Live, queued: readonly PendingWrite[]): void {
+    const { turnSinceMs } = live;
+    let isTaken = false;
+    const take = (news: News | undefined): void => {
+      isTaken = true;
+      if (news === undefined) return this.#take(live, queued, turnSinceMs);
+      if (this.#others.absorb(live, news)) return this.#take(live, this.#unanswered(queued, news), turnSinceMs);
+      for (const write of queued) write.refuse(live.droppedBy ?? reloading());
+    };
+    live.appending++;
+    const keys = queued.flatMap(({ idempotency }) => (idempotency === undefined ? [] : [idempotency.key]));
+    const turn = this.#storage.turn(live.id, { knownSeq: () => live.state.seq, keys, take });
+    const over = turn
+      .catch((error: unknown) => {
+        if (!isTaken) this.#forget(live, queued, error);
+      })
+      .finally(() => live.appending--);
+    if (isTaken) return;
+    // others write too: until its turn has come, this is under way
+    live.durable = Promise.all([live.durable, over]).then(() => undefined);
+    live.durable.catch(() => undefined);
+  }
+
+  /** Without those that another server carried out since they were looked for, which are answered as they were there. */
+  #unanswered(queued: readonly PendingWrite[], { answered }: News): readonly PendingWrite[] {
+    if (answered.length === 0) return queued;
+    const notBeforeMs = this.#clock.nowMs() - LIMITS.idempotencyTtlMs;
+    return queued.filter((write) => {
+      const { idempotency } = write;
+      const record = answered.find(({ key, atMs }) => key === idempotency?.key && atMs >= notBeforeMs);
+      if (record === undefined || idempotency === undefined) return true;
+      try {
+        write.settle(answerOf(record, idempotency));
+      } catch (error) {
+        write.refuse(toServiceError(error));
+      }
+      return false;
+    });
+  }
+
+  #take(live: Live, queued: readonly PendingWrite[], sinceMs: number): void {
     const { seq, version } = live.state;
     const now = { atMs: this.#clock.nowMs(), monotonicMs: this.#clock.monotonicMs() };
     const writes = [...queued];
@@ -122,7 +171,7 @@ export class WritePath {
     }
     const appends = Promise.all(this.#append(live, seq, writes, verdicts));
     live.appending++;
-    const turn = { sinceMs: live.turnSinceMs, version, writes, verdicts };
+    const turn = { sinceMs, version, writes, verdicts };
     live.durable = this.#finish(live, live.durable, appends, turn);
     live.durable.catch((error: unknown) => this.#forget(live, writes, error)).finally(() => live.appending--);
   }
@@ -234,14 +283,7 @@ export class WritePath {
 
   /** What is in memory of a context may differ from its log: nobody may build on it (CTX 3). */
   #forget(live: Live, writes: readonly PendingWrite[], cause: unknown): void {
-    const error =
-      cause instanceof DocumentBroken
-        ? new ServiceError(
-            "STORE_UNAVAILABLE",
-            "The context is being loaded again. Send the change once more in a moment.",
-            { cause },
-          )
-        : toServiceError(cause);
+    const error = cause instanceof DocumentBroken ? reloading(cause) : toServiceError(cause);
     const broken = cause instanceof DocumentBroken ? cause.culprit : undefined;
     const culprit = broken && writes.find(({ write }) => write === broken);
     this.#logger.error("context dropped from memory", {
@@ -259,6 +301,11 @@ export class WritePath {
     for (const write of writes) if (write !== culprit) write.refuse(error);
     this.#drop(live, error);
   }
+}
+
+function reloading(cause?: unknown): ServiceError {
+  const message = "The context is being loaded again. Send the change once more in a moment.";
+  return new ServiceError("STORE_UNAVAILABLE", message, { cause });
 }
 
 /** What became of one write of a turn. */

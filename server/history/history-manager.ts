@@ -24,6 +24,7 @@ import type { Monitor } from "../monitor-port.ts";
 import { HistoryCache } from "./history-cache.ts";
 import type { HistoryRunner } from "./history-runner.ts";
 import type { Answers, HistoryTask } from "./history-tasks.ts";
+import { contextNotFound } from "../state/context-not-found.ts";
 import { listChanges } from "./list-changes.ts";
 import { LogView } from "./log-view.ts";
 import type { HistoryLog } from "./log-view.ts";
@@ -135,7 +136,13 @@ export class HistoryManager {
 
   /** @throws {ServiceError} CONTEXT_NOT_FOUND, VERSION_NOT_FOUND, INVALID_REQUEST */
   async listChanges(id: ContextId, request: ChangesRequest): Promise<ChangesPage> {
-    return listChanges(this.#log, await LogView.of(this.#log, id), request);
+    const view = await LogView.of(this.#log, id);
+    try {
+      return await listChanges(this.#log, view, request);
+    } catch (error) {
+      // entries that went while they were read may have gone with the context
+      throw (await this.#log.summary(id)) === undefined ? contextNotFound() : error;
+    }
   }
 
   #at<Kind extends "read" | "marked">(view: LogView, place: LogPlace, task: TaskOf<Kind>): Promise<Answers[Kind]> {

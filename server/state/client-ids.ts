@@ -2,7 +2,7 @@
  * Who may write under which Yjs client id of one context (DESIGN §4).
  *
  * Invariants (STATE):
- *  1. An id belongs to the actor that first wrote under it in this epoch; the server's own id to nobody else.
+ *  1. An id belongs to the actor that first wrote under it in this epoch; those of servers to nobody else.
  *  2. Ids of earlier epochs are not written under any more: who does so holds a document that is no longer this context's.
  *
  * Not here: offering ids for reuse (server/sync).
@@ -14,14 +14,23 @@ import type { Touch } from "./update/touched-paths.ts";
 
 type Advances = Touch["advances"];
 
+interface ServerIds {
+  /** Under which this server writes. */
+  readonly authorId: number;
+  /** Whether this or another server writes under it. */
+  readonly isServers: (client: number) => boolean;
+}
+
 export class ClientIds {
-  /** Under which the server itself writes. */
+  /** Under which this server itself writes. */
   readonly authorId: number;
   readonly retired: ReadonlySet<number>;
   readonly #owners: Map<number, Actor>;
+  readonly #isServers: (client: number) => boolean;
 
-  constructor(authorId: number, owners: ReadonlyMap<number, Actor>, retired: ReadonlySet<number>) {
+  constructor({ authorId, isServers }: ServerIds, owners: ReadonlyMap<number, Actor>, retired: ReadonlySet<number>) {
     this.authorId = authorId;
+    this.#isServers = isServers;
     this.retired = retired;
     this.#owners = new Map(owners);
   }
@@ -41,7 +50,7 @@ export class ClientIds {
       if (this.retired.has(client)) throw oldEpoch();
       const owner = this.#owners.get(client);
       if (owner === undefined) newIds++;
-      if (client === this.authorId || (owner !== undefined && owner !== actor)) throw taken(client);
+      if (this.#isServers(client) || (owner !== undefined && owner !== actor)) throw taken(client);
     }
     if (newIds > 0 && this.#owners.size + newIds > LIMITS.clientIdsMax) {
       throw new ServiceError(
@@ -54,6 +63,12 @@ export class ClientIds {
 
   claim(advances: Advances, actor: Actor): void {
     for (const { client } of advances) this.#owners.set(client, actor);
+  }
+
+  /** As the log tells it: an id is whose it was first. */
+  claimed(advances: Advances, actor: Actor): void {
+    for (const { client } of advances)
+      if (!this.#isServers(client) && !this.#owners.has(client)) this.#owners.set(client, actor);
   }
 }
 

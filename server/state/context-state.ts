@@ -22,7 +22,7 @@ import { voidOf } from "../../shared/void-update.ts";
 import type { Checkpoint, LogEntry, LogSize } from "../storage/change-log.ts";
 import type { Guarded } from "./access/access-policy.ts";
 import { AccessDesk } from "./access/access-desk.ts";
-import { authorIdOf } from "./author-id.ts";
+import { authorIdOf, isAuthorId } from "./author-id.ts";
 import { ClientIds } from "./client-ids.ts";
 import { ClockIndex } from "./clock-index.ts";
 import { CollectedPlaces } from "./conflict/collected-places.ts";
@@ -80,6 +80,8 @@ const VOIDED: ReadonlySet<ErrorCode> = new Set(["LOCKED", "FENCE_STALE", "FORBID
 
 export interface StateOptions {
   readonly nodeClientId: number;
+  /** This server's place among those that write the data; undefined when it is the only one. */
+  readonly nodeSlot?: number | undefined;
   /** Now: leases of a loaded context begin anew. */
   readonly monotonicMs: number;
   readonly schema?: ContextSchema | undefined;
@@ -104,15 +106,17 @@ export class ContextState implements Present {
   #version: number;
   #updatedAtMs: number;
 
-  constructor(stored: StoredState, { nodeClientId, monotonicMs, schema }: StateOptions) {
+  constructor(stored: StoredState, { nodeClientId, nodeSlot, monotonicMs, schema }: StateOptions) {
     const { checkpoint, tail, head, meta } = stored;
     const fold = new DocumentFold(checkpoint, { nodeClientId });
     fold.apply(tail);
     this.doc = fold.doc;
-    this.locks = new LockDesk(fold.locks.list(), monotonicMs);
+    this.locks = new LockDesk(fold.locks.list(), monotonicMs, nodeSlot !== undefined);
     this.access = new AccessDesk(meta);
     this.#voids = fold.voids;
-    this.clientIds = new ClientIds(authorIdOf(nodeClientId, meta), fold.owners, fold.retired);
+    const isServers = (client: number): boolean => isAuthorId(client, nodeClientId, meta);
+    const ids = { authorId: authorIdOf(nodeClientId, meta, nodeSlot), isServers };
+    this.clientIds = new ClientIds(ids, fold.owners, fold.retired);
     this.#seq = head.seq;
     this.#version = head.version;
     this.#updatedAtMs = head.updatedAtMs;
@@ -185,6 +189,46 @@ export class ContextState implements Present {
       throw new DocumentBroken(writes[at] ?? writes.at(-1), error);
     }
     return verdicts;
+  }
+
+  /**
+   * What others appended after what this knows: it is in the log, and not judged again. Gives the clocks it advanced.
+   * @throws {DocumentBroken}
+   */
+  absorb(entry: LogEntry, { monotonicMs }: Pick<Moment, "monotonicMs">): Touch["advances"] {
+    if (entry.lock !== undefined) this.locks.apply(entry.lock, entry, monotonicMs);
+    if (entry.meta !== undefined) this.access.apply(entry.meta);
+    let advances: Touch["advances"] = [];
+    if (entry.kind === "change" || entry.kind === "void") {
+      advances = advancesOf(this.doc, entry.update);
+      try {
+        Y.applyUpdate(this.doc, entry.update, LIVE);
+        this.#rehearsal?.applied(entry.update);
+        if (this.doc.store.pendingStructs !== null || this.doc.store.pendingDs !== null)
+          throw new Error("the entry refers to content that is not there");
+      } catch (error) {
+        throw new DocumentBroken(undefined, error);
+      }
+      this.#absorbed(entry, advances);
+    }
+    this.#seq = entry.seq;
+    this.#version = entry.version;
+    return advances;
+  }
+
+  #absorbed(entry: LogEntry, advances: Touch["advances"]): void {
+    const { kind, actor, version, update } = entry;
+    this.clientIds.claimed(advances, actor);
+    this.size.grew(update.byteLength, kind === "change" && advances.length === 0);
+    if (kind === "void") return this.#voidedAt(advances);
+    this.#remember(entry);
+    this.#clocks.record(advances, { version, actor, source: undefined });
+    if (entry.resolves !== undefined) this.#conflicts.resolved({ id: entry.resolves });
+    this.#updatedAtMs = Math.max(this.#updatedAtMs, entry.atMs);
+  }
+
+  #voidedAt(advances: Touch["advances"]): void {
+    for (const { client, from } of advances) if (!this.#voids.has(client)) this.#voids.set(client, from);
   }
 
   #admitOne(write: Write, now: Moment): Verdict {
@@ -381,7 +425,7 @@ export class ContextState implements Present {
     this.#rehearsal?.applied(update);
     const { advances, paths } = touch;
     this.clientIds.claim(advances, actor);
-    for (const { client, from } of advances) if (!this.#voids.has(client)) this.#voids.set(client, from);
+    this.#voidedAt(advances);
     this.size.grew(update.byteLength, false);
     this.#seq++;
     const message = error.code;
@@ -408,6 +452,16 @@ export class ContextState implements Present {
     this.size.grew(change.update.byteLength, advances.length === 0);
     return { kind: "admitted", change };
   }
+}
+
+/** What of an update the document does not have. */
+function advancesOf({ store }: Y.Doc, update: Uint8Array): Touch["advances"] {
+  const { from, to } = Y.parseUpdateMeta(update);
+  return Array.from(to, ([client, end]) => ({
+    client,
+    from: Math.max(from.get(client) ?? 0, Y.getState(store, client)),
+    to: end,
+  })).filter((advance) => advance.to > advance.from);
 }
 
 function pathsOf(conflicts: readonly Conflict[]): readonly string[] {

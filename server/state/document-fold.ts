@@ -12,7 +12,7 @@ import * as Y from "yjs";
 import type { Actor } from "../../shared/ids.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type { Checkpoint, LogEntry } from "../storage/change-log.ts";
-import { authorIdOf } from "./author-id.ts";
+import { isAuthorId } from "./author-id.ts";
 import { LockTable } from "./locks/lock-table.ts";
 
 /** What of an entry folding reads. */
@@ -25,7 +25,7 @@ export type FoldEntry = Pick<
 const FROM_LOG = Symbol("from log");
 
 export interface FoldOptions {
-  /** The id under which this server writes, before the epoch's salt. */
+  /** The id under which servers of the data write, before the epoch's salt. */
   readonly nodeClientId: number;
   /** False keeps deleted content, for those who want to bring it back. */
   readonly gc?: boolean;
@@ -129,7 +129,8 @@ export class DocumentFold {
 
   #replay(entries: readonly FoldEntry[]): void {
     if (entries.length === 0) return;
-    const authorId = authorIdOf(this.#options.nodeClientId, { authorSalt: this.#authorSalt });
+    const { nodeClientId } = this.#options;
+    const salted = { authorSalt: this.#authorSalt };
     this.#doc.transact(() => {
       for (const entry of entries) {
         this.#passed(entry);
@@ -137,7 +138,8 @@ export class DocumentFold {
         Y.applyUpdate(this.#doc, entry.update, FROM_LOG);
         const { from, to } = Y.parseUpdateMeta(entry.update);
         for (const client of to.keys()) {
-          if (client !== authorId && !this.owners.has(client)) this.owners.set(client, entry.actor);
+          if (!this.owners.has(client) && !isAuthorId(client, nodeClientId, salted))
+            this.owners.set(client, entry.actor);
         }
         if (entry.kind === "void") for (const [client, clock] of from) this.#voided(client, clock);
       }

@@ -50,6 +50,8 @@ interface StateManagerOptions<W extends QueuedWrite> {
   readonly limits: Limits;
   /** Known once the log is open. */
   readonly nodeClientId: () => number;
+  /** Known once the log is open; undefined when no other server writes the data. */
+  readonly nodeSlot?: () => number | undefined;
   /** Of the context's type, when one is registered. */
   readonly schemaOf: (meta: ContextMeta) => ContextSchema | undefined;
   /** A context came into memory, or left it. */
@@ -288,9 +290,10 @@ export class StateManager<W extends QueuedWrite> {
   }
 
   #contextOf(stored: Loaded): LiveContext<W> {
-    const { nodeClientId, schemaOf, turns } = this.#options;
+    const { nodeClientId, nodeSlot, schemaOf, turns } = this.#options;
     const state = new ContextState(stored, {
       nodeClientId: nodeClientId(),
+      nodeSlot: nodeSlot?.(),
       monotonicMs: turns.monotonicMs(),
       schema: schemaOf(stored.meta),
     });

@@ -10,7 +10,8 @@
  *  5. A rejected append has an unknown outcome: the caller forgets what it holds of that context and loads it again.
  *     Until that `load` every further append to the context is refused, so nothing can be built on the rejected one.
  *  6. A read, or the head in a `conflict`, shows durable entries only, and all that were accepted before it was asked.
- *  7. The log is whole from its base on: the oldest checkpoint from which every later entry is there. `trim` moves the base.
+ *  7. Of a log that several processes write all of this holds for all of them together: one order of each context's entries.
+ *  8. The log is whole from its base on: the oldest checkpoint from which every later entry is there. `trim` moves the base.
  *
  * Not here: caching, retries and reopening (storage-manager.ts).
  */
@@ -195,6 +196,29 @@ export type AppendResult =
 /** A record as it is stored (log/log-keys.ts): what a dump is made of. */
 export type DumpedRecord = readonly [key: Uint8Array, value: Uint8Array];
 
+/** What others did to a context since its caller last looked. */
+export interface News {
+  /** As it is now. */
+  readonly meta: ContextMeta;
+  /** Those after what the caller knows, in order. */
+  readonly entries: readonly LogEntry[];
+  /** Those of the turn's requests that were answered already. */
+  readonly answered: readonly IdempotencyRecord[];
+}
+
+/** Work on a context while nobody else can append to it. */
+export interface ContextTurn {
+  /** The newest entry that its caller knows; asked when the turn has come. */
+  knownSeq(): number;
+  /** Idempotency keys of what it will append: another process may have done so since they were looked for. */
+  readonly keys: readonly string[];
+  /**
+   * Called once. Appends to the context that it begins before it returns are of this turn: nobody else's entry comes
+   * before or between them. Undefined: nobody else writes.
+   */
+  take(news: News | undefined): void;
+}
+
 export interface LogDump {
   /** Called once, first; the bytes are approximate. */
   begin(expected: { readonly contexts: number; readonly bytes: number }): Promise<void>;
@@ -214,6 +238,10 @@ export interface ChangeLog {
   readonly nodeClientId: number;
   /** True from the first failed write until close(): nothing but close() and open() helps. */
   readonly hasFailed: boolean;
+  /** Other processes may write the same data. */
+  readonly isShared: boolean;
+  /** This process' place among those that have it open, from 0 on, until close(). */
+  readonly nodeSlot: number;
 
   /**
    * Makes a context at version 0 with `checkpoint` (its seq and version are 0, its salt that of `meta`) as its content.
@@ -232,8 +260,18 @@ export interface ChangeLog {
     entries: readonly NewEntry[],
     options?: AppendOptions,
   ): Promise<AppendResult>;
+  /**
+   * A turn at the context: at once when nobody else writes the data. Resolves when it is over, and all that it appended
+   * durable or refused.
+   * @throws {ServiceError} CONTEXT_NOT_FOUND, STORE_UNAVAILABLE: `take` was not called, or what it appended is refused too
+   */
+  turn(contextId: ContextId, turn: ContextTurn): Promise<void>;
   /** Newest checkpoint and the tail after it; undefined when there is no such context. */
   load(contextId: ContextId): Promise<StoredContext | undefined>;
+  /** The newest entry of each of these contexts; of those that are not there, nothing. */
+  heads(contextIds: readonly ContextId[]): Promise<ReadonlyMap<ContextId, number>>;
+  /** Called when another process may have appended to a context. Some calls may be missing or late. */
+  onHint(listener: (contextId: ContextId, seq: number) => void): void;
   /** Meta and head, without the document. */
   summary(contextId: ContextId): Promise<StoredSummary | undefined>;
   /** Entries with seq > afterSeq in order, at most `limit` of them; those before the base are gone. */

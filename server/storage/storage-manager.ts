@@ -24,6 +24,7 @@ import type {
   Checkpoint,
   CheckpointInfo,
   Collection,
+  ContextTurn,
   FirstCheckpoint,
   Guard,
   IdempotencyRecord,
@@ -149,6 +150,18 @@ export class StorageManager {
     return this.#log.nodeClientId;
   }
 
+  get nodeSlot(): number {
+    return this.#log.nodeSlot;
+  }
+
+  get isShared(): boolean {
+    return this.#log.isShared;
+  }
+
+  onHint(listener: (contextId: ContextId, seq: number) => void): void {
+    this.#log.onHint(listener);
+  }
+
   /** @throws {ServiceError} DATA_DIR_LOCKED, DATA_DAMAGED, DATA_FORMAT_NEWER, STORE_UNAVAILABLE */
   async start(): Promise<void> {
     await this.#log.open();
@@ -237,9 +250,14 @@ export class StorageManager {
     }
   }
 
+  turn(contextId: ContextId, turn: ContextTurn): Promise<void> {
+    return this.#guarded(() => this.#log.turn(contextId, turn));
+  }
+
   async load(contextId: ContextId): Promise<StoredContext | undefined> {
     await this.#pending.settled(contextId);
     if (!this.#recovery.available) throw reopening();
+    if (this.#log.isShared) await this.#forgetOld(contextId);
     const cached = this.#cache.get(contextId);
     this.#monitor.cacheRead("contexts", cached !== undefined);
     if (cached !== undefined) return cached;
@@ -248,6 +266,10 @@ export class StorageManager {
     );
     this.#monitor.undamaged(contextId);
     return loaded;
+  }
+
+  heads(contextIds: readonly ContextId[]): Promise<ReadonlyMap<ContextId, number>> {
+    return this.#guarded(() => this.#log.heads(contextIds));
   }
 
   summary(contextId: ContextId): Promise<StoredSummary | undefined> {
@@ -355,6 +377,15 @@ export class StorageManager {
       if (this.#log.hasFailed && this.#recovery.available) this.#failed(error);
       throw error;
     }
+  }
+
+  /** What others appended to a context is not in the cache. */
+  async #forgetOld(contextId: ContextId): Promise<void> {
+    const cached = this.#cache.get(contextId);
+    if (cached === undefined) return;
+    const now = await this.summary(contextId);
+    const isSame = now?.head.seq === cached.head.seq && now.meta.firstEpoch === cached.meta.firstEpoch;
+    if (!isSame) this.#cache.delete(contextId);
   }
 
   #failed(error: unknown): void {

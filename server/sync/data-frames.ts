@@ -29,6 +29,11 @@ export class DataFrames {
   /** The newest frame that was left to a step 2. */
   #leftFrame = 0;
 
+  /** How many came. */
+  get received(): number {
+    return this.#received;
+  }
+
   /** Counts a frame and returns its number. */
   arrived(bytes: number, isAnswer: boolean): number {
     this.#unsettledBytes += bytes;

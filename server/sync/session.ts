@@ -12,7 +12,7 @@
  *     epoch: content of two epochs in one document would be there twice. An mcm.v1 client is told the epoch by `hello`.
  *  7. What an mcm.v1 client heard last of its rights is what they are, also when it fell behind meanwhile.
  *
- * Not here: the numbers of data frames (data-frames.ts), fan-out (topic.ts), sockets (transport/websocket), the use cases
+ * Not here: the numbers of data frames (data-frames.ts), looking on (session-tap.ts), fan-out (topic.ts), sockets (transport/websocket), the use cases
  * (session-port.ts).
  */
 import * as Y from "yjs";
@@ -31,12 +31,15 @@ import {
   encodeResponse,
 } from "../../shared/protocol/server-frames.ts";
 import { PROTOCOL_VERSION } from "../../shared/protocol/version.ts";
+import type { TrafficEvent } from "../../shared/traffic.ts";
 import type { Traffic } from "../monitor-port.ts";
 import { oldEpoch } from "../state/client-ids.ts";
 import { batchOf } from "./connection.ts";
 import type { Batch, Connection } from "./connection.ts";
 import { DataFrames } from "./data-frames.ts";
 import type { SessionInfo, SessionPort } from "./session-port.ts";
+import { SessionTap } from "./session-tap.ts";
+import type { TapTools } from "./session-tap.ts";
 import type { Member, Topic } from "./topic.ts";
 
 /** Behind: owed everything beyond `vector`. */
@@ -64,6 +67,8 @@ export class Session implements Member {
   #isPresenceOwed = false;
   #owedAck: { frames: number; version: number } | undefined;
   #rights: Rights | undefined;
+  /** While somebody looks on. */
+  #tap: SessionTap | undefined;
   readonly #traffic = { framesIn: 0, bytesIn: 0, framesOut: 0, bytesOut: 0 };
 
   constructor(info: SessionInfo, topic: Topic, connection: Connection, port: SessionPort) {
@@ -130,6 +135,7 @@ export class Session implements Member {
     if (this.isClosed) return;
     this.#traffic.framesIn++;
     this.#traffic.bytesIn += message.byteLength;
+    this.#tap?.heard(message);
     try {
       this.#handle(decodeClientFrame(message));
     } catch (error) {
@@ -187,9 +193,7 @@ export class Session implements Member {
 
   /** Ends the session with the error's close code. */
   end(error: ServiceError): void {
-    if (this.isClosed) return;
-    this.#connection.close(error.closeCode, error.closeReason);
-    this.closed(error.code);
+    if (!this.isClosed) this.#hangUp(error.closeCode, error.closeReason, error.code);
   }
 
   /**
@@ -200,16 +204,30 @@ export class Session implements Member {
     if (this.isClosed) return;
     if (!this.isExtended) return this.end(oldEpoch());
     this.flushOwn();
-    this.#connection.close(
-      ERRORS.STORE_UNAVAILABLE.closeCode,
-      new ServiceError("EPOCH_CHANGED", "The context was compacted. Connect again.").closeReason,
-    );
-    this.closed("EPOCH_CHANGED");
+    const { code, closeReason } = new ServiceError("EPOCH_CHANGED", "The context was compacted. Connect again.");
+    this.#hangUp(ERRORS.STORE_UNAVAILABLE.closeCode, closeReason, code);
   }
 
-  /** The connection is gone. @param code why, when the server ended it */
-  closed(code?: ErrorCode): void {
+  /** The connection is gone. @param closeCode what the client closed it with, if it did */
+  closed(closeCode?: number): void {
     if (this.isClosed) return;
+    this.#tap?.ended({ by: "client", ...(closeCode === undefined ? {} : { closeCode }) });
+    this.#over();
+  }
+
+  /** What is said to and fro from now on, for as long as the session lasts or until `signal` aborts. */
+  follow(tools: TapTools, signal: AbortSignal): AsyncGenerator<TrafficEvent> {
+    this.#tap ??= new SessionTap(tools, this.#frames.received, () => (this.#tap = undefined));
+    return this.#tap.follow(signal);
+  }
+
+  #hangUp(closeCode: number, reason: string, code: ErrorCode): void {
+    this.#connection.close(closeCode, reason);
+    this.#tap?.ended({ by: "server", closeCode, reason });
+    this.#over(code);
+  }
+
+  #over(code?: ErrorCode): void {
     this.#state = "closed";
     this.#lag = undefined;
     this.#port.ended(code);
@@ -396,6 +414,7 @@ export class Session implements Member {
     this.#lastSentAtMs = this.#port.nowMs();
     this.#traffic.framesOut += batch.messages.length;
     this.#traffic.bytesOut += batch.bytes;
+    this.#tap?.said(batch);
     this.#connection.send(batch);
   }
 }

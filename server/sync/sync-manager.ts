@@ -90,7 +90,7 @@ export class SyncManager {
       topic.publish(publications, sinceMs);
       this.#flushSoon(topic);
     }
-    this.#wake(id);
+    this.wake(id);
   }
 
   /** An event for the mcm.v1 sessions of a context, sent after what was published before it. */
@@ -111,7 +111,7 @@ export class SyncManager {
   endAll(id: ContextId, error: ServiceError): void {
     const topic = this.#topics.get(id);
     if (topic !== undefined) for (const session of [...topic.sessions]) session.end(error);
-    this.#wake(id);
+    this.wake(id);
   }
 
   /** Ends all sessions of a context whose document was recreated, after what they are owed; wakes its watchers. */
@@ -119,7 +119,7 @@ export class SyncManager {
     const topic = this.#topics.get(id);
     topic?.flush(this.#clock.monotonicMs());
     for (const session of [...(topic?.sessions ?? [])]) session.endEpoch();
-    this.#wake(id);
+    this.wake(id);
   }
 
   endEverything(error: ServiceError): void {
@@ -142,7 +142,8 @@ export class SyncManager {
     this.#allWatchers.add(task);
   }
 
-  #wake(id: ContextId): void {
+  /** Something happened to the context elsewhere: its watchers see for themselves. */
+  wake(id: ContextId): void {
     for (const task of this.#allWatchers) task(id);
     for (const task of this.#watchers.get(id) ?? []) task();
   }

@@ -51,7 +51,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   storage: {
     files: /^server\/storage\//,
     imports: { ...MANAGER_IMPORTS, "change-log": "all", "worker-pool": "all" },
-    npm: ["yjs", "lib0", "classic-level", "lru-cache", "y-leveldb"],
+    npm: ["yjs", "lib0", "classic-level", "lru-cache", "pg", "y-leveldb"],
     node: [...FILES, "assert/strict", "crypto", "worker_threads", "zlib"],
   },
   // the past of contexts, beside the live ones: it reads the log through the port, on a thread of its own

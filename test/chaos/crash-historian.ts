@@ -61,7 +61,7 @@ export async function attemptAgain({ url, contextId }: Pick<Stage, "url" | "cont
 
 async function note({ rest, contextId, name: who }: Historian, { version }: ContextView, n: number): Promise<number> {
   const ops: JsonOp[] = [{ op: "add", path: `/notes/n${n % NOTES_MAX}`, value: `${who} ${n}` }];
-  return (await rest.change(contextId, ops, keyOf(who, n), version)).version;
+  return (await rest.change(contextId, ops, keyOf(who, n), { ifVersion: version })).version;
 }
 
 async function count(who: Historian, { version, data }: ContextView, n: number): Promise<number> {
@@ -79,7 +79,7 @@ async function carryOut(
 ): Promise<number | undefined> {
   const ops: JsonOp[] = [{ op: "add", path: `/counters/${SHARED_COUNTER}`, value: attempt.value }];
   try {
-    const { version } = await rest.change(contextId, ops, key, attempt.ifVersion);
+    const { version } = await rest.change(contextId, ops, key, { ifVersion: attempt.ifVersion });
     attempt.outcome = "done";
     return version;
   } catch (error) {

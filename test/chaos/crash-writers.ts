@@ -7,7 +7,7 @@
 import * as Y from "yjs";
 import { connect } from "../../client/index.ts";
 import type { Context } from "../../client/index.ts";
-import { readEvents } from "../../server/cli/event-stream.ts";
+import { readEvents } from "../../client/event-stream.ts";
 import { isJsonObject } from "../../shared/json.ts";
 import type { ChangeView } from "../../shared/protocol/rest.ts";
 import { RestCaller } from "../support/rest-caller.ts";

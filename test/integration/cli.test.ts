@@ -4,6 +4,7 @@
  * Not here: the past, conflicts and types (cli-history.test.ts), the real server behind it, the process itself (e2e).
  */
 import { describe, expect, test } from "vitest";
+import type { RunningServer } from "../../server/cli/commands/serve.ts";
 import { runCli } from "../../server/cli/program.ts";
 import type { Config } from "../../server/config.ts";
 import { ServiceError } from "../../shared/errors.ts";
@@ -191,7 +192,7 @@ describe("watch", () => {
 });
 
 describe("serve", () => {
-  const serve = async (args: string[], start: (config: Config) => Promise<{ url: string; close(): Promise<void> }>) => {
+  const serve = async (args: string[], start: (config: Config) => Promise<RunningServer>) => {
     const io = new TestIo({ MCM_PORT: "4567" });
     io.onLine = () => io.stop();
     const code = await runCli(["serve", ...args], { io, start });
@@ -202,18 +203,19 @@ describe("serve", () => {
     const seen: unknown[] = [];
     const result = await serve(["--data-dir", "/tmp/mcm-test"], async ({ port, dataDir }) => {
       seen.push(port, dataDir);
-      return { url: "http://127.0.0.1:4567", close: async () => void seen.push("closed") };
+      return { url: "http://127.0.0.1:4567", place: "somewhere", close: async () => void seen.push("closed") };
     });
     expect(seen).toEqual([4567, "/tmp/mcm-test", "closed"]);
     expect(result).toMatchObject({ code: 0, err: "Stopping …" });
     expect(result.out).toBe(
-      "Ready at http://127.0.0.1:4567, contexts in /tmp/mcm-test. Connect with any Yjs client: ws://127.0.0.1:4567/sync/<id>",
+      "Ready at http://127.0.0.1:4567, contexts somewhere. Connect with any Yjs client: ws://127.0.0.1:4567/sync/<id>",
     );
   });
 
   test("[STOP-1] what could not be written when it stopped is told, and is no success", async () => {
     const result = await serve([], async () => ({
       url: "http://127.0.0.1:4567",
+      place: "in memory only",
       close: () => Promise.reject(new Error("The disk is full.")),
     }));
     expect(result).toMatchObject({ code: 1, err: "Stopping …\nerror: The disk is full." });
@@ -225,7 +227,10 @@ describe("serve", () => {
       const io = new TestIo({}, clock);
       io.onLine = () => onLine(io);
       const never = new Promise<void>(() => undefined);
-      void runCli(["serve"], { io, start: async () => ({ url: "http://127.0.0.1:4567", close: () => never }) });
+      void runCli(["serve"], {
+        io,
+        start: async () => ({ url: "http://127.0.0.1:4567", place: "in memory only", close: () => never }),
+      });
       return io;
     };
     const patient = serving((io) => io.stop());

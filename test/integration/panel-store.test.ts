@@ -1,6 +1,8 @@
 /** The panel's state with a real server and no page: entering, finding contexts, and an open context that others work in. */
 import { describe, expect, test } from "vitest";
 import type { OpenContext } from "../../client/panel/store/open-context.ts";
+import { closeSession, sessionPoll } from "../../client/panel/store/session-list.ts";
+import { SessionTraffic } from "../../client/panel/store/session-traffic.ts";
 import { finallyDo, openServer, opened, panelOn, sdk, until } from "../support/panel-desk.ts";
 import { startJwtServer } from "../support/jwt-server.ts";
 import { startTestServer } from "../support/running-server.ts";
@@ -100,6 +102,36 @@ describe("[PANEL-10] the list", () => {
     await until(() => list?.problem.value?.code === "UNREACHABLE");
     expect(list?.rows.value).toHaveLength(1);
   });
+});
+
+test("[PANEL-30] [PANEL-31] a session's traffic is followed until it is closed, which is told", async () => {
+  const { url } = await openServer();
+  const ada = await (await sdk(url, "ada")).open("plan", { create: {} });
+  const { panel, machine } = await panelOn(url);
+  const link = panel.desk.value?.link;
+  if (link === undefined) throw new Error("nobody is in");
+  const poll = sessionPoll(machine, link, "plan");
+  finallyDo(poll.start());
+  await until(() => poll.value.value?.sessions.length === 1);
+  const [session] = poll.value.value?.sessions ?? [];
+  if (session === undefined) throw new Error("no session is listed");
+  const traffic = new SessionTraffic(machine, link, session.id);
+  finallyDo(traffic.start());
+  await until(() => traffic.following.value.is === "live");
+  ada.data.root.set("title", "A");
+  await ada.saved();
+  const types = () => traffic.lines.value.map((line) => ("missed" in line ? "missed" : line.frame.type));
+  await until(() => (machine.draw(), types().includes("ack")));
+  expect(types()).toContain("update");
+  const { notices } = panel;
+  await closeSession({ link, notices }, session);
+  await until(() => traffic.following.value.is === "ended");
+  expect(traffic.following.value).toMatchObject({ end: { by: "server", closeCode: 4503 } });
+  await closeSession({ link, notices }, session);
+  expect(notices.list.value.map(({ kind, code }) => [kind, code])).toEqual([
+    ["done", undefined],
+    ["failed", "SESSION_NOT_FOUND"],
+  ]);
 });
 
 describe("[PANEL-11] an open context", () => {

@@ -2,14 +2,14 @@
  * What REST promises of events and of the caller's locks (server/SPEC.md, "Events"), over any ContextService.
  */
 import { describe, expect, test } from "vitest";
-import { readEvents } from "../../server/cli/event-stream.ts";
-import type { ServerEvent } from "../../server/cli/event-stream.ts";
+import { readEvents } from "../../client/event-stream.ts";
+import type { ServerEvent } from "../../client/event-stream.ts";
 import { heldLockListSchema, lockSchema } from "../../shared/protocol/rest-locks.ts";
 import { changeListSchema } from "../../shared/protocol/rest.ts";
 import { bodyOf, RestHarness } from "./rest-harness.ts";
-import type { ServiceUnderTest } from "./rest-harness.ts";
+import type { NodesUnderTest, ServiceUnderTest } from "./rest-harness.ts";
 
-export function restEventsSuite(name: string, start: () => Promise<ServiceUnderTest>): void {
+export function restEventsSuite(name: string, start: () => Promise<ServiceUnderTest | NodesUnderTest>): void {
   describe(`REST over ${name}: events`, () => {
     const { call, send, set, addressOf } = new RestHarness(start);
 

@@ -14,6 +14,12 @@ export interface ServiceUnderTest {
   close(): Promise<void>;
 }
 
+/** Servers of one service: each call goes to the next of them. */
+export interface NodesUnderTest {
+  readonly urls: readonly string[];
+  close(): Promise<void>;
+}
+
 export const PATCH_JSON = "application/json-patch+json";
 export const MERGE_JSON = "application/merge-patch+json";
 
@@ -27,23 +33,33 @@ interface RawAnswer {
 
 /** Starts before the tests of the describe in which it is called, and ends after them. */
 export class RestHarness {
-  #url = "";
+  #urls: readonly string[] = [];
+  #calls = 0;
   #count = 0;
 
-  constructor(start: () => Promise<ServiceUnderTest>) {
+  constructor(start: () => Promise<ServiceUnderTest | NodesUnderTest>) {
     let stop: (() => Promise<void>)[] = [];
     beforeAll(async () => {
       const underTest = await start();
+      stop = [() => underTest.close()];
+      if ("urls" in underTest) {
+        this.#urls = underTest.urls;
+        return;
+      }
       const server = await startRestServer(underTest.service);
-      this.#url = server.url;
-      stop = [() => server.close(), () => underTest.close()];
+      this.#urls = [server.url];
+      stop.unshift(() => server.close());
     });
     afterAll(async () => {
       for (const it of stop) await it();
     });
   }
 
-  readonly call = (path: string, init: RequestInit = {}): Promise<Response> => fetch(`${this.#url}${path}`, init);
+  #next(): string {
+    return this.#urls[this.#calls++ % this.#urls.length] ?? "";
+  }
+
+  readonly call = (path: string, init: RequestInit = {}): Promise<Response> => fetch(`${this.#next()}${path}`, init);
 
   /** A text is sent as it is, anything else as JSON. */
   readonly send = (method: string, path: string, body: unknown, headers: Headers = {}): Promise<Response> =>
@@ -86,7 +102,7 @@ export class RestHarness {
   /** Everything sent, the Host header too, as it is. */
   readonly raw = (method: string, path: string, headers: Headers, body: Iterable<string> = []): Promise<RawAnswer> =>
     new Promise((resolve, reject) => {
-      const request = httpRequest(`${this.#url}${path}`, { method, headers }, (response) => {
+      const request = httpRequest(`${this.#next()}${path}`, { method, headers }, (response) => {
         const chunks: Buffer[] = [];
         response.on("data", (chunk: Buffer) => chunks.push(chunk));
         response.on("end", () => {

@@ -4,7 +4,7 @@
  * Not here: conflicts that exist, which need concurrent editors or a script (rest-conflicts.test.ts).
  */
 import { describe, expect, test } from "vitest";
-import { readEvents } from "../../server/cli/event-stream.ts";
+import { readEvents } from "../../client/event-stream.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { conflictListSchema } from "../../shared/protocol/rest-conflicts.ts";
 import {
@@ -18,11 +18,11 @@ import {
 import { typeListSchema, typeResultSchema, typeSchema } from "../../shared/protocol/rest-types.ts";
 import { changeListSchema, changeSchema, contextSchema } from "../../shared/protocol/rest.ts";
 import { bodyOf, PATCH_JSON, RestHarness } from "./rest-harness.ts";
-import type { ServiceUnderTest } from "./rest-harness.ts";
+import type { NodesUnderTest, ServiceUnderTest } from "./rest-harness.ts";
 
 const by = (actor: string) => ({ "mcm-actor": actor });
 
-export function restHistorySuite(name: string, start: () => Promise<ServiceUnderTest>): void {
+export function restHistorySuite(name: string, start: () => Promise<ServiceUnderTest | NodesUnderTest>): void {
   describe(`REST over ${name}: past, conflicts, types`, () => {
     const { call, send, set, put, addressOf, dataAt, expectProblem } = new RestHarness(start);
 

@@ -4,8 +4,8 @@
  * Not here: faults that only a fake can have (rest-faults.test.ts).
  */
 import { describe, expect, test } from "vitest";
-import { readEvents } from "../../server/cli/event-stream.ts";
-import type { ServerEvent } from "../../server/cli/event-stream.ts";
+import { readEvents } from "../../client/event-stream.ts";
+import type { ServerEvent } from "../../client/event-stream.ts";
 import { ROUTES } from "../../server/transport/rest/routes.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
@@ -18,9 +18,9 @@ import {
   problemSchema,
 } from "../../shared/protocol/rest.ts";
 import { bodyOf, MERGE_JSON, PATCH_JSON, RestHarness } from "./rest-harness.ts";
-import type { ServiceUnderTest } from "./rest-harness.ts";
+import type { NodesUnderTest, ServiceUnderTest } from "./rest-harness.ts";
 
-export function restSuite(name: string, start: () => Promise<ServiceUnderTest>): void {
+export function restSuite(name: string, start: () => Promise<ServiceUnderTest | NodesUnderTest>): void {
   describe(`REST over ${name}`, () => {
     const { call, send, set, raw, addressOf, dataAt, expectProblem } = new RestHarness(start);
 

@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ServiceError } from "../../shared/errors.ts";
+import { factsOf } from "../../server/sync/frame-facts.ts";
 import * as frames from "../../shared/protocol/frames.ts";
 
 const SEED = 20_261;
@@ -73,6 +74,15 @@ test.each([
       expect(EXPECTED).toContain(outcome(message));
     }),
     { numRuns: RUNS, seed: SEED },
+  );
+});
+
+test("[TAP-1] whoever looks on is told something of any bytes, in a few KB", () => {
+  fc.assert(
+    fc.property(fc.oneof(mutated, fc.uint8Array({ maxLength: 60 })), (message) => {
+      expect(JSON.stringify(factsOf(message, () => [])).length).toBeLessThan(8000);
+    }),
+    { numRuns: 3000, seed: SEED },
   );
 });
 

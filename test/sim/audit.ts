@@ -16,6 +16,7 @@ import { ContextState } from "../../server/state/context-state.ts";
 import type { RetentionPolicy } from "../../server/state/retention.ts";
 import type { ChangeLog, LogEntry } from "../../server/storage/change-log.ts";
 import { KeyValueChangeLog } from "../../server/storage/log/key-value-change-log.ts";
+import { SoleWriterCore } from "../../server/storage/log/sole-writer-core.ts";
 import type { KeyValueStore } from "../../server/storage/store/store.ts";
 import { AccessAudit } from "./access/access-audit.ts";
 import { ConflictAudit } from "./conflict-audit.ts";
@@ -186,7 +187,7 @@ export class Audit {
 
 /** Opens a copy of the disk as a server would, and looks. */
 export async function auditAll(disk: KeyValueStore, audits: Iterable<Audit>): Promise<void> {
-  const log = new KeyValueChangeLog({ store: disk, clock: STANDING_CLOCK });
+  const log = new KeyValueChangeLog(new SoleWriterCore({ store: disk, clock: STANDING_CLOCK }));
   await log.open();
   for (const audit of audits) await audit.check(log);
   await log.close();

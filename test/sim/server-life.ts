@@ -13,6 +13,7 @@ import { SecurityManager } from "../../server/security/security-manager.ts";
 import type { TokenVerifier } from "../../server/security/token-verifier.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type { Limits } from "../../shared/limits.ts";
+import { SessionDesk } from "../../server/context/session-desk.ts";
 import { ContextManager } from "../../server/context-manager.ts";
 import { HistoryManager } from "../../server/history/history-manager.ts";
 import { InlineHistory } from "../../server/history/history-runner.ts";
@@ -23,6 +24,7 @@ import type { ChangeLog, Checkpoint } from "../../server/storage/change-log.ts";
 import { foldCheckpoint, InlineCheckpointBuilder } from "../../server/storage/checkpoint/checkpoint.ts";
 import type { FoldInput } from "../../server/storage/checkpoint/checkpoint.ts";
 import { KeyValueChangeLog } from "../../server/storage/log/key-value-change-log.ts";
+import { SoleWriterCore } from "../../server/storage/log/sole-writer-core.ts";
 import { StorageManager } from "../../server/storage/storage-manager.ts";
 import type { KeyValueStore } from "../../server/storage/store/store.ts";
 import { SyncManager } from "../../server/sync/sync-manager.ts";
@@ -86,7 +88,9 @@ export class ServerLife {
     const { clock, store, limits, logger, sabotage, retention } = options;
     const all = { ...LIMITS, ...limits };
     const wait = (ms: number): Promise<void> => new Promise((resolve) => void clock.setTimer(ms, resolve));
-    const whole = new KeyValueChangeLog({ store: sabotage.store?.(store, clock) ?? store, clock, limits: all });
+    const whole = new KeyValueChangeLog(
+      new SoleWriterCore({ store: sabotage.store?.(store, clock) ?? store, clock, limits: all }),
+    );
     const watched = replaced(whole, {
       trim: async (id: ContextId, base: Checkpoint) => {
         await options.beforeTrim();
@@ -156,7 +160,7 @@ export class ServerLife {
       tokens: revocations,
       audit: { list: () => Promise.resolve({ items: [] }) },
       webhooks,
-      monitor: new MonitorUseCases(monitor),
+      monitor: new MonitorUseCases(monitor, new SessionDesk(clock, contexts.sessions)),
     };
     const guard = new AccessGuard(contexts, server, audit);
     this.#contexts = contexts;

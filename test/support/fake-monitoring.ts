@@ -2,8 +2,10 @@
  * A MonitorService whose alerts and sessions a test sets; a quiet server otherwise.
  */
 import { AlertFeed } from "../../server/monitor/alerts/alert-feed.ts";
-import type { Alerts, Caller, Metrics, MonitorService, Page, SessionsRequest } from "../../server/context-service.ts";
-import type { Alert, AlertEvent, SessionStats, Stats } from "../../shared/monitoring.ts";
+import type { Alerts, Caller, Metrics, MonitorService, Page } from "../../server/context-service.ts";
+import { ServiceError } from "../../shared/errors.ts";
+import type { FollowedSession } from "../../shared/traffic.ts";
+import type { Alert, AlertEvent, SessionQuery, SessionStats, Stats } from "../../shared/monitoring.ts";
 
 const QUIET = { count: 0, p50Ms: 0, p95Ms: 0, p99Ms: 0 };
 
@@ -49,7 +51,19 @@ export class FakeMonitoring implements MonitorService {
     return this.feed.follow(signal);
   }
 
-  async sessions(_caller: Caller, { limit }: SessionsRequest): Promise<Page<SessionStats>> {
+  async sessions(_caller: Caller, { limit }: SessionQuery): Promise<Page<SessionStats>> {
     return { items: this.open.slice(0, limit) };
   }
+
+  async followSession(): Promise<FollowedSession> {
+    throw noSession();
+  }
+
+  async closeSession(): Promise<SessionStats> {
+    throw noSession();
+  }
+}
+
+function noSession(): ServiceError {
+  return new ServiceError("SESSION_NOT_FOUND", "There is no session here.");
 }

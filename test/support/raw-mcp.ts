@@ -1,5 +1,5 @@
 /** MCP over HTTP by hand: requests and streams as they are on the wire. */
-import { readEvents } from "../../server/cli/event-stream.ts";
+import { readEvents } from "../../client/event-stream.ts";
 
 const META = "io.modelcontextprotocol";
 const CLIENT = { name: "raw", version: "1" };

@@ -8,6 +8,7 @@ import type {
   CompactResult,
   RevertResult,
 } from "../../shared/protocol/rest-history.ts";
+import type { LockView } from "../../shared/protocol/rest-locks.ts";
 import type { ChangeList, ChangeResult, ChangeView, ContextView, Problem } from "../../shared/protocol/rest.ts";
 
 export class RestRefusal extends Error {
@@ -42,8 +43,16 @@ export class RestCaller {
     return this.#call(version === undefined ? `/${id}` : `/${id}?version=${version}`, {});
   }
 
-  change(id: string, changes: readonly JsonOp[], idempotencyKey: string, ifVersion?: number): Promise<ChangeResult> {
-    const headers = { "idempotency-key": idempotencyKey };
+  change(
+    id: string,
+    changes: readonly JsonOp[],
+    idempotencyKey: string,
+    { ifVersion, lockToken }: { readonly ifVersion?: number; readonly lockToken?: number } = {},
+  ): Promise<ChangeResult> {
+    const headers = {
+      "idempotency-key": idempotencyKey,
+      ...(lockToken === undefined ? {} : { "lock-token": String(lockToken) }),
+    };
     const body = { changes, ...(ifVersion === undefined ? {} : { ifVersion }) };
     return this.#call(`/${id}`, { method: "PATCH", body, headers });
   }
@@ -75,6 +84,14 @@ export class RestCaller {
     return this.#call(`/${id}/compact`, { method: "POST", body: {} });
   }
 
+  lock(id: string, request: object): Promise<LockView> {
+    return this.#call(`/${id}/locks`, { method: "POST", body: request });
+  }
+
+  unlock(id: string, lockId: string): Promise<void> {
+    return this.#call(`/${id}/locks/${lockId}`, { method: "DELETE" });
+  }
+
   /** The live feed, as the bytes of its body. */
   async feed(id: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
     const headers = { accept: "text/event-stream", "mcm-actor": this.#actor };
@@ -99,12 +116,12 @@ export class RestCaller {
       const { status } = response;
       throw new RestRefusal(`${method} ${path} gave ${status}: ${answer}`, { status, code: codeIn(answer) });
     }
-    return JSON.parse(answer) as Body;
+    return (answer === "" ? undefined : JSON.parse(answer)) as Body;
   }
 }
 
 interface Request {
-  readonly method?: "GET" | "POST" | "PATCH";
+  readonly method?: "DELETE" | "GET" | "POST" | "PATCH";
   readonly body?: object;
   readonly headers?: Readonly<Record<string, string>>;
 }

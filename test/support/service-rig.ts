@@ -11,6 +11,7 @@ import { systemClock } from "../../server/clock.ts";
 import type { Clock } from "../../server/clock.ts";
 import { ContextManager } from "../../server/context-manager.ts";
 import { AccessAudit } from "../../server/context/access-audit.ts";
+import { SessionDesk } from "../../server/context/session-desk.ts";
 import { RefusalRing } from "../../server/context/refusal-ring.ts";
 import type { Caller, SessionOptions } from "../../server/context-service.ts";
 import { ContextMonitor } from "../../server/monitor/context-monitor.ts";
@@ -97,7 +98,7 @@ export async function startService(
     tokens,
     audit: { list: (_caller: Caller, query: AuditQuery) => audit.list(query) },
     webhooks,
-    monitor: new MonitorUseCases(monitor),
+    monitor: new MonitorUseCases(monitor, new SessionDesk(clock, service.sessions)),
   };
   const guard = new AccessGuard(service, server, told);
   return { service, guard, audit, log, logger, storage, webhooks, target, monitor, events };

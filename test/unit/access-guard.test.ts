@@ -68,6 +68,8 @@ const NEEDS: Readonly<Record<string, "nothing" | "scope" | "read" | "write" | "a
   "server.monitor.alerts": "server",
   "server.monitor.followAlerts": "server",
   "server.monitor.sessions": "server",
+  "server.monitor.followSession": "server",
+  "server.monitor.closeSession": "server",
 };
 
 const WEBHOOK = { id: "w", url: "https://x.example:8443/secret", keyId: "5be0c2f1", state: "active" };

@@ -7,6 +7,7 @@ import type { Limits } from "../../shared/limits.ts";
 import { AuditLog } from "../../server/security/audit-log.ts";
 import type { AuditRecords } from "../../server/security/audit-store.ts";
 import { KeyValueChangeLog } from "../../server/storage/log/key-value-change-log.ts";
+import { SoleWriterCore } from "../../server/storage/log/sole-writer-core.ts";
 import { MemoryChangeLog } from "../../server/storage/log/memory-change-log.ts";
 import { StorageManager } from "../../server/storage/storage-manager.ts";
 import { InlineCheckpointBuilder } from "../../server/storage/checkpoint/checkpoint.ts";
@@ -372,7 +373,7 @@ describe("[AUDIT-7] a store that fails", () => {
     for (let n = 1; ; n++) {
       const store = new FaultyStore(failNth(Infinity));
       const storage = new StorageManager({
-        log: new KeyValueChangeLog({ store, clock }),
+        log: new KeyValueChangeLog(new SoleWriterCore({ store, clock })),
         clock,
         checkpoints: new InlineCheckpointBuilder(),
       });

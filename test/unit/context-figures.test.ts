@@ -4,7 +4,7 @@ import { parseContextId } from "../../shared/ids.ts";
 import { FigureDesk } from "../../server/context/context-figures.ts";
 import type { ListedContext, RecordQuery, SideRecord } from "../../server/storage/change-log.ts";
 import { verifiedCaller } from "../support/callers.ts";
-import { GatedLog } from "../support/gated-log.ts";
+import type { GatedLog } from "../support/gated-log.ts";
 import { metaOf } from "../support/log-fixtures.ts";
 import { PLAN, caller, openEditor, startService, turns } from "../support/service-rig.ts";
 import type { ServiceRig } from "../support/service-rig.ts";
@@ -120,14 +120,17 @@ describe("[CTX-8] looking at conflicts is bounded", () => {
   };
 
   /** A hundred conflicts each. */
-  const deskOf = (counts: number) => {
+  const deskOf = (counts: number, isShared = false) => {
     const looked: string[] = [];
     const listRecords = async (id: string | undefined, _: string, { limit }: RecordQuery): Promise<SideRecord[]> => {
       looked.push(id ?? "");
       return Array.from({ length: Math.min(limit, counts) }, () => ({ key: "k", value: RECORD }));
     };
     const sync = { sessionsOf: () => 0 };
-    return { looked, desk: new FigureDesk({ storage: { listRecords }, sync, state: { get: () => undefined } }) };
+    return {
+      looked,
+      desk: new FigureDesk({ storage: { listRecords, isShared }, sync, state: { get: () => undefined } }),
+    };
   };
 
   const listed = (count: number, seq = 1): ListedContext[] =>
@@ -148,6 +151,13 @@ describe("[CTX-8] looking at conflicts is bounded", () => {
     expect([await known(listed(41)), looked.length]).toEqual([41, 41]);
     expect([await known(listed(41)), looked.length]).toEqual([41, 41]);
     expect([await known(listed(1, 2)), looked.length]).toEqual([1, 42]);
+  });
+
+  test("what was seen holds for one request where other nodes write too", async () => {
+    const { looked, desk } = deskOf(1, true);
+    await desk.of(listed(1));
+    await desk.of(listed(1));
+    expect(looked).toEqual(["c0", "c0"]);
   });
 
   test("where nothing was ever written it looks at nothing", async () => {

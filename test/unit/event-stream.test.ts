@@ -1,8 +1,8 @@
 /** The SSE reader on streams cut anywhere. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { readEvents } from "../../server/cli/event-stream.ts";
-import type { ServerEvent } from "../../server/cli/event-stream.ts";
+import { readEvents } from "../../client/event-stream.ts";
+import type { ServerEvent } from "../../client/event-stream.ts";
 
 async function eventsOf(bytes: Uint8Array, cuts: readonly number[] = []): Promise<ServerEvent[]> {
   async function* chunks(): AsyncGenerator<Uint8Array> {

@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { LIMITS, type Limits } from "../../shared/limits.ts";
 import { KeyValueChangeLog } from "../../server/storage/log/key-value-change-log.ts";
+import { SoleWriterCore } from "../../server/storage/log/sole-writer-core.ts";
 import type { KeyValueStore } from "../../server/storage/store/store.ts";
 import { failNth, FaultyStore } from "../support/faulty-store.ts";
 import { emptyCheckpoint, entryOf, idOf, metaOf } from "../support/log-fixtures.ts";
@@ -11,7 +12,9 @@ const plan = idOf("plan");
 const never = failNth(Infinity);
 
 async function openLog(store: KeyValueStore, limits: Partial<Limits> = {}): Promise<KeyValueChangeLog> {
-  const log = new KeyValueChangeLog({ store, clock: new ManualClock(), limits: { ...LIMITS, ...limits } });
+  const log = new KeyValueChangeLog(
+    new SoleWriterCore({ store, clock: new ManualClock(), limits: { ...LIMITS, ...limits } }),
+  );
   await log.open();
   return log;
 }

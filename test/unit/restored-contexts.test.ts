@@ -7,6 +7,7 @@ import { DocumentFold } from "../../server/state/document-fold.ts";
 import type { StoredContext } from "../../server/storage/change-log.ts";
 import { InlineCheckpointBuilder, renewDocument } from "../../server/storage/checkpoint/checkpoint.ts";
 import { KeyValueChangeLog } from "../../server/storage/log/key-value-change-log.ts";
+import { SoleWriterCore } from "../../server/storage/log/sole-writer-core.ts";
 import { BACKUP_MARK, EPOCH_MARK, RESTORED, RestoredContexts } from "../../server/storage/restored-contexts.ts";
 import { emptyCheckpoint, idOf, metaOf, SALT, Typist } from "../support/log-fixtures.ts";
 import { FaultyStore, failNth } from "../support/faulty-store.ts";
@@ -27,7 +28,7 @@ interface Rig {
 async function start(isBackup = true): Promise<Rig> {
   const store = new FaultyStore(NEVER);
   const clock = new ManualClock();
-  const log = new KeyValueChangeLog({ store, clock });
+  const log = new KeyValueChangeLog(new SoleWriterCore({ store, clock }));
   await log.open();
   await log.create(metaOf("plan"), emptyCheckpoint());
   const typist = new Typist(5);

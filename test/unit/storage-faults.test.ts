@@ -5,6 +5,7 @@ import { LIMITS } from "../../shared/limits.ts";
 import type { LogEntry, RecordWrite, StoredContext } from "../../server/storage/change-log.ts";
 import { foldCheckpoint, InlineCheckpointBuilder } from "../../server/storage/checkpoint/checkpoint.ts";
 import { KeyValueChangeLog } from "../../server/storage/log/key-value-change-log.ts";
+import { SoleWriterCore } from "../../server/storage/log/sole-writer-core.ts";
 import { StorageManager } from "../../server/storage/storage-manager.ts";
 import { failNth, FaultyStore, type NthPlan, type StoreOperation } from "../support/faulty-store.ts";
 import { emptyCheckpoint, idOf, metaOf, Typist } from "../support/log-fixtures.ts";
@@ -28,7 +29,7 @@ interface Rig {
 function newRig(plan: NthPlan): Rig {
   const clock = new ManualClock();
   const store = new FaultyStore(plan);
-  const log = new KeyValueChangeLog({ store, clock, limits });
+  const log = new KeyValueChangeLog(new SoleWriterCore({ store, clock, limits }));
   return {
     clock,
     store,
@@ -113,7 +114,7 @@ interface Checked {
 }
 
 async function check(store: FaultyStore, id: ContextId, acked: Acked): Promise<Checked> {
-  const log = new KeyValueChangeLog({ store, clock: new ManualClock() });
+  const log = new KeyValueChangeLog(new SoleWriterCore({ store, clock: new ManualClock() }));
   await log.open();
   const stored = await log.load(id);
   if (stored === undefined) throw new Error("the context is gone");

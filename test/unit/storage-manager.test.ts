@@ -4,6 +4,7 @@ import { LIMITS, type Limits } from "../../shared/limits.ts";
 import type { Checkpoint } from "../../server/storage/change-log.ts";
 import { InlineCheckpointBuilder, type CheckpointBuilder } from "../../server/storage/checkpoint/checkpoint.ts";
 import { KeyValueChangeLog } from "../../server/storage/log/key-value-change-log.ts";
+import { SoleWriterCore } from "../../server/storage/log/sole-writer-core.ts";
 import { StorageManager } from "../../server/storage/storage-manager.ts";
 import { failNth, FaultyStore, type StoreOperation } from "../support/faulty-store.ts";
 import { emptyCheckpoint, entryOf, epochOf, idOf, metaOf, Typist } from "../support/log-fixtures.ts";
@@ -34,7 +35,7 @@ async function start(options: { limits?: Partial<Limits>; checkpoints?: Checkpoi
   const events: string[] = [];
   const counting = { leaves: "nothing", fails: (operation: StoreOperation) => operations.push(operation) < 0 } as const;
   const store = new FaultyStore(counting);
-  const log = new KeyValueChangeLog({ store, clock, limits });
+  const log = new KeyValueChangeLog(new SoleWriterCore({ store, clock, limits }));
   const storage = new StorageManager({
     log,
     clock,

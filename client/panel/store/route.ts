@@ -1,5 +1,6 @@
 /**
- * Which view is open, and how an address says so: `#/contexts/<id>/timeline?actor=ada`. Others link to these: they are for ever.
+ * Which view is open, and how an address says so: `#/contexts/<id>/timeline?actor=ada`, `#/sessions/<id>`. Others link to these:
+ * they are for ever.
  *
  * Invariants (PANEL):
  *  1. `routeOf(hrefOf(route))` is the route; what is no address of ours is the list of contexts.
@@ -13,6 +14,8 @@ export type Place = (typeof PLACES)[number];
 
 export type Route =
   | { readonly view: Place }
+  /** The traffic of one. */
+  | { readonly view: "session"; readonly id: string }
   | {
       readonly view: "context";
       readonly id: string;
@@ -38,10 +41,16 @@ export function routeOf(hash: string): Route {
       ...(actor === null ? {} : { actor }),
     };
   }
+  return placeOf(place, id);
+}
+
+function placeOf(place: string | undefined, id = ""): Route {
+  if (place === "sessions" && id !== "") return { view: "session", id };
   return { view: PLACES.find((name) => name === place) ?? "contexts" };
 }
 
 export function hrefOf(route: Route): string {
+  if (route.view === "session") return `#/sessions/${encodeURIComponent(route.id)}`;
   if (route.view !== "context") return `#/${route.view}`;
   const { id, tab, path, actor } = route;
   const query = new URLSearchParams();

@@ -1,6 +1,7 @@
-/** The live sessions of the server, or of one context: who, how, and how far behind. */
+/** The live sessions of the server, or of one context: who, how, and how far behind; and their end. */
 import type { SessionList as SessionPage, SessionView } from "../../../shared/protocol/rest-monitoring.ts";
 import type { Machine } from "./machine.ts";
+import type { Notices } from "./notices.ts";
 import { Poll } from "./poll.ts";
 import type { Link } from "./sign-in.ts";
 
@@ -18,6 +19,19 @@ export interface Sessions {
 /** Those of one context, if one is given. */
 export function sessionPoll(machine: Machine, link: Pick<Link, "call">, contextId?: string): Poll<Sessions> {
   return new Poll(machine, EVERY_MS, () => allSessions(link, contextId));
+}
+
+interface Deed {
+  readonly link: Pick<Link, "call">;
+  readonly notices: Notices;
+}
+
+/** Its client comes again by itself, as another session. */
+export async function closeSession({ link, notices }: Deed, { id, actor, contextId }: SessionView): Promise<void> {
+  await notices.tried(async () => {
+    await link.call("DELETE", ["sessions", id]);
+    notices.done(`Closed ${actor}'s session on ${contextId}`);
+  });
 }
 
 async function allSessions(link: Pick<Link, "call">, contextId: string | undefined): Promise<Sessions> {

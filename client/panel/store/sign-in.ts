@@ -29,6 +29,8 @@ export interface Link {
   readonly endsAtMs?: number;
   /** What the SDK has no word for. @throws as Rest.call */
   call<Body>(method: string, steps: readonly string[], request?: RestRequest): Promise<Body>;
+  /** A live feed. @throws as Rest.open */
+  open(steps: readonly string[], signal: AbortSignal): Promise<Response>;
 }
 
 type Standing =
@@ -122,15 +124,13 @@ export class SignIn {
     const rest = new Rest({ baseUrl, tokens, actor, fetch, timeoutMs: TIMEOUT_MS });
     const token = await tokens?.get();
     const client = new Client({ baseUrl, fetch, WebSocket, ...(token === undefined ? { actor } : { token }) });
-    const call: Link["call"] = async (method, steps, request) => {
-      try {
-        return await rest.call(method, steps, request);
-      } catch (error) {
-        this.refused(error);
-        throw error;
-      }
+    const heard = (error: unknown): never => {
+      this.refused(error);
+      throw error;
     };
+    const call = <Body>(...asked: Parameters<Link["call"]>): Promise<Body> => rest.call<Body>(...asked).catch(heard);
+    const open: Link["open"] = (...asked) => rest.open(...asked).catch(heard);
     await rest.call("GET", ["contexts"], { query: { limit: 1 } });
-    return { client, actor, isOpen, call };
+    return { client, actor, isOpen, call, open };
   }
 }

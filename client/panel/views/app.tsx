@@ -10,6 +10,7 @@ import { DenialsView } from "./refusals-view.tsx";
 import { SessionsView } from "./sessions-view.tsx";
 import { SignInView } from "./sign-in-view.tsx";
 import { ThemeSwitch } from "./theme.tsx";
+import { TrafficView } from "./traffic-view.tsx";
 
 interface PanelProps {
   readonly panel: Panel;
@@ -56,8 +57,11 @@ const NAMES: Readonly<Record<Place, string>> = {
   health: "Health",
 };
 
+/** Of which place a view that is none is a part. */
+const INSIDE: Readonly<Partial<Record<Route["view"], Place>>> = { context: "contexts", session: "sessions" };
+
 function Places({ route }: { readonly route: Route }) {
-  const here = route.view === "context" ? "contexts" : route.view;
+  const here = INSIDE[route.view] ?? route.view;
   return (
     <nav class="places" aria-label="Views">
       {Object.entries(NAMES).map(([place, name]) => (
@@ -102,7 +106,9 @@ function View({ panel }: PanelProps) {
     case "denied":
       return <DenialsView machine={panel.machine} link={desk.link} />;
     case "sessions":
-      return <SessionsView machine={panel.machine} link={desk.link} />;
+      return <SessionsView machine={panel.machine} link={desk.link} notices={panel.notices} />;
+    case "session":
+      return <TrafficView key={route.id} panel={panel} link={desk.link} id={route.id} />;
     case "health":
       return <HealthView machine={panel.machine} link={desk.link} />;
     default:

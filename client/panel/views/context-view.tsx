@@ -57,8 +57,10 @@ function Tab({ opened, tree, route }: TabProps) {
       return <ConflictsView opened={opened} />;
     case "refusals":
       return <RefusalsView opened={opened} />;
-    case "sessions":
-      return <SessionsView machine={opened.machine} link={opened.link} contextId={opened.id} />;
+    case "sessions": {
+      const { id, machine, link, notices } = opened;
+      return <SessionsView machine={machine} link={link} notices={notices} contextId={id} />;
+    }
     default:
       return <DocumentView opened={opened} tree={tree} route={route} />;
   }

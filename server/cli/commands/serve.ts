@@ -15,6 +15,7 @@ import type { CliIo } from "../io.ts";
 export interface RunningServer {
   /** Where it answers, such as http://127.0.0.1:4400. */
   readonly url: string;
+  readonly place: string;
   /** Resolves when everything accepted is on disk and all connections are gone; rejects with what could not be written, and why. */
   close(): Promise<void>;
 }
@@ -45,9 +46,8 @@ export function addServe(program: Command, { io, color }: Cli, start: Start): vo
       () => stopped.abort(),
       () => forced(io, "Ended by a second signal; what was not acknowledged yet may be lost."),
     );
-    const place = config.storage === "memory" ? "in memory only" : `in ${config.dataDir}`;
     io.out(
-      `${color.green("Ready")} at ${color.bold(server.url)}, contexts ${place}. Connect with any Yjs client: ${syncUrl(server.url)}/<id>`,
+      `${color.green("Ready")} at ${color.bold(server.url)}, contexts ${server.place}. Connect with any Yjs client: ${syncUrl(server.url)}/<id>`,
     );
     await aborted(stopped.signal);
     io.err("Stopping …");

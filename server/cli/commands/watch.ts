@@ -3,7 +3,7 @@
  *
  * After a lost connection it resumes behind the last version it saw. Refusals that will stay (no such context) end it.
  *
- * Not here: the event format (event-stream.ts).
+ * Not here: the event format (client/event-stream.ts).
  */
 import type { Command } from "commander";
 import { ServiceError } from "../../../shared/errors.ts";
@@ -11,7 +11,7 @@ import { changeSchema } from "../../../shared/protocol/rest.ts";
 import { ConfigError } from "../../config.ts";
 import { addClientOptions, clientOf, wholeNumber } from "../client-command.ts";
 import type { Cli, ClientFlags } from "../client-command.ts";
-import { readEvents } from "../event-stream.ts";
+import { readEvents } from "../../../client/event-stream.ts";
 import { changeLine, jsonText, safe } from "../output.ts";
 
 interface WatchFlags extends ClientFlags {

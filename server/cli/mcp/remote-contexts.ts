@@ -38,8 +38,8 @@ import type {
   Self,
   Watcher,
 } from "../../transport/mcp/contexts.ts";
-import { readEvents } from "../event-stream.ts";
-import type { ServerEvent } from "../event-stream.ts";
+import { readEvents } from "../../../client/event-stream.ts";
+import type { ServerEvent } from "../../../client/event-stream.ts";
 import { isPassing, persistently } from "./line.ts";
 import type { Attempt, Line } from "./line.ts";
 

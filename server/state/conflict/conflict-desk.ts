@@ -69,7 +69,7 @@ export class ConflictDesk {
     throw new ServiceError("CONFLICT_RESOLVED", "The conflict was resolved already. Read it to see by which change.");
   }
 
-  resolved({ id }: Conflict): void {
+  resolved({ id }: Pick<Conflict, "id">): void {
     this.#resolved.add(id);
     for (const oldest of this.#resolved) {
       if (this.#resolved.size <= RESOLVED_MAX) return;

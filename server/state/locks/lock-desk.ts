@@ -41,8 +41,14 @@ export class LockDesk {
   readonly table: LockTable;
   readonly #leases = new Leases();
 
-  /** Of a context that was loaded: every lease begins anew. */
-  constructor(locks: readonly Lock[], nowMs: number) {
+  readonly #logsRenewals: boolean;
+
+  /**
+   * Of a context that was loaded: every lease begins anew.
+   * @param logsRenewals other servers count the time too: they must learn of every renewal
+   */
+  constructor(locks: readonly Lock[], nowMs: number, logsRenewals = false) {
+    this.#logsRenewals = logsRenewals;
     this.table = new LockTable(locks);
     for (const { lockId, ttlMs } of locks) this.#leases.begin(lockId, ttlMs, nowMs);
   }
@@ -56,7 +62,7 @@ export class LockDesk {
     const { lockId } = event;
     if (event.op === "expire") return this.#isOverdue(lockId, nowMs) ? event : undefined;
     const { ttlMs } = this.#own(event, asker, nowMs);
-    if (event.op !== "renew" || event.ttlMs !== ttlMs) return event;
+    if (event.op !== "renew" || event.ttlMs !== ttlMs || this.#logsRenewals) return event;
     // the time begins anew, and that is no news for the log
     this.#leases.begin(lockId, ttlMs, nowMs);
     return undefined;

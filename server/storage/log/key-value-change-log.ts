@@ -20,6 +20,7 @@ import type {
   Checkpoint,
   CheckpointInfo,
   Collection,
+  ContextTurn,
   FirstCheckpoint,
   Guard,
   IdempotencyRecord,
@@ -37,7 +38,8 @@ import type { StoreOp } from "../store/store.ts";
 import type { LiveContext, Slot } from "./context-slots.ts";
 import { bytesOf, sizeOf, tailOf } from "./head-record.ts";
 import { LogCheckpoints, type CheckpointOptions } from "./log-checkpoints.ts";
-import { DELETE_STEP, LogCore, type LogCoreOptions } from "./log-core.ts";
+import { deleteKeys, DELETE_STEP, purge } from "./deletion.ts";
+import type { LogCore } from "./log-core.ts";
 import * as errors from "./log-errors.ts";
 import * as keys from "./log-keys.ts";
 import * as reader from "./log-reader.ts";
@@ -52,8 +54,8 @@ export class KeyValueChangeLog implements ChangeLog {
   /** Contexts whose caller was refused an append and has not loaded again (LOG-5); they outlive close() and open(). */
   readonly #refused = new Set<ContextId>();
 
-  constructor(options: LogCoreOptions) {
-    this.#core = new LogCore(options);
+  constructor(core: LogCore) {
+    this.#core = core;
     this.#checkpoints = new LogCheckpoints(this.#core);
     this.#records = new SideRecords(this.#core);
   }
@@ -64,6 +66,18 @@ export class KeyValueChangeLog implements ChangeLog {
 
   get hasFailed(): boolean {
     return this.#core.hasFailed;
+  }
+
+  get isShared(): boolean {
+    return this.#core.isShared;
+  }
+
+  get nodeSlot(): number {
+    return this.#core.nodeSlot;
+  }
+
+  onHint(listener: (contextId: ContextId, seq: number) => void): void {
+    this.#core.onHint(listener);
   }
 
   open(): Promise<void> {
@@ -101,11 +115,17 @@ export class KeyValueChangeLog implements ChangeLog {
   ): Promise<AppendResult> {
     assertEntries(entries);
     try {
-      return await this.#core.decide(contextId, (slot) => this.#decideAppend(slot, guard, entries, options));
+      const decide = (slot: Slot): Promise<AppendResult> => this.#decideAppend(slot, guard, entries, options);
+      return await this.#core.decide(contextId, decide, sizeOfEntries(entries));
     } catch (error) {
       if (!(error instanceof ServiceError && error.code === "CONTEXT_NOT_FOUND")) this.#refused.add(contextId);
       throw error;
     }
+  }
+
+  async turn(contextId: ContextId, turn: ContextTurn): Promise<void> {
+    if (this.#refused.has(contextId)) throw errors.refusedBefore(contextId);
+    await this.#core.turn(contextId, turn);
   }
 
   load(contextId: ContextId): Promise<StoredContext | undefined> {
@@ -118,6 +138,10 @@ export class KeyValueChangeLog implements ChangeLog {
       meta,
       head: stored.head,
     }));
+  }
+
+  heads(contextIds: readonly ContextId[]): Promise<ReadonlyMap<ContextId, number>> {
+    return this.#core.view((view) => reader.headsOf(view, contextIds));
   }
 
   read(contextId: ContextId, afterSeq: number, limit: number): Promise<readonly LogEntry[]> {
@@ -172,7 +196,10 @@ export class KeyValueChangeLog implements ChangeLog {
   async forgetIdempotent(notBeforeMs: number): Promise<number> {
     const range = { ...keys.expiredBefore(notBeforeMs), limit: DELETE_STEP };
     const expired = await this.#core.view((view) => reader.keysOf(view, range));
-    await this.#core.delete(expired.flatMap((key) => [key, keys.idempotencyKeyOf(key)]));
+    await deleteKeys(
+      this.#core,
+      expired.flatMap((key) => [key, keys.idempotencyKeyOf(key)]),
+    );
     return expired.length;
   }
 
@@ -205,7 +232,7 @@ export class KeyValueChangeLog implements ChangeLog {
       }
       slot.live = undefined;
       await this.#core.submit(slot, { kind: "remove", contextId, live }, { entries: 1, bytes: 0 });
-      await this.#core.purge(live.number);
+      await purge(this.#core, live.number);
       return true;
     });
   }

@@ -3,6 +3,7 @@ import { systemClock, type Clock } from "../../clock.ts";
 import type { Limits } from "../../../shared/limits.ts";
 import type { Monitor } from "../../monitor-port.ts";
 import { KeyValueChangeLog } from "./key-value-change-log.ts";
+import { SoleWriterCore } from "./sole-writer-core.ts";
 import { LevelStore } from "../store/level-store.ts";
 
 export interface LevelChangeLogOptions {
@@ -14,6 +15,6 @@ export interface LevelChangeLogOptions {
 
 export class LevelChangeLog extends KeyValueChangeLog {
   constructor({ folder, clock = systemClock, ...rest }: LevelChangeLogOptions) {
-    super({ store: new LevelStore(folder), clock, ...rest });
+    super(new SoleWriterCore({ store: new LevelStore(folder), clock, ...rest }));
   }
 }

@@ -13,7 +13,8 @@ import type { ContextId } from "../../../shared/ids.ts";
 import type { Checkpoint, CheckpointInfo, RecordWrite } from "../change-log.ts";
 import type { LiveContext, Slot } from "./context-slots.ts";
 import { newestOf } from "./head-record.ts";
-import { DELETE_STEP, type LogCore } from "./log-core.ts";
+import { DELETE_STEP } from "./deletion.ts";
+import type { LogCore } from "./log-core.ts";
 import { checkpointAt, runsBelowBase, type RunsToDrop } from "./log-reader.ts";
 import { bytesOfOps, sideRecordOps } from "./record-ops.ts";
 

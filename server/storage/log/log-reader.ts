@@ -47,13 +47,13 @@ export interface EntryWindow {
   readonly limit: number;
 }
 
-export async function findContext(view: StoreView, id: ContextId): Promise<FoundContext | undefined> {
+export async function findContext(view: Pick<StoreView, "get">, id: ContextId): Promise<FoundContext | undefined> {
   const key = keys.contextKey(id);
   const value = await view.get(key);
   return value === undefined ? undefined : withHead(view, id, [key, value]);
 }
 
-async function withHead(view: StoreView, id: string, [key, value]: StoreItem): Promise<FoundContext> {
+async function withHead(view: Pick<StoreView, "get">, id: string, [key, value]: StoreItem): Promise<FoundContext> {
   const { number, meta } = decodeContext({ key, value, name: `name of context "${id}"` });
   const headKey = keys.headKey(number);
   const head = await view.get(headKey);
@@ -61,7 +61,7 @@ async function withHead(view: StoreView, id: string, [key, value]: StoreItem): P
   return { number, meta, stored: decodeHead({ key: headKey, value: head, name: `head of context "${id}"` }) };
 }
 
-export async function readSlot(view: StoreView, id: ContextId): Promise<SlotContent> {
+export async function readSlot(view: Pick<StoreView, "get">, id: ContextId): Promise<SlotContent> {
   const found = await findContext(view, id);
   if (found !== undefined) {
     const { number, meta, stored } = found;
@@ -225,6 +225,14 @@ export async function listContexts(
     for (const { meta, stored } of found) listed.push({ meta, head: stored.head, bytes: bytesOf(stored) });
   }
   return listed;
+}
+
+export async function headsOf(
+  view: StoreView,
+  contextIds: readonly ContextId[],
+): Promise<ReadonlyMap<ContextId, number>> {
+  const found = await Promise.all(contextIds.map((id) => findContext(view, id)));
+  return new Map(found.flatMap((one) => (one === undefined ? [] : [[one.meta.id, one.stored.head.seq] as const])));
 }
 
 export async function dumpAll(view: StoreView, dump: LogDump): Promise<void> {

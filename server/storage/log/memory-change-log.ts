@@ -3,6 +3,7 @@ import { systemClock, type Clock } from "../../clock.ts";
 import type { Limits } from "../../../shared/limits.ts";
 import type { Monitor } from "../../monitor-port.ts";
 import { KeyValueChangeLog } from "./key-value-change-log.ts";
+import { SoleWriterCore } from "./sole-writer-core.ts";
 import { MemoryStore } from "../store/memory-store.ts";
 
 export interface MemoryChangeLogOptions {
@@ -14,6 +15,6 @@ export interface MemoryChangeLogOptions {
 
 export class MemoryChangeLog extends KeyValueChangeLog {
   constructor({ store = new MemoryStore(), clock = systemClock, ...rest }: MemoryChangeLogOptions = {}) {
-    super({ store, clock, ...rest });
+    super(new SoleWriterCore({ store, clock, ...rest }));
   }
 }

@@ -67,7 +67,7 @@ function alertEvent(event: AlertEvent): FeedEvent {
   return { event: "alert", data: alertEventView(event) };
 }
 
-function sessionView({ openedAtMs, ...rest }: SessionStats): SessionView {
+export function sessionView({ openedAtMs, ...rest }: SessionStats): SessionView {
   return { ...rest, openedAt: isoTime(openedAtMs) };
 }
 

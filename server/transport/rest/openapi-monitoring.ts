@@ -10,7 +10,10 @@ import {
   sessionsQuerySchema,
   statsSchema,
 } from "../../../shared/protocol/rest-monitoring.ts";
+import { trafficSchema } from "../../../shared/protocol/rest-traffic.ts";
 import { answer, jsonBody, operation } from "./openapi-parts.ts";
+
+const ofSession = z.object({ sessionId: z.string() });
 
 const ready = {
   "200": answer("It does its work; `degraded` if somebody should look", healthSchema),
@@ -53,6 +56,25 @@ export const monitoringPaths: ZodOpenApiPathsObject = {
       summary: "List open live sessions",
       query: sessionsQuerySchema,
       responses: { "200": answer("In order of id; ask again with cursor = next", sessionListSchema) },
+    }),
+  },
+  "/v1/sessions/{sessionId}": {
+    delete: operation({
+      summary: "Close a live session; its client may connect again",
+      path: ofSession,
+      responses: { "204": { description: "Closed, with 4503" } },
+    }),
+  },
+  "/v1/sessions/{sessionId}/traffic": {
+    get: operation({
+      summary: "Follow what a live session hears and says, without content, as server-sent events",
+      path: ofSession,
+      responses: {
+        "200": {
+          description: "First an event `session`, then events `frame` and `missed`, last an event `ended`",
+          content: { "text/event-stream": { schema: trafficSchema } },
+        },
+      },
     }),
   },
 };

@@ -17,6 +17,7 @@ import { historyHandlers } from "./history.ts";
 import { lockHandlers } from "./locks.ts";
 import { refusalHandlers } from "./refusals.ts";
 import { monitoringHandlers } from "./monitoring.ts";
+import { close, traffic } from "./traffic.ts";
 import { webhookHandlers } from "./webhooks.ts";
 
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -52,6 +53,8 @@ export const ROUTES: Readonly<Record<string, Methods<RestHandler>>> = {
   "/v1/backup": { POST: dataHandlers.backup },
   "/v1/alerts": { GET: monitoringHandlers.alerts },
   "/v1/sessions": { GET: monitoringHandlers.sessions },
+  "/v1/sessions/:sessionId": { DELETE: close },
+  "/v1/sessions/:sessionId/traffic": { GET: traffic },
   "/v1/stats": { GET: monitoringHandlers.stats },
   "/metrics": { GET: monitoringHandlers.metrics },
   "/v1/types": { GET: typeHandlers.list },

@@ -102,10 +102,10 @@ export class LiveConnection {
     this.#webSocket.terminate();
   }
 
-  /** The socket is gone. May be called again. */
-  closed(): void {
+  /** The socket is gone. May be called again. @param closeCode what its peer closed it with, if it did */
+  closed(closeCode?: number): void {
     this.#connection.closed();
-    this.#session?.closed();
+    this.#session?.closed(closeCode);
     for (const countOff of this.#held.splice(0)) countOff();
   }
 

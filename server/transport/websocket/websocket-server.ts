@@ -77,9 +77,10 @@ export class WebSocketEndpoint {
   #begin(webSocket: WebSocket, socket: Duplex, asked: Asked): void {
     const connection = new LiveConnection(this.#parts, webSocket, socket, asked.peer);
     this.#connections.add(connection);
-    webSocket.on("close", () => {
+    webSocket.on("close", (code) => {
       this.#connections.delete(connection);
-      connection.closed();
+      // these two mean that nothing was said
+      connection.closed(code === 1005 || code === 1006 ? undefined : code);
     });
     void connection.open(asked);
   }

@@ -37,6 +37,19 @@ describe("[SDK-25] a call", () => {
     expect(server.last?.headers.get("authorization")).toBeNull();
   });
 
+  test("for a feed asks for events, and ends with its signal", async () => {
+    server.answer({ ok: true });
+    const stop = new AbortController();
+    const response = await rest().open(["sessions", "a", "traffic"], stop.signal);
+    expect([server.last?.path, server.last?.headers.get("accept")]).toEqual([
+      "/base/v1/sessions/a/traffic",
+      "text/event-stream",
+    ]);
+    expect(await response.json()).toEqual({ ok: true });
+    server.answer({ code: "SESSION_NOT_FOUND", detail: "gone", details: {} }, 404);
+    await expect(rest().open(["sessions", "a", "traffic"], stop.signal)).rejects.toEqual(refusal("SESSION_NOT_FOUND"));
+  });
+
   test("[SDK-50] whose token was refused is made again with another, once", async () => {
     const names = ["old", "new", "newer"];
     const tokens = new Tokens(() => names.shift() ?? "none", 1000);

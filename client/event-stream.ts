@@ -5,7 +5,7 @@
  *  1. Chunks may be cut anywhere, inside a character or between \r and \n.
  *  2. `lastEventId` of an event is the newest id seen, also one that came without data.
  *
- * Not here: reconnecting (commands/watch.ts). Node 20 has no EventSource.
+ * Not here: reconnecting (whoever reads). Node 20 has no EventSource, and those of browsers take no headers.
  */
 
 export interface ServerEvent {

@@ -1,0 +1,190 @@
+/**
+ * What other servers of the same data append: it is taken into the contexts in memory, in log order, and told to those who
+ * look on as what is written here is.
+ *
+ * Invariants (NODE):
+ *  1. A context in memory is a prefix of its log, with what this server is appending behind it. An entry is taken in once.
+ *  2. What is read here is no older than what was durable anywhere when it was asked for.
+ *  3. A hint may be lost or late: every live context is compared with its log's head once a while.
+ *  4. Of a context that was recreated or deleted elsewhere, this server forgets what it holds, and ends its sessions.
+ *
+ * Not here: this server's own writes (write-path.ts), how hints travel (server/storage/postgres).
+ */
+import type { ContextMeta, MetaChange } from "../../shared/context.ts";
+import { toServiceError } from "../../shared/errors.ts";
+import type { ServiceError } from "../../shared/errors.ts";
+import type { ContextId } from "../../shared/ids.ts";
+import { LIMITS } from "../../shared/limits.ts";
+import type { Clock } from "../clock.ts";
+import { contextNotFound } from "../state/context-not-found.ts";
+import type { LiveContext, StateManager } from "../state/state-manager.ts";
+import type { LogEntry, News } from "../storage/change-log.ts";
+import type { StorageManager } from "../storage/storage-manager.ts";
+import type { SyncManager } from "../sync/sync-manager.ts";
+import type { Publication } from "../sync/topic.ts";
+import { compacted } from "./recreation.ts";
+import type { PendingWrite } from "./write-path.ts";
+
+type Live = LiveContext<PendingWrite>;
+
+interface FollowerOptions {
+  readonly clock: Clock;
+  readonly storage: Pick<StorageManager, "isShared" | "summary" | "heads" | "read" | "onHint">;
+  readonly sync: SyncManager;
+  readonly state: StateManager<PendingWrite>;
+  readonly events: { emit(meta: ContextMeta, kind: "changed"): void };
+  readonly locks: { changed(live: Live, entry: LogEntry): void };
+  readonly meta: { changed(live: Live, change: MetaChange): void };
+  /** Forgets what is in memory of a context and ends its sessions. */
+  readonly drop: (live: Live, error: ServiceError) => void;
+}
+
+export class Follower {
+  readonly #options: FollowerOptions;
+  /** Contexts that are being compared with their logs, and the next comparison of each that was asked for meanwhile. */
+  readonly #underWay = new Map<Live, Promise<void>>();
+  readonly #next = new Map<Live, Promise<void>>();
+  #cancelLook: (() => void) | undefined;
+
+  constructor(options: FollowerOptions) {
+    this.#options = options;
+    options.storage.onHint((id, seq) => this.#hinted(id, seq));
+  }
+
+  start(): void {
+    if (!this.#options.storage.isShared) return;
+    this.#cancelLook = this.#options.clock.setTimer(LIMITS.headsEveryMs, () => void this.#look());
+  }
+
+  stop(): void {
+    this.#cancelLook?.();
+  }
+
+  /**
+   * Resolves when the context is no older than its log was when this was called.
+   * @throws {ServiceError} when it was recreated or deleted meanwhile: why it was dropped
+   */
+  async freshen(live: Live): Promise<void> {
+    await this.#compared(live);
+    if (live.droppedBy !== undefined) throw live.droppedBy;
+  }
+
+  async #compared(live: Live): Promise<void> {
+    const running = this.#underWay.get(live);
+    if (running === undefined) return this.#begin(live);
+    // what runs may have looked before: the one after it has not
+    const next = this.#next.get(live) ?? running.catch(() => undefined).then(() => this.#begin(live));
+    this.#next.set(live, next);
+    return next;
+  }
+
+  /** False when the context is not what it was: it is dropped then. */
+  absorb(live: Live, { meta, entries }: Pick<News, "meta" | "entries">): boolean {
+    const { sync, state, clock, drop } = this.#options;
+    if (live.isDropped) return false;
+    if (meta.firstEpoch !== live.meta.firstEpoch) {
+      drop(live, contextNotFound());
+      return false;
+    }
+    const fresh = entries.filter(({ seq }) => seq > live.state.seq);
+    if (fresh.length === 0) return true;
+    if (fresh.some(({ kind }) => kind === "epoch")) {
+      sync.endEpoch(live.id);
+      state.drop(live, compacted());
+      return false;
+    }
+    const sinceMs = clock.monotonicMs();
+    try {
+      const publications = fresh.flatMap((entry) =>
+        publicationOf(entry, live.state.absorb(entry, { monotonicMs: sinceMs })),
+      );
+      this.#follow(live, fresh);
+      // after what was written here before
+      live.durable = live.durable.then(() => this.#tell(live, fresh, { publications, sinceMs }));
+      live.durable.catch(() => undefined);
+    } catch (error) {
+      drop(live, toServiceError(error));
+      return false;
+    }
+    return true;
+  }
+
+  #follow(live: Live, entries: readonly LogEntry[]): void {
+    for (const { kind, seq } of entries) if (kind === "lock" || kind === "meta") live.lockSeq = seq;
+  }
+
+  #tell(
+    live: Live,
+    entries: readonly LogEntry[],
+    { publications, sinceMs }: { readonly publications: readonly Publication[]; readonly sinceMs: number },
+  ): void {
+    const { sync, events, locks, meta } = this.#options;
+    if (publications.length > 0) sync.publish(live.id, publications, sinceMs);
+    if (publications.some(({ kind }) => kind === "change")) events.emit(live.meta, "changed");
+    for (const entry of entries) {
+      if (entry.lock !== undefined) locks.changed(live, entry);
+      if (entry.meta !== undefined) meta.changed(live, entry.meta);
+    }
+  }
+
+  #begin(live: Live): Promise<void> {
+    this.#next.delete(live);
+    const running = this.#compare(live).finally(() => {
+      if (this.#underWay.get(live) === running) this.#underWay.delete(live);
+    });
+    this.#underWay.set(live, running);
+    return running;
+  }
+
+  async #compare(live: Live): Promise<void> {
+    const { storage, drop } = this.#options;
+    const now = await storage.summary(live.id);
+    if (live.isDropped) return;
+    if (now === undefined) return drop(live, contextNotFound());
+    const { meta, head } = now;
+    while (!live.isDropped && live.state.seq < head.seq && meta.firstEpoch === live.meta.firstEpoch) {
+      const entries = await storage.read(live.id, live.state.seq, LIMITS.followEntriesMax);
+      if (entries.length === 0 || !this.absorb(live, { meta, entries })) return;
+    }
+    this.absorb(live, { meta, entries: [] });
+  }
+
+  #hinted(id: ContextId, seq: number): void {
+    const live = this.#options.state.get(id);
+    if (live === undefined) return void this.#tellWatchers(id);
+    if (seq > live.state.seq) this.#freshenSoon(live);
+  }
+
+  /** Feeds of a context that is not in memory here read the log. */
+  async #tellWatchers(id: ContextId): Promise<void> {
+    const { storage, sync, events } = this.#options;
+    sync.wake(id);
+    const now = await storage.summary(id).catch(() => undefined);
+    if (now !== undefined) events.emit(now.meta, "changed");
+  }
+
+  /** That the log cannot be read is noticed by everybody else too, and ends when it can. */
+  #freshenSoon(live: Live): void {
+    this.freshen(live).catch(() => undefined);
+  }
+
+  async #look(): Promise<void> {
+    const { storage, state } = this.#options;
+    try {
+      const live = [...state.live()];
+      const heads = await storage.heads(live.map(({ id }) => id));
+      for (const context of live) {
+        const head = heads.get(context.id);
+        if (head === undefined || head > context.state.seq) this.#freshenSoon(context);
+      }
+    } catch {
+      // as above
+    }
+    this.start();
+  }
+}
+
+function publicationOf(change: LogEntry, advances: Publication["advances"]): readonly Publication[] {
+  const { kind } = change;
+  return kind === "change" || kind === "void" ? [{ change, kind, advances, author: undefined }] : [];
+}

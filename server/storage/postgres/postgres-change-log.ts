@@ -1,0 +1,23 @@
+/** The log in a PostgreSQL database, which several servers may write at once. */
+import { systemClock, type Clock } from "../../clock.ts";
+import type { Limits } from "../../../shared/limits.ts";
+import type { Monitor } from "../../monitor-port.ts";
+import { KeyValueChangeLog } from "../log/key-value-change-log.ts";
+import { HintLine } from "./hint-line.ts";
+import { PostgresStore } from "./postgres-store.ts";
+import { SharedCore } from "./shared-core.ts";
+
+export interface PostgresChangeLogOptions {
+  /** postgres://user:password@host:port/database */
+  readonly url: string;
+  readonly clock?: Clock;
+  readonly limits?: Limits;
+  readonly monitor?: Monitor;
+}
+
+export class PostgresChangeLog extends KeyValueChangeLog {
+  constructor({ url, clock = systemClock, ...rest }: PostgresChangeLogOptions) {
+    const engine = { url, clock };
+    super(new SharedCore({ store: new PostgresStore(engine), hints: new HintLine(engine), clock, ...rest }));
+  }
+}

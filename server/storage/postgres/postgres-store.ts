@@ -1,0 +1,255 @@
+/**
+ * The ordered store in a PostgreSQL database, and what many writers of one need beside the port: transactions under locks.
+ *
+ * Invariants: those of the port (store.ts), and
+ *  1. `locked` runs `use` while nobody else runs it with one of the locks, and what it returns is in the database before
+ *     anybody else does. A connection that was lost keeps its locks until the engine is done with what it was sent, so
+ *     nothing that is late can come after what was decided later.
+ *  2. There is one writing connection. It holds the process' place among the nodes for as long as it lives: nobody else
+ *     writes under its Yjs client ids, and this process not before nothing of a lost connection can commit any more.
+ *  3. An engine that was started anew is believed only after a synced write of ours (its first answers may show commits
+ *     that no standby has): every connection belongs to the start that `open` saw.
+ *  4. A commit of which the engine says that it did not wait for its standbys is no commit.
+ *
+ * Not here: which locks, and what is written (shared-core.ts).
+ */
+import pg from "pg";
+import type { ClientBase, Pool, PoolClient } from "pg";
+import { LIMITS } from "../../../shared/limits.ts";
+import { NODE_SLOTS } from "../../state/author-id.ts";
+import type { Clock } from "../../clock.ts";
+import type { KeyValueStore, StoreItem, StoreOp, StoreView } from "../store/store.ts";
+import { lockKeyOf } from "./lock-key.ts";
+import { askEngine, closedError, EngineLost, fullError, isLockRefusal, openError } from "./engine-errors.ts";
+import { migrate } from "./postgres-schema.ts";
+import { byKey, itemsOf, textOf, TransactionReads } from "./transaction-reads.ts";
+import { writeOps } from "./write-ops.ts";
+
+const TRIES_MAX = 3;
+
+/** A connection whose other end is gone is to be given up soon: it holds a place, and perhaps contexts. */
+const NOTICE_DEATH =
+  "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3; SET tcp_user_timeout = 5000";
+
+/** Whatever the database is set to: what is acknowledged here is on disk, and on the standbys that it waits for. */
+const WAIT_FOR_STANDBYS =
+  "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local')";
+
+export interface PostgresStoreOptions {
+  /** postgres://user:password@host:port/database */
+  readonly url: string;
+  readonly clock: Clock;
+}
+
+/** What a transaction under locks begins with. */
+export interface Locked {
+  readonly locks: readonly string[];
+  /** Records that `use` will most likely read. */
+  readonly keys: readonly Uint8Array[];
+}
+
+export class PostgresStore implements KeyValueStore {
+  readonly location: string;
+  readonly #url: string;
+  readonly #clock: Clock;
+  #writers: Pool | undefined;
+  #readers: Pool | undefined;
+  #writer: PoolClient | undefined;
+  /** When the engine that `open` saw was started. */
+  #startedAt: string | undefined;
+  /** The last commit did not wait for the standbys. */
+  #isUnsafe = false;
+  /** Its place among the processes that write the database; kept for the life of the process. */
+  #slot: number | undefined;
+
+  constructor({ url, clock }: PostgresStoreOptions) {
+    this.#url = url;
+    this.#clock = clock;
+    this.location = databaseName(url);
+  }
+
+  /** Known after open(). */
+  get nodeSlot(): number {
+    return this.#slot ?? 0;
+  }
+
+  async open(): Promise<void> {
+    try {
+      this.#writers = this.#newPool(1, { idle_in_transaction_session_timeout: LIMITS.engineIdleMs });
+      this.#readers = this.#newPool(LIMITS.engineReadersMax, {});
+      const writer = await this.#writers.connect();
+      this.#writer = writer;
+      writer.on("notice", ({ message = "" }) => {
+        if (message.includes("synchronous replication")) this.#isUnsafe = true;
+      });
+      this.#startedAt = await startOf(writer);
+      await writer.query(WAIT_FOR_STANDBYS);
+      await writer.query(NOTICE_DEATH);
+      await this.#takeSlot(writer);
+      await migrate(writer, this.location);
+    } catch (error) {
+      await this.close();
+      throw openError(this.location, error);
+    }
+  }
+
+  async close(): Promise<void> {
+    const pools = [this.#writers, this.#readers];
+    // not back into the pool: its locks go with it
+    this.#writer?.release(true);
+    this.#writer = undefined;
+    this.#writers = undefined;
+    this.#readers = undefined;
+    const ended = Promise.all(pools.flatMap((pool) => (pool === undefined ? [] : [pool.end()])));
+    await Promise.race([ended, this.#afterMs(LIMITS.engineIdleMs)]);
+  }
+
+  async batch(ops: readonly StoreOp[]): Promise<void> {
+    await this.locked({ locks: [], keys: [] }, async () => ops);
+  }
+
+  /**
+   * Runs `use` with the locks held, then writes what it returns, in one transaction.
+   * @throws what `use` throws, with nothing written; {Error} when the outcome is unknown
+   */
+  async locked(locked: Locked, use: (view: StoreView) => Promise<readonly StoreOp[]>): Promise<void> {
+    const writer = this.#writer;
+    if (writer === undefined) throw closedError();
+    try {
+      const known = new Set(locked.keys.map(textOf));
+      const found = byKey(await begin(writer, locked));
+      const reads = new TransactionReads(writer);
+      const ops = await use({
+        get: async (key) => (known.has(textOf(key)) ? found.get(textOf(key)) : reads.get(key)),
+        pages: (range) => reads.pages(range),
+      });
+      await writeOps(writer, ops);
+      this.#isUnsafe = false;
+      await writer.query("COMMIT");
+    } catch (error) {
+      // whatever it was, the connection's state is not known
+      this.#writer = undefined;
+      writer.release(true);
+      throw error;
+    }
+    if (this.#isUnsafe) throw new Error("the database did not wait for its standbys: the write may be lost with it");
+  }
+
+  /** Numbers of new contexts: the first of so many as a block has (postgres-schema.ts). */
+  async nextNumbers(): Promise<number> {
+    const { rows } = await this.#requireWriter().query<{ next: string }>(
+      "SELECT nextval('mcm.context_number') AS next",
+    );
+    return Number(rows[0]?.next);
+  }
+
+  /** Lower numbers are taken, by contexts that were not made here. */
+  async numbersFrom(next: number): Promise<void> {
+    await this.#requireWriter().query(
+      "SELECT setval('mcm.context_number', $1) FROM mcm.context_number WHERE last_value < $1",
+      [next],
+    );
+  }
+
+  /** @throws {EngineLost} and what `use` throws */
+  async view<T>(use: (view: StoreView) => Promise<T>): Promise<T> {
+    const readers = this.#readers;
+    if (readers === undefined) throw closedError();
+    const client = await askEngine(() => readers.connect());
+    let isSound = false;
+    try {
+      const startedAt = await askEngine(() => startOf(client, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"));
+      if (startedAt !== this.#startedAt) throw new EngineLost(new Error("the database was started anew"));
+      const result = await use(new TransactionReads(client));
+      await askEngine(() => client.query("COMMIT"));
+      isSound = true;
+      return result;
+    } finally {
+      client.release(!isSound);
+    }
+  }
+
+  #newPool(max: number, settings: pg.PoolConfig): Pool {
+    const pool = new pg.Pool({
+      connectionString: this.#url,
+      max,
+      application_name: "mcp-context-manager",
+      keepAlive: true,
+      connectionTimeoutMillis: LIMITS.engineQueryMs,
+      query_timeout: LIMITS.engineQueryMs,
+      statement_timeout: LIMITS.engineStatementMs,
+      lock_timeout: LIMITS.engineLockMs,
+      ...settings,
+    });
+    // of a connection that is asked nothing now: whoever asks it next learns of it
+    pool.on("error", () => undefined);
+    pool.on("connect", (client) => client.on("error", () => undefined));
+    return pool;
+  }
+
+  #requireWriter(): ClientBase {
+    if (this.#writer === undefined) throw closedError();
+    return this.#writer;
+  }
+
+  /**
+   * The place that this process had, once nothing of it is under way any more there, or else the first that is free.
+   * @throws {ServiceError} DATA_DIR_LOCKED
+   */
+  async #takeSlot(writer: ClientBase): Promise<void> {
+    if (this.#slot !== undefined) {
+      await writer.query(`SELECT pg_advisory_lock(${slotKey(this.#slot)})`);
+      return;
+    }
+    for (let slot = 0; slot < NODE_SLOTS; slot++) {
+      const text = `SELECT pg_try_advisory_lock(${slotKey(slot)}) AS "isOurs"`;
+      const { rows } = await writer.query<{ isOurs: boolean }>(text);
+      if (rows[0]?.isOurs !== true) continue;
+      this.#slot = slot;
+      return;
+    }
+    throw fullError(this.location, NODE_SLOTS);
+  }
+
+  #afterMs(delayMs: number): Promise<void> {
+    return new Promise((resolve) => void this.#clock.setTimer(delayMs, resolve));
+  }
+}
+
+/** Begins the transaction, and takes the locks: in one order, so that two never wait for each other. */
+async function begin(client: ClientBase, { locks, keys }: Locked): Promise<readonly StoreItem[]> {
+  const take = [...new Set(locks)].sort().map((lock) => `SELECT pg_advisory_xact_lock(${lock})`);
+  const hex = keys.map((key) => `'\\x${Buffer.from(key).toString("hex")}'`);
+  // a statement sees what was committed when it began: this one begins when the locks are ours
+  const read = `SELECT key, value FROM mcm.record WHERE key IN (${hex.join() || "NULL"})`;
+  const text = ["BEGIN", ...take, read].join(";");
+  for (let tries = 1; ; tries++) {
+    try {
+      return itemsOf(await client.query(text));
+    } catch (error) {
+      // nothing has happened yet
+      if (!isLockRefusal(error) || tries === TRIES_MAX) throw error;
+      await client.query("ROLLBACK");
+    }
+  }
+}
+
+function slotKey(slot: number): string {
+  return lockKeyOf(`node ${slot}`);
+}
+
+/** Since when the engine at the other end runs; `before` is run before it, such as the beginning of a transaction. */
+async function startOf(client: ClientBase, before = ""): Promise<string> {
+  const start = "SELECT pg_postmaster_start_time()::text::bytea AS key, pg_is_in_recovery()::text::bytea AS value";
+  const [item] = itemsOf(await client.query(`${before}${start}`));
+  if (item === undefined) throw new Error("it does not say since when it runs");
+  const [startedAt = "", isStandby] = item.map((bytes) => Buffer.from(bytes).toString());
+  if (isStandby !== "false") throw new Error("it is a standby, which takes no writes");
+  return startedAt;
+}
+
+/** Without what only the owner may know. */
+export function databaseName(url: string): string {
+  const { hostname, port, pathname } = new URL(url);
+  return `PostgreSQL database ${pathname.slice(1)} at ${hostname}${port === "" ? "" : `:${port}`}`;
+}

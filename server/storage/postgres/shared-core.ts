@@ -1,0 +1,351 @@
+/**
+ * What the parts of the log work with when several processes may write its store: decisions are taken in transactions.
+ *
+ *   decisions → one batch → lock their contexts → read their heads → decide each → write → commit → answer
+ *
+ * Invariants (those of LogCore), and
+ *  1. A decision is taken while its context is locked in the engine, on what is committed by then. So its guard is true
+ *     when its entries become durable, and it can neither be overtaken nor come late.
+ *  2. Decisions are taken in the order of the calls, a batch of them at a time. What they decide is written together.
+ *  3. A turn learns of all that is committed before it is taken, and what it decides is decided in the same batch.
+ *  4. A decision says all that it decides before it first waits.
+ *
+ * Not here: connections and statements (postgres-store.ts).
+ */
+import { ok as assert } from "node:assert/strict";
+import { LRUCache } from "lru-cache";
+import type { ContextHead } from "../../../shared/context.ts";
+import { ServiceError } from "../../../shared/errors.ts";
+import type { ContextId } from "../../../shared/ids.ts";
+import { LIMITS, type Limits } from "../../../shared/limits.ts";
+import type { Clock } from "../../clock.ts";
+import type { Monitor } from "../../monitor-port.ts";
+import { contextNotFound } from "../../state/context-not-found.ts";
+import type { ContextTurn, News } from "../change-log.ts";
+import { CommitEncoder, type LogWork } from "../log/commit-encoder.ts";
+import type { Slot } from "../log/context-slots.ts";
+import { GroupCommit, type CommitSize } from "../log/group-commit.ts";
+import type { LogCore } from "../log/log-core.ts";
+import { closed, overloaded, unavailable } from "../log/log-errors.ts";
+import * as keys from "../log/log-keys.ts";
+import { openLayout } from "../log/log-layout.ts";
+import * as reader from "../log/log-reader.ts";
+import { purge } from "../log/deletion.ts";
+import type { StoreOp, StoreView } from "../store/store.ts";
+import type { HintLine } from "./hint-line.ts";
+import { lockKeyOf } from "./lock-key.ts";
+import { NUMBER_BLOCK } from "./postgres-schema.ts";
+import { EngineLost } from "./engine-errors.ts";
+import type { PostgresStore } from "./postgres-store.ts";
+
+/** The position that a hint tells of a context that was deleted: behind every other. */
+const GONE = Number.MAX_SAFE_INTEGER;
+
+/** What waits for a batch: a decision about a context, a turn at one, or what belongs to none. */
+type Waiting =
+  | { readonly kind: "decision"; readonly contextId: ContextId; readonly decide: (slot: Slot) => void }
+  | { readonly kind: "turn"; readonly contextId: ContextId; readonly turn: ContextTurn }
+  | { readonly kind: "ops"; readonly ops: readonly StoreOp[] };
+
+/** What is being decided. */
+interface Batch {
+  readonly slots: ReadonlyMap<ContextId, Slot>;
+  /** What others appended after what a turn knows, in order of the turns. */
+  readonly news: readonly (News | undefined)[];
+  readonly works: LogWork[];
+  readonly done: Promise<void>;
+}
+
+export interface SharedCoreOptions {
+  readonly store: PostgresStore;
+  readonly hints: HintLine;
+  readonly clock: Clock;
+  readonly limits?: Limits;
+  readonly monitor?: Monitor | undefined;
+}
+
+export class SharedCore implements LogCore {
+  readonly #store: PostgresStore;
+  readonly #hints: HintLine;
+  readonly #clock: Clock;
+  readonly #limits: Limits;
+  readonly #monitor: Monitor | undefined;
+  /** Under which number a context lay when it was last decided about: its head can be asked for with its lock. */
+  readonly #numbers: LRUCache<ContextId, number>;
+  /** The newest decision about each context that waits for one; never rejects. */
+  readonly #settled = new Map<ContextId, Promise<void>>();
+  #commit: GroupCommit<Waiting> | undefined;
+  /** The engine failed where nothing was being written. */
+  #hasLostView = false;
+  #batch: Batch | undefined;
+  #nodeClientId = 0;
+  #nextNumber = 0;
+  #numbersLeft = 0;
+
+  constructor({ store, hints, clock, limits = LIMITS, monitor }: SharedCoreOptions) {
+    this.#store = store;
+    this.#hints = hints;
+    this.#clock = clock;
+    this.#limits = limits;
+    this.#monitor = monitor;
+    this.#numbers = new LRUCache({ max: limits.idleHeadsMax });
+  }
+
+  readonly isShared = true;
+
+  get nodeSlot(): number {
+    return this.#store.nodeSlot;
+  }
+
+  get nodeClientId(): number {
+    assert(this.#nodeClientId > 0, "nodeClientId is known after open()");
+    return this.#nodeClientId;
+  }
+
+  get hasFailed(): boolean {
+    return this.#hasLostView || this.#commit?.failure !== undefined;
+  }
+
+  async open(): Promise<void> {
+    assert(this.#commit === undefined, "the log is open");
+    try {
+      await this.#store.open();
+      const layout = await openLayout(this.#store, this.#clock);
+      await this.#store.numbersFrom(layout.nextNumber);
+      await this.#hints.open();
+      this.#nodeClientId = layout.nodeClientId;
+      this.#numbersLeft = 0;
+      this.#hasLostView = false;
+      this.#commit = this.#newCommit();
+      for (const number of layout.unfinishedPurges) await purge(this, number);
+    } catch (error) {
+      this.#commit = undefined;
+      this.#hints.close();
+      await this.#store.close();
+      throw unavailable(error);
+    }
+  }
+
+  async close(): Promise<void> {
+    const commit = this.#commit;
+    this.#commit = undefined;
+    await commit?.drained();
+    this.#hints.close();
+    await this.#store.close();
+  }
+
+  takeNumber(): number {
+    assert(this.#numbersLeft > 0, "numbers are taken before a batch is decided");
+    this.#numbersLeft--;
+    return this.#nextNumber++;
+  }
+
+  async decide<T>(
+    contextId: ContextId,
+    decide: (slot: Slot) => Promise<T>,
+    size: CommitSize = { entries: 1, bytes: 0 },
+  ): Promise<T> {
+    const inTurn = this.#batch?.slots.get(contextId);
+    // what a turn at the context decides is of the same batch
+    if (inTurn !== undefined) return decide(inTurn);
+    const commit = this.#requireCommit();
+    if (!commit.hasRoomFor(size.bytes)) throw overloaded(this.#limits.appendQueueBytesMax);
+    let outcome: Promise<T> | undefined;
+    const decided = commit.submit(
+      {
+        kind: "decision",
+        contextId,
+        decide(slot) {
+          outcome = decide(slot);
+          // told by `decided` when the batch fails
+          outcome.catch(() => undefined);
+        },
+      },
+      size,
+    );
+    this.#hold(contextId, decided);
+    await decided;
+    assert(outcome !== undefined, "a batch takes all its decisions");
+    return outcome;
+  }
+
+  onHint(listener: (contextId: ContextId, seq: number) => void): void {
+    this.#hints.onHint(listener);
+  }
+
+  async turn(contextId: ContextId, turn: ContextTurn): Promise<void> {
+    let isTaken = false;
+    const take = (news: News | undefined): void => {
+      isTaken = true;
+      turn.take(news);
+    };
+    const waiting = { kind: "turn", contextId, turn: { ...turn, take } } as const;
+    const taken = this.#requireCommit().submit(waiting, { entries: 1, bytes: 0 });
+    this.#hold(contextId, taken);
+    await taken;
+    if (!isTaken) throw contextNotFound();
+  }
+
+  /** There was room when it was asked to be decided. */
+  requireRoomFor(): void {}
+
+  submit(_slot: Slot, work: LogWork): Promise<void> {
+    assert(this.#batch !== undefined, "a decision submits before it first waits");
+    this.#batch.works.push(work);
+    return this.#batch.done;
+  }
+
+  async write(ops: readonly StoreOp[], size: CommitSize): Promise<void> {
+    await this.#requireCommit().submit({ kind: "ops", ops }, size);
+  }
+
+  async read<T>(
+    contextId: ContextId,
+    none: T,
+    use: (view: StoreView, found: reader.FoundContext) => T | Promise<T>,
+  ): Promise<T> {
+    this.#requireCommit();
+    await this.#settled.get(contextId);
+    return this.view(async (view) => {
+      const found = await reader.findContext(view, contextId);
+      return found === undefined ? none : use(view, found);
+    });
+  }
+
+  async view<T>(use: (view: StoreView) => Promise<T>): Promise<T> {
+    this.#requireCommit();
+    try {
+      return await this.#store.view(use);
+    } catch (error) {
+      if (error instanceof EngineLost) this.#hasLostView = true;
+      throw unavailable(error);
+    }
+  }
+
+  /** Decides and writes what came together. */
+  async #write(waiting: readonly Waiting[]): Promise<void> {
+    const ids = new Set(waiting.flatMap((one) => (one.kind === "ops" ? [] : [one.contextId])));
+    // each may make a context
+    if (this.#numbersLeft < waiting.length) await this.#takeNumbers();
+    const headKeys = [...ids].flatMap((id) => this.#keysOf(id));
+    const locks = Array.from(ids, (id) => lockKeyOf(`context ${id}`));
+    let settle: { resolve(): void; reject(error: unknown): void } | undefined;
+    const done = new Promise<void>((resolve, reject) => (settle = { resolve, reject }));
+    const settled = done.catch(() => undefined);
+    const slots = new Map<ContextId, Slot>();
+    const before = new Map<ContextId, ContextHead | undefined>();
+    try {
+      await this.#store.locked({ locks, keys: headKeys }, async (view) => {
+        for (const id of ids) slots.set(id, { id, ...(await reader.readSlot(view, id)), settled });
+        for (const [id, { live }] of slots) before.set(id, live?.head);
+        const news: (News | undefined)[] = [];
+        for (const one of waiting) if (one.kind === "turn") news.push(await newsOf(view, slots, one));
+        return this.#decideAll(waiting, { slots, news, works: [], done });
+      });
+      settle?.resolve();
+      for (const [id, { live }] of slots)
+        if (live?.head !== before.get(id)) this.#hints.tell(id, live?.head.seq ?? GONE);
+    } catch (error) {
+      settle?.reject(unavailable(error));
+      throw error;
+    }
+  }
+
+  /** Without waiting in between: nothing that was read may be out of date. */
+  #decideAll(waiting: readonly Waiting[], batch: Batch): readonly StoreOp[] {
+    const { slots, works } = batch;
+    const news = [...batch.news];
+    this.#batch = batch;
+    try {
+      for (const one of waiting) {
+        if (one.kind === "ops") {
+          works.push(one);
+          continue;
+        }
+        const slot = slots.get(one.contextId);
+        assert(slot !== undefined, "there is a slot of every context in the batch");
+        if (one.kind === "decision") one.decide(slot);
+        else takeTurn(one.turn, slot, news.shift());
+      }
+    } finally {
+      this.#batch = undefined;
+    }
+    for (const [id, { live }] of slots) {
+      if (live === undefined) this.#numbers.delete(id);
+      else this.#numbers.set(id, live.number);
+    }
+    return new CommitEncoder().encode(works);
+  }
+
+  #keysOf(id: ContextId): readonly Uint8Array[] {
+    const number = this.#numbers.get(id);
+    const names = [keys.contextKey(id), keys.epochKey(id)];
+    return number === undefined ? names : [...names, keys.headKey(number)];
+  }
+
+  /** What is left of the block before is given up. */
+  async #takeNumbers(): Promise<void> {
+    this.#nextNumber = await this.#store.nextNumbers();
+    this.#numbersLeft = NUMBER_BLOCK;
+  }
+
+  #hold(contextId: ContextId, decided: Promise<void>): void {
+    const settled: Promise<void> = decided
+      .catch(() => undefined)
+      .then(() => {
+        if (this.#settled.get(contextId) === settled) this.#settled.delete(contextId);
+      });
+    this.#settled.set(contextId, settled);
+  }
+
+  #requireCommit(): GroupCommit<Waiting> {
+    const commit = this.#commit;
+    if (commit === undefined) throw closed();
+    if (commit.failure !== undefined) throw commit.failure;
+    if (this.#hasLostView) throw lost();
+    return commit;
+  }
+
+  #newCommit(): GroupCommit<Waiting> {
+    // a lock for each context of a batch, and a number
+    const commitEntriesMax = Math.min(this.#limits.commitEntriesMax, NUMBER_BLOCK);
+    const limits = { ...this.#limits, commitEntriesMax };
+    return new GroupCommit({
+      clock: this.#clock,
+      limits,
+      monitor: this.#monitor,
+      write: (waiting) => this.#write(waiting),
+    });
+  }
+}
+
+/** Undefined when there is no such context, or an earlier turn of the batch will have seen it. */
+async function newsOf(
+  view: StoreView,
+  slots: ReadonlyMap<ContextId, Slot>,
+  { contextId, turn }: Extract<Waiting, { kind: "turn" }>,
+): Promise<News | undefined> {
+  const live = slots.get(contextId)?.live;
+  if (live === undefined) return undefined;
+  const { meta, stored, number } = live;
+  const context = { number, meta, stored };
+  const answered = await Promise.all(turn.keys.map((key) => reader.newestIdempotent(view, context, key)));
+  const seq = turn.knownSeq();
+  return {
+    meta,
+    entries: seq < stored.head.seq ? await reader.entriesAfter(view, context, { seq, limit: Infinity }) : [],
+    answered: answered.filter((record) => record !== undefined),
+  };
+}
+
+/** A context that is not there any more has no turns: whoever asked is told. */
+function takeTurn(turn: ContextTurn, { live }: Slot, news: News | undefined): void {
+  if (live === undefined || news === undefined) return;
+  const knownSeq = turn.knownSeq();
+  const entries = news.entries.filter(({ seq }) => seq > knownSeq);
+  turn.take({ ...news, meta: live.meta, entries });
+}
+
+function lost(): ServiceError {
+  return new ServiceError("STORE_UNAVAILABLE", "The connection to the database was lost. Try again in a moment.");
+}

@@ -1,0 +1,166 @@
+/** Two logs over one database, as two nodes have them: turns, news, hints, places, and an engine that dies. */
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import pg from "pg";
+import type { ChangeLog, News } from "../../server/storage/change-log.ts";
+import { lockKeyOf } from "../../server/storage/postgres/lock-key.ts";
+import { PostgresChangeLog } from "../../server/storage/postgres/postgres-change-log.ts";
+import type { ContextId } from "../../shared/ids.ts";
+import { emptyCheckpoint, entryOf, idOf, metaOf, numberIn } from "../support/log-fixtures.ts";
+import { PostgresServer } from "../support/postgres-server.ts";
+
+const plan = idOf("plan");
+
+let postgres: PostgresServer;
+let url: string;
+let one: ChangeLog;
+let two: ChangeLog;
+
+beforeAll(async () => {
+  postgres = await PostgresServer.start();
+});
+afterAll(() => postgres.stop());
+
+beforeEach(async () => {
+  url = await postgres.database();
+  one = new PostgresChangeLog({ url });
+  two = new PostgresChangeLog({ url });
+  await one.open();
+  await two.open();
+  await one.create(metaOf("plan"), emptyCheckpoint());
+});
+afterEach(async () => {
+  await Promise.all([one.close(), two.close()]);
+});
+
+/** A node's view of a context, as far as this test needs one. */
+class Follower {
+  readonly seen: number[] = [];
+  known = 0;
+  news: News | undefined;
+  readonly #log: ChangeLog;
+
+  constructor(log: ChangeLog) {
+    this.#log = log;
+  }
+
+  /** Takes in what others did, then appends one entry behind it. */
+  async write(n: number): Promise<void> {
+    let appending: Promise<unknown> = Promise.resolve();
+    let at = 0;
+    await this.#log.turn(plan, {
+      knownSeq: () => this.known,
+      keys: [],
+      take: (news) => {
+        this.news = news;
+        for (const { seq, update } of news?.entries ?? []) {
+          expect(seq).toBe(++this.known);
+          this.seen.push(numberIn(update));
+        }
+        appending = this.#log.append(plan, { seq: this.known }, [entryOf(n)]);
+        at = ++this.known;
+        this.seen.push(n);
+      },
+    });
+    expect(await appending).toMatchObject({ kind: "appended", entries: [{ seq: at }] });
+  }
+}
+
+test("[LOG-22] a turn learns first of all that others appended, and what it appends stands behind that", async () => {
+  await one.append(plan, { seq: 0 }, [entryOf(1), entryOf(2)]);
+  const follower = new Follower(two);
+  await follower.write(3);
+  expect(follower.news?.meta).toEqual({ ...metaOf("plan"), epoch: 1, firstEpoch: 1 });
+  expect(follower.seen).toEqual([1, 2, 3]);
+  expect((await one.load(plan))?.tail.map(({ update }) => numberIn(update))).toEqual([1, 2, 3]);
+});
+
+test("[LOG-22] turns of both at the same time: one order, in which nobody's guess was wrong", async () => {
+  const followers = [new Follower(one), new Follower(two)];
+  await Promise.all(
+    followers.map(async (follower, node) => {
+      for (let n = 0; n < 30; n++) {
+        // several wait together now and then
+        await Promise.all([
+          follower.write(node * 1000 + n),
+          ...(n % 5 === 0 ? [follower.write(node * 1000 + n + 500)] : []),
+        ]);
+      }
+    }),
+  );
+  for (const follower of followers) await follower.write(9999);
+  const order = (await one.load(plan))?.tail.map(({ update }) => numberIn(update)) ?? [];
+  expect(order).toHaveLength(74);
+  const [first, second] = followers;
+  expect(second?.seen).toEqual(order);
+  expect(first?.seen).toEqual(order.slice(0, -1));
+});
+
+test("[LOG-22] a context that was deleted has no turns; one that was made anew says so", async () => {
+  await two.remove(plan);
+  const take = (): never => expect.fail("a turn at nothing");
+  await expect(one.turn(plan, { knownSeq: () => 0, keys: [], take })).rejects.toMatchObject({
+    code: "CONTEXT_NOT_FOUND",
+  });
+  await two.create(metaOf("plan"), emptyCheckpoint());
+  const follower = new Follower(one);
+  await follower.write(1);
+  expect(follower.news?.meta).toMatchObject({ firstEpoch: 2 });
+});
+
+test("[LOG-22] a turn learns which of its requests were answered meanwhile", async () => {
+  const idempotency = { key: "k", fingerprint: "f" };
+  await one.append(plan, { seq: 0 }, [entryOf(1)], { idempotency });
+  const answered = new Promise((resolve) => {
+    void two.turn(plan, { knownSeq: () => 0, keys: ["j", "k"], take: (news) => resolve(news?.answered) });
+  });
+  expect(await answered).toMatchObject([{ ...idempotency, seq: 1, version: 1 }]);
+});
+
+test("[LOG-23] the other one hears of an append, and can compare heads in any case", async () => {
+  const heard = new Promise<[ContextId, number]>((resolve) => two.onHint((id, seq) => seq > 0 && resolve([id, seq])));
+  await one.append(plan, { seq: 0 }, [entryOf(1), entryOf(2)]);
+  expect(await heard).toEqual([plan, 2]);
+  expect(await two.heads([plan, idOf("other")])).toEqual(new Map([[plan, 2]]));
+});
+
+test("[LOG-24] each has a place of its own, and keeps it when it opens again; the data has one id", async () => {
+  expect(two.nodeClientId).toBe(one.nodeClientId);
+  expect(new Set([one.nodeSlot, two.nodeSlot])).toEqual(new Set([0, 1]));
+  const { nodeSlot } = two;
+  await two.close();
+  await two.open();
+  expect(two.nodeSlot).toBe(nodeSlot);
+  await one.close();
+  const third = new PostgresChangeLog({ url });
+  await third.open();
+  expect(third.nodeSlot).toBe(1 - nodeSlot);
+  await third.close();
+});
+
+test("[LOG-25] who stands still with a context holds up its writers, and them only, until the engine ends it", async () => {
+  await one.create(metaOf("other"), emptyCheckpoint());
+  const still = new pg.Client({ connectionString: url, idle_in_transaction_session_timeout: 500 });
+  const ended = new Promise((resolve) => still.on("error", resolve));
+  await still.connect();
+  await still.query(`BEGIN; SELECT pg_advisory_xact_lock(${lockKeyOf("context plan")})`);
+  const waiting = two.append(plan, { seq: 0 }, [entryOf(1)]);
+  await one.append(idOf("other"), { seq: 0 }, [entryOf(1)]);
+  await ended;
+  expect(await waiting).toMatchObject({ kind: "appended" });
+  expect(two.hasFailed).toBe(false);
+});
+
+test("[LOG-26] an engine that dies is a failed log; opened again, all that it acknowledged is there", async () => {
+  await one.append(plan, { seq: 0 }, [entryOf(1)]);
+  await postgres.kill();
+  await expect(one.append(plan, { seq: 1 }, [entryOf(2)])).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+  expect(one.hasFailed).toBe(true);
+  await expect(two.load(plan)).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+  expect(two.hasFailed).toBe(true);
+  await one.close();
+  await expect(one.open()).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+  await postgres.restart();
+  await one.open();
+  expect((await one.load(plan))?.tail.map(({ update }) => numberIn(update))[0]).toBe(1);
+  expect(one.hasFailed).toBe(false);
+});

