@@ -102,6 +102,11 @@ export interface StoredSummary {
   readonly head: ContextHead;
 }
 
+export interface ListedContext extends StoredSummary {
+  /** What it takes on disk, approximately. */
+  readonly bytes: number;
+}
+
 /** What must still be true when an append is decided. */
 export type Guard = { readonly seq: number } | { readonly lockSeq: number };
 
@@ -316,7 +321,7 @@ export interface ChangeLog {
     query: RecordQuery,
   ): Promise<readonly SideRecord[]>;
   /** Contexts in order of id (code points), beginning after `after`. */
-  list(after: ContextId | undefined, limit: number): Promise<readonly StoredSummary[]>;
+  list(after: ContextId | undefined, limit: number): Promise<readonly ListedContext[]>;
   /** Deletes the context with its history; keeps its epoch. False when there was none. */
   remove(contextId: ContextId): Promise<boolean>;
   /** Bytes the context takes on disk, approximately. */

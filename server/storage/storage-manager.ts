@@ -28,6 +28,7 @@ import type {
   FirstCheckpoint,
   Guard,
   IdempotencyRecord,
+  ListedContext,
   LogEntry,
   NewEntry,
   RecordQuery,
@@ -349,7 +350,7 @@ export class StorageManager {
     return this.#guarded(() => this.#log.listRecords(contextId, collection, query));
   }
 
-  list(after: ContextId | undefined, limit: number): Promise<readonly StoredSummary[]> {
+  list(after: ContextId | undefined, limit: number): Promise<readonly ListedContext[]> {
     return this.#guarded(() => this.#log.list(after, limit));
   }
 

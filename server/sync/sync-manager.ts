@@ -77,6 +77,10 @@ export class SyncManager {
     return topic;
   }
 
+  sessionsOf(id: ContextId): number {
+    return this.#topics.get(id)?.sessions.size ?? 0;
+  }
+
   join(topic: Topic, session: Member): void {
     topic.sessions.add(session);
   }

@@ -24,6 +24,7 @@ import type {
   FirstCheckpoint,
   Guard,
   IdempotencyRecord,
+  ListedContext,
   LogDump,
   LogEntry,
   NewEntry,
@@ -220,7 +221,7 @@ export class KeyValueChangeLog implements ChangeLog {
     return this.#records.list(contextId, collection, query);
   }
 
-  async list(after: ContextId | undefined, limit: number): Promise<readonly StoredSummary[]> {
+  async list(after: ContextId | undefined, limit: number): Promise<readonly ListedContext[]> {
     return this.#core.view((view) => reader.listContexts(view, after, limit));
   }
 

@@ -13,12 +13,12 @@ import type {
   Checkpoint,
   Collection,
   IdempotencyRecord,
+  ListedContext,
   LogDump,
   LogEntry,
   RecordQuery,
   SideRecord,
   StoredContext,
-  StoredSummary,
 } from "../change-log.ts";
 import type { SlotContent } from "./context-slots.ts";
 import { decodeRun } from "./entry-codec.ts";
@@ -217,15 +217,15 @@ export async function listContexts(
   view: StoreView,
   after: ContextId | undefined,
   limit: number,
-): Promise<readonly StoredSummary[]> {
-  const summaries: StoredSummary[] = [];
+): Promise<readonly ListedContext[]> {
+  const listed: ListedContext[] = [];
   for await (const page of view.pages({ ...keys.contextsAfter(after), limit })) {
     const found = await Promise.all(
       page.map((item) => withHead(view, parseContextId(keys.contextIdOf(item[0])), item)),
     );
-    for (const { meta, stored } of found) summaries.push({ meta, head: stored.head });
+    for (const { meta, stored } of found) listed.push({ meta, head: stored.head, bytes: bytesOf(stored) });
   }
-  return summaries;
+  return listed;
 }
 
 export async function headsOf(
