@@ -23,7 +23,7 @@ import type { ConflictsPage, ConflictsQuery, Resolution, Resolved } from "./conf
 import { mayWriteAt } from "./context-access.ts";
 import type { ContextAccess } from "./context-access.ts";
 import type { Unsubscribe } from "./emitter.ts";
-import { lockOf } from "./from-wire.ts";
+import { lockOf, lockWaiterOf } from "./from-wire.ts";
 import { History } from "./history.ts";
 import type {
   Blame,
@@ -39,7 +39,7 @@ import type {
 } from "./history.ts";
 import type { Lease } from "./lease.ts";
 import { LiveData } from "./live-data.ts";
-import type { LockInfo, LockOptions } from "./locks.ts";
+import type { LockInfo, LockOptions, LockWaiter } from "./locks.ts";
 import { modify } from "./modify.ts";
 import type { Compute, Modified, Place } from "./modify.ts";
 import { PathEvents } from "./path-events.ts";
@@ -229,6 +229,12 @@ export class Context<Data = JsonObject> {
   async locks(): Promise<readonly LockInfo[]> {
     const { locks } = await this.#rest.call<LockList>("GET", ["contexts", this.id, "locks"]);
     return locks.map(lockOf);
+  }
+
+  /** Who waits for locks of the context, in the order in which they asked. @throws {ServiceError} UNREACHABLE */
+  async lockQueue(): Promise<readonly LockWaiter[]> {
+    const { waiting } = await this.#rest.call<LockList>("GET", ["contexts", this.id, "locks"]);
+    return waiting.map(lockWaiterOf);
   }
 
   /**

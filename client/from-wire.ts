@@ -7,8 +7,8 @@ import type { Conflict } from "../shared/conflict.ts";
 import type { ContextType } from "../shared/context-type.ts";
 import type { Authorship, BlameLine, KeptPath, NamedCheckpoint } from "../shared/history.ts";
 import type { JsonObject } from "../shared/json.ts";
-import type { LockView } from "../shared/protocol/rest-locks.ts";
-import type { LockInfo } from "./locks.ts";
+import type { LockView, LockWaiterView } from "../shared/protocol/rest-locks.ts";
+import type { LockInfo, LockWaiter } from "./locks.ts";
 import type { LockNotice } from "./replica-events.ts";
 
 interface At {
@@ -70,6 +70,10 @@ function isLockNotice(event: object): event is LockNotice {
 
 export function lockOf({ expiresAt, ...lock }: LockView): LockInfo {
   return { ...lock, expiresAtMs: Date.parse(expiresAt) };
+}
+
+export function lockWaiterOf({ since, until, ...waiter }: LockWaiterView): LockWaiter {
+  return { ...waiter, sinceMs: Date.parse(since), untilMs: Date.parse(until) };
 }
 
 export function typeOf({ updatedAt, ...type }: DatedType): ContextType {

@@ -20,7 +20,7 @@ export type {
 export { indexedDb } from "./indexed-db.ts";
 export type { Lease } from "./lease.ts";
 export type { LiveData } from "./live-data.ts";
-export type { LockInfo, LockOptions } from "./locks.ts";
+export type { LockInfo, LockOptions, LockWaiter } from "./locks.ts";
 export type { Modified } from "./modify.ts";
 export type { PathEvent, PathListener } from "./path-events.ts";
 export type { Others, Presence } from "./presence.ts";

@@ -18,7 +18,7 @@ import { isJsonObject } from "../shared/json.ts";
 import type { LockMode } from "../shared/lock.ts";
 import { overlaps, parsePath } from "../shared/path.ts";
 import type { Steps } from "../shared/path.ts";
-import type { LockView } from "../shared/protocol/rest-locks.ts";
+import type { LockView, LockWaiterView } from "../shared/protocol/rest-locks.ts";
 import { HeldLease, now } from "./lease.ts";
 import type { GrantedLease, Lease, Moment } from "./lease.ts";
 import type { PendingRequests } from "./pending-requests.ts";
@@ -39,6 +39,13 @@ export interface LockOptions {
 
 /** A lock of the context as everybody sees it; `expiresAtMs` by the server's clock. */
 export type LockInfo = Omit<LockView, "expiresAt"> & { readonly expiresAtMs: number };
+
+/** Somebody who waits for a lock; times by the server's clock. */
+export type LockWaiter = Omit<LockWaiterView, "since" | "until"> & {
+  readonly sinceMs: number;
+  /** When it gives up. */
+  readonly untilMs: number;
+};
 
 /** For writes that do not go through the replica. */
 export type LockTokens = Pick<Locks, "tokensFor">;

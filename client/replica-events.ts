@@ -30,6 +30,8 @@ export type ContextEvents = {
   readonly conflict: readonly [conflict: Conflict];
   /** Somebody's lock: taken, renewed for another time, given back, or over. */
   readonly lock: readonly [notice: LockNotice];
+  /** Others wait for locks than before; so many do now. */
+  readonly lockQueue: readonly [waiting: number];
   /** We may do more, or less, than before: editors go read-only. */
   readonly access: readonly [access: ContextAccess];
   /** The session is over; `error` has code CLOSED when the application closed it. */

@@ -345,6 +345,7 @@ export class Replica implements ProviderListener {
   #heard(event: JsonObject): void {
     const { type, version, conflict } = event;
     if (type === "access") this.#heardOfAccess(accessOf(event));
+    if (type === "lock-queue") this.events.emit("lockQueue", Number(event["waiting"]));
     if (type === "lock") this.#heardOfLock(lockNoticeOf(event));
     // the server skipped commits for a slow connection and has now sent their sum
     if (type === "resynced") (this.#carried?.to.versions ?? this.versions).reach(Number(version));
@@ -446,6 +447,7 @@ function placesOf(op: JsonOp): readonly string[] {
   return op.op === "move" ? [op.path, op.from] : [op.path];
 }
 
-function recordOf({ update: _update, ...record }: Change): ChangeRecord {
-  return record;
+/** What one wrote oneself comes back without its bytes. */
+function recordOf({ update: { byteLength: bytes }, ...record }: Change): ChangeRecord {
+  return bytes === 0 ? record : { ...record, bytes };
 }

@@ -25,11 +25,16 @@ test("[PANEL-12] [PANEL-17] [PANEL-18] locks are released and conflicts settled"
   await same.lock("/notes", { mode: "shared", ttlMs: 60_000 });
   await expect(page.getByRole("row")).toHaveCount(3);
   await expect(page.getByRole("row", { name: /planner/ })).toContainText("rewriting the plan");
+  const next = same.lock("/tasks/t1", { purpose: "reading it", waitMs: 60_000 });
+  await expect(page.getByRole("row")).toHaveCount(5);
+  await expect(page.getByRole("row", { name: /reading it/ })).toContainText("next");
   await expectGoodView(page, "locks");
   const lost = new Promise((resolve) => lease.onLost(resolve));
   await page.getByRole("button", { name: /Release planner.s lock/ }).click();
   await lost;
-  await expect(page.getByRole("row")).toHaveCount(2);
+  await expect(page.getByRole("row", { name: /reading it/ })).toContainText("Release");
+  await expect(page.getByRole("row")).toHaveCount(3);
+  await (await next).release();
 
   await page.getByRole("link", { name: "Conflicts" }).click();
   await expect(page.getByText("No conflicts")).toBeVisible();

@@ -57,6 +57,8 @@ async function work([planner, writer, reviewer]: Agents): Promise<void> {
   await refused(draft.update([{ op: "append_text", path: "/draft", text: "More" }]));
   await refused(review.update([{ op: "replace", path: "/budget", value: "a lot" }]));
   await refused(draft.update([{ op: "remove", path: "/tasks/none" }]));
+  // until all is over
+  void draft.lock("/draft", { purpose: "the last paragraph", waitMs: 60_000 }).catch(() => {});
   draft.presence.set({});
   plan.presence.set({});
 }
@@ -109,7 +111,7 @@ const SIGHTS: readonly Sight[] = [
       await page.getByRole("list", { name: "Difference" }).getByText("review").waitFor();
     },
   },
-  { name: "locks", hash: "#/contexts/release/locks", ready: (page) => page.getByText("reading the draft").waitFor() },
+  { name: "locks", hash: "#/contexts/release/locks", ready: (page) => page.getByText("the last paragraph").waitFor() },
   {
     name: "conflicts",
     hash: "#/contexts/release/conflicts",

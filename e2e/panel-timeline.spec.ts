@@ -26,6 +26,8 @@ test("[PANEL-12] [PANEL-16] a person goes back in time and takes things back", a
   const changes = page.getByRole("list", { name: "Changes, the newest first" });
   await expect(changes.getByRole("listitem")).toHaveCount(5);
 
+  await expect(changes.getByRole("button", { name: "Version 5 by writer" })).toContainText(/\d B/);
+  await expect(page.getByText("acknowledged", { exact: true })).toBeVisible();
   // what a change did
   await changes.getByRole("button", { name: "Version 4 by writer" }).click();
   await expect(page.getByRole("list", { name: "Difference" })).toContainText("/tasks/t1/state");

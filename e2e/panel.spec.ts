@@ -45,6 +45,12 @@ test("[PANEL-12] contexts are found and opened", async ({ page, server }) => {
   await expect(page.locator(".table-row")).toHaveCount(1);
   await client.create({ id: "release-notes" });
   await expect(page.locator(".table-row")).toHaveCount(2);
+  const notes = await client.open("release-notes");
+  await notes.lock("/draft");
+  await notes.lock("/title");
+  await page.getByLabel("Sort by").selectOption("locks");
+  await expect(page.locator(".table-row").first()).toContainText(/Size \d+ B.*Sessions 1.*Locks 2.*Conflicts 0/);
+  await notes.close();
   await page.getByRole("link", { name: "plan", exact: true }).click();
   await expect(page.getByRole("treeitem", { name: /title/ }).first()).toContainText("Ship release 2");
   expect(trouble).toEqual([]);

@@ -12,6 +12,7 @@
 import type { ChangeRecord } from "../shared/change.ts";
 import type { ContextId } from "../shared/ids.ts";
 import type { JsonObject } from "../shared/json.ts";
+import type { HeldLock } from "../shared/lock.ts";
 import type { Health } from "../shared/monitoring.ts";
 import type { WebhookStatus } from "../shared/webhook.ts";
 import type {
@@ -27,7 +28,6 @@ import type {
   ContextWatcher,
   DataService,
   FindRequest,
-  HeldLock,
   HistoryService,
   ImportOutcome,
   ImportRequest,
@@ -196,6 +196,7 @@ export class AccessGuard implements Service, SessionOpener {
   #guardLocks(inner: LockService): LockService {
     return {
       list: (caller, id) => this.#door.may(caller, { id, need: "read" }, () => inner.list(caller, id)),
+      waiting: (caller, id) => this.#door.may(caller, { id, need: "read" }, () => inner.waiting(caller, id)),
       held: (caller) => this.#door.inScope(caller, "contexts:read", () => this.#heldBy(caller, inner)),
       acquire: (caller, id, request) =>
         this.#door.may(caller, { id, need: "write" }, () => inner.acquire(caller, id, request)),

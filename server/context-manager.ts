@@ -29,7 +29,7 @@ import { ContextEvents } from "./context/context-events.ts";
 import { Follower } from "./context/follower.ts";
 import { IdleUnload } from "./context/idle-unload.ts";
 import { firstState } from "./context/first-state.ts";
-import { findContexts } from "./context/context-finder.ts";
+import { ContextFinder } from "./context/context-finder.ts";
 import type {
   AccessService,
   Caller,
@@ -61,7 +61,6 @@ import type { ContextMonitor } from "./monitor/context-monitor.ts";
 import { whyOf } from "./context/refusals.ts";
 import { answerRequest } from "./context/session-requests.ts";
 import { acrossCompactions, Recreation } from "./context/recreation.ts";
-import { accessTo } from "./state/access/access-policy.ts";
 import type { Guarded } from "./state/access/access-policy.ts";
 import { contextNotFound } from "./state/context-not-found.ts";
 import type { LockDesk } from "./state/locks/lock-desk.ts";
@@ -69,6 +68,7 @@ import { StateManager } from "./state/state-manager.ts";
 import type { LiveContext, WriteResult } from "./state/state-manager.ts";
 import type { Write } from "./state/writes.ts";
 import type { Idempotency } from "./storage/change-log.ts";
+import type { Peers } from "./storage/peers.ts";
 import type { StorageManager } from "./storage/storage-manager.ts";
 import { ClientIdPool } from "./sync/client-id-pool.ts";
 import type { Session } from "./sync/session.ts";
@@ -102,6 +102,7 @@ interface ContextManagerOptions {
   readonly recreator: Recreator;
   readonly audit: AccessAudit;
   readonly webhooks: Pick<WebhookManager, "wake" | "deleting" | "recovered" | "vitals">;
+  readonly peers?: Peers | undefined;
   /** On the caller's thread unless given. */
   readonly documents?: DocumentMaker;
 }
@@ -125,6 +126,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   readonly #past: HistoryManager;
   readonly #schemas: TypeManager;
   readonly #state: StateManager<PendingWrite>;
+  readonly #finder: ContextFinder;
   readonly #changes: ChangeRequests;
   readonly #writePath: WritePath;
   readonly #lockClock: LockClock;
@@ -147,14 +149,15 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.#webhooks = webhooks;
     this.#changes = this.#changesOf(options);
     const drop = (live: Live, error: ServiceError): void => this.#drop(live, error);
-    this.locks = new LockUseCases({ access: this, clock, monitor });
+    this.locks = new LockUseCases({ access: this, clock, monitor, announce: (id, event) => sync.announce(id, event) });
     this.access = new SharingUseCases({
       acl: async (id) => (await this.look(id, () => undefined)).meta.acl,
       setAcl: (caller, id, acl) => this.#setAcl(caller, id, acl),
     });
     this.readers = new AccessWatch(clock);
-    this.#events = new ContextEvents(this.readers);
+    this.#events = new ContextEvents(this.readers, options.peers);
     this.#state = this.#stateOf(options);
+    this.#finder = new ContextFinder({ storage, sync, state: this.#state });
     this.#lockClock = new LockClock({ clock, sync, state: this.#state, waiters: this.locks, events: this.#events });
     this.#idle = new IdleUnload(clock, this.#state);
     const told = {
@@ -163,6 +166,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       locks: this.#lockClock,
       meta: { changed: (live: Live, change: MetaChange) => this.#metaChanged(live, change) },
       events: this.#events,
+      readers: this.readers,
       drop,
     };
     this.#follower = new Follower(told);
@@ -178,7 +182,8 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       clock,
       compact: async (caller, id) => (this.#assertOpen(), compaction.compact(caller, id)),
     });
-    this.conflicts = new ConflictUseCases({ access: this, storage, clock });
+    const { figures } = this.#finder;
+    this.conflicts = new ConflictUseCases({ access: this, storage, clock, figures });
     this.types = new TypeUseCases({ access: this, types, storage, clock });
     this.data = new DataUseCases({
       ...options,
@@ -262,10 +267,9 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     return { ...created, data };
   }
 
-  async find({ identity }: Caller, request: FindRequest): Promise<Page<ContextSummary>> {
+  async find(caller: Caller, request: FindRequest): Promise<Page<ContextSummary>> {
     this.#assertOpen();
-    const isVisible = ({ meta }: ContextSummary): boolean => accessTo(meta, identity).mayRead;
-    return findContexts((after, limit) => this.#storage.list(after, limit), request, isVisible);
+    return this.#finder.find(caller, request);
   }
 
   async summary(_caller: Caller, id: ContextId): Promise<ContextSummary> {

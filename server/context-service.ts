@@ -13,11 +13,11 @@ import type { Conflict, ConflictStatus } from "../shared/conflict.ts";
 import type { ContextType, TypeReport } from "../shared/context-type.ts";
 import type { ErrorCode, ServiceError } from "../shared/errors.ts";
 import type { BlameLine, Diff, KeptPath, NamedCheckpoint } from "../shared/history.ts";
-import type { ContextEventKind, ContextHead, ContextMeta } from "../shared/context.ts";
+import type { ContextEventKind, ContextFigures, ContextHead, ContextMeta } from "../shared/context.ts";
 import type { Actor, ContextId } from "../shared/ids.ts";
 import type { Json, JsonObject } from "../shared/json.ts";
 import type { RootsJson } from "../shared/read-data.ts";
-import type { Lock, LockMode } from "../shared/lock.ts";
+import type { GrantedLock, HeldLock, LockMode, LockWaiter } from "../shared/lock.ts";
 import type { Alert, AlertEvent, Health, SessionQuery, SessionStats, Stats } from "../shared/monitoring.ts";
 import type { Acl, GrantChange, Role } from "../shared/permission.ts";
 import type { FollowedSession } from "../shared/traffic.ts";
@@ -51,6 +51,8 @@ export interface ContextSummary {
   readonly head: ContextHead;
   /** What the caller may do there; told by the guard. */
   readonly role?: Role;
+  /** In a listing that asked for them. */
+  readonly figures?: ContextFigures;
 }
 
 export interface ReadContext extends ContextSummary {
@@ -84,6 +86,8 @@ export interface FindRequest {
   readonly tag?: string;
   readonly type?: string;
   readonly limit: number;
+  /** What is going on in each; costs a look at each. */
+  readonly withFigures?: boolean;
   /** Return contexts with ids after this one. */
   readonly after?: ContextId;
 }
@@ -228,19 +232,11 @@ export interface LockRequest {
   readonly signal?: AbortSignal;
 }
 
-export interface GrantedLock extends Lock {
-  /** When it ends unless it is renewed, by the server's wall clock. */
-  readonly expiresAtMs: number;
-}
-
-export interface HeldLock {
-  readonly contextId: ContextId;
-  readonly lock: GrantedLock;
-}
-
 export interface LockService {
   /** In the order in which they were granted. @throws {ServiceError} CONTEXT_NOT_FOUND */
   list(caller: Caller, id: ContextId): Promise<readonly GrantedLock[]>;
+  /** In the order in which they asked. @throws {ServiceError} CONTEXT_NOT_FOUND */
+  waiting(caller: Caller, id: ContextId): Promise<readonly LockWaiter[]>;
   /** What the caller holds in all contexts that are in memory; those that nobody used since the server started are not. */
   held(caller: Caller): Promise<readonly HeldLock[]>;
   /** All paths at once, or none. @throws {ServiceError} LOCKED, LIMIT_EXCEEDED, RATE_LIMITED */

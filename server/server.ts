@@ -58,6 +58,7 @@ import { DocumentPool } from "./use-cases/document-pool.ts";
 import { MonitorUseCases } from "./use-cases/monitoring.ts";
 import { RecreationPool } from "./use-cases/recreation-pool.ts";
 import { WebhookManager } from "./webhooks/webhook-manager.ts";
+import type { WebhookManagerOptions } from "./webhooks/webhook-manager.ts";
 import { WebSocketEndpoint } from "./transport/websocket/websocket-server.ts";
 
 export interface RunningServer {
@@ -140,10 +141,7 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
     if (!available || count > before) throw undurable(reason);
   };
   try {
-    await types.load();
-    await tokens.load();
-    if (config.types !== undefined) await types.loadFolder(config.types);
-    await webhooks.start();
+    await loadRecords(config, { storage, types, tokens, webhooks });
     const { socket } = parts;
     const url = await (socket === undefined ? listen(http, config) : listenAt(http, socket));
     auditLog.record({ action: "server.start", outcome: "done", detail: { version: PRODUCT_VERSION } });
@@ -161,21 +159,44 @@ async function managersOf(config: Config, { clock, logger, monitor }: Tools) {
   const log = openChangeLog(config, clock, monitor);
   const storage = new StorageManager({ log, clock, logger, monitor, retention: policyOf(config) });
   await storage.start();
-  const auditLog = new AuditLog({ records: storage, clock, logger });
+  const auditLog = new AuditLog({
+    records: storage,
+    clock,
+    logger,
+    nodes: log.peers && { peers: log.peers, slot: () => log.nodeSlot },
+  });
   return {
     storage,
+    peers: log.peers,
     types: new TypeManager({ storage, clock }),
     history: new HistoryManager({ log: storage, clock, monitor, runner: new HistoryThread(monitor) }),
     recreator: new RecreationPool(monitor),
     documents: new DocumentPool(monitor),
-    sync: new SyncManager(clock, monitor),
+    sync: new SyncManager(clock, monitor, log.peers),
     auditLog,
     audit: new AccessAudit(auditLog, new RefusalRing(clock)),
-    ...webhooksOf(config, { storage, clock, logger }),
+    ...webhooksOf(config, { storage, clock, logger, peers: log.peers }),
   };
 }
 
-function webhooksOf({ edges }: Config, parts: { storage: StorageManager; clock: Clock; logger: Logger }) {
+interface Recorded extends Pick<Awaited<ReturnType<typeof managersOf>>, "storage" | "types" | "webhooks"> {
+  readonly tokens: Revocations;
+}
+
+/** What lies beside the contexts. What other servers write of it later is taken in too. */
+async function loadRecords(config: Config, { storage, types, tokens, webhooks }: Recorded): Promise<void> {
+  storage.records.on("types", () => types.load());
+  storage.records.on("revocations", () => tokens.load());
+  storage.records.on("webhooks", () => webhooks.load());
+  await types.load();
+  await tokens.load();
+  if (config.types !== undefined) await types.loadFolder(config.types);
+  await webhooks.start();
+}
+
+type WebhookParts = Pick<WebhookManagerOptions, "clock" | "logger" | "peers"> & { readonly storage: StorageManager };
+
+function webhooksOf({ edges }: Config, parts: WebhookParts) {
   const policy = new TargetPolicy(edges.webhookAllow);
   const outbound = new HttpPost(policy);
   return { outbound, webhooks: new WebhookManager({ ...parts, policy, post: outbound.post }) };

@@ -39,6 +39,8 @@ export interface ChangeRecord {
   readonly paths: readonly string[];
   /** Id of the conflict that this change resolves. */
   readonly resolves?: string;
+  /** Of its Yjs update. Absent where that is not at hand: a live edit of one's own. */
+  readonly bytes?: number;
 }
 
 /** What `ifVersion` speaks of: the paths that the change touches, or the whole context. */

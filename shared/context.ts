@@ -34,6 +34,18 @@ export interface MetaChange {
 export const CONTEXT_EVENTS = ["created", "changed", "locks", "access", "deleted"] as const;
 export type ContextEventKind = (typeof CONTEXT_EVENTS)[number];
 
+/** What is going on in a context, as far as that is known without loading it. */
+export interface ContextFigures {
+  /** What it takes on disk, log and checkpoints, approximately. */
+  readonly diskBytes: number;
+  /** Live ones. */
+  readonly sessions: number;
+  /** Held ones; absent when only loading the context would tell. */
+  readonly locks?: number;
+  /** Of its newest 100: how many there are, and how many of these are open. Absent when too many others had to be looked at. */
+  readonly conflicts?: { readonly recent: number; readonly open: number };
+}
+
 /** Where a context's log ends. Version 0 at seq 0 is the context as it was created. */
 export interface ContextHead {
   /** Position of the last entry. */

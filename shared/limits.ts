@@ -269,6 +269,8 @@ export const LIMITS = {
   webhookAttemptsMax: 12,
   /** Attempts at a target that takes nothing, some 23 hours: then its webhook stops. */
   webhookFailuresMax: 100,
+  /** How often a server that shares its data looks for what another one wrote and died before it told. */
+  webhookLookMs: 60_000,
   /** Dead letters of one webhook; at this many it stops. */
   webhookDeadLettersMax: 1000,
   /** Contexts that are known to be behind, of one webhook; more are found again in the log. */
@@ -335,6 +337,8 @@ export const LIMITS = {
   presenceTtlMs: 30_000,
   /** Awareness entries of one frame: a client may only speak for itself. */
   presenceEntriesMax: 64,
+  /** Between two messages that tell other servers who is here: each holds the newest of all lines. */
+  presencePeersMs: 50,
 
   // --- storage --------------------------------------------------------------------------------------------------
   /** A checkpoint is due after this much tail, whichever comes first: bounds cold load and replay after a crash. */
@@ -368,6 +372,10 @@ export const LIMITS = {
   engineIdleMs: 2000,
   /** How often the contexts in memory are compared with their logs: as old as a context may be when a hint was lost. */
   headsEveryMs: 1000,
+  /** A node's line to the others that says nothing for so long is ended by the engine, and with it what the node leads. */
+  engineLineIdleMs: 10_000,
+  /** What nodes say to each other and waits to be sent; then the oldest gives way. */
+  peerQueueCharsMax: 1024 * 1024,
   /** Entries of another node that are taken in at a time. */
   followEntriesMax: 1000,
 

@@ -6,7 +6,7 @@
  *
  * Not here: who gets one (server/state/locks), the wire shapes (protocol/rest-locks.ts).
  */
-import type { Actor } from "./ids.ts";
+import type { Actor, ContextId } from "./ids.ts";
 
 export const LOCK_MODES = ["exclusive", "shared"] as const;
 export type LockMode = (typeof LOCK_MODES)[number];
@@ -25,6 +25,33 @@ export interface Lock {
   readonly ttlMs: number;
   /** Server time when it was granted, milliseconds since 1970. */
   readonly grantedAtMs: number;
+}
+
+export interface GrantedLock extends Lock {
+  /** When it ends unless it is renewed, by the server's wall clock. */
+  readonly expiresAtMs: number;
+}
+
+export interface HeldLock {
+  readonly contextId: ContextId;
+  readonly lock: GrantedLock;
+}
+
+/** Somebody who asked for a lock and waits until it is free. Times are of the server's wall clock. */
+export interface LockWaiter {
+  /** Of the lock that is waited for. */
+  readonly lockId: string;
+  readonly paths: readonly string[];
+  readonly mode: LockMode;
+  readonly actor: Actor;
+  /** Of the live session that asked; other doors have none. */
+  readonly sessionId?: string;
+  readonly purpose?: string;
+  readonly sinceMs: number;
+  /** When it gives up. */
+  readonly untilMs: number;
+  /** 1 for who is next at these paths: one more than those in its way who asked earlier. */
+  readonly position: number;
 }
 
 /** What a lock entry of the log says; its actor is who did it. `renew` is written only when it changes the time to live. */

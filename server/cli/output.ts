@@ -6,7 +6,7 @@
  * Not here: tables of the past and of conflicts (history-output.ts).
  */
 import type picocolors from "picocolors";
-import type { ChangeView, ContextInfo } from "../../shared/protocol/rest.ts";
+import type { ChangeView, ListedContextInfo } from "../../shared/protocol/rest.ts";
 
 export type Colors = ReturnType<typeof picocolors.createColors>;
 
@@ -34,15 +34,24 @@ export function table(rows: readonly (readonly string[])[], color: Colors): stri
   return lines.map((line, index) => (index === 0 ? color.dim(line) : line)).join("\n");
 }
 
-export function contextTable(contexts: readonly ContextInfo[], color: Colors): string {
-  const rows = contexts.map(({ id, version, updatedAt, name = "", tags }) => [
+/** With figures when one has them. What is not known is "-". */
+export function contextTable(contexts: readonly ListedContextInfo[], color: Colors): string {
+  const hasFigures = contexts.some(({ figures }) => figures !== undefined);
+  const rows = contexts.map(({ id, version, updatedAt, name = "", tags, figures }) => [
     id,
     String(version),
     updatedAt,
+    ...(hasFigures ? figureCells(figures) : []),
     safe(name),
     safe(tags.join(",")),
   ]);
-  return table([["ID", "VERSION", "UPDATED", "NAME", "TAGS"], ...rows], color);
+  const heads = hasFigures ? ["BYTES", "SESSIONS", "LOCKS", "CONFLICTS", "OPEN"] : [];
+  return table([["ID", "VERSION", "UPDATED", ...heads, "NAME", "TAGS"], ...rows], color);
+}
+
+function figureCells(figures: ListedContextInfo["figures"]): readonly string[] {
+  const { diskBytes, sessions, locks, conflicts } = figures ?? {};
+  return [diskBytes, sessions, locks, conflicts?.recent, conflicts?.open].map((figure) => String(figure ?? "-"));
 }
 
 export function changeLine({ version, at, actor, origin, paths, message }: ChangeView, color: Colors): string {

@@ -83,6 +83,11 @@ export class AccessWatch {
     };
   }
 
+  /** Is anything open because somebody may read it? */
+  isWatched(id: ContextId): boolean {
+    return this.#rooms.has(id);
+  }
+
   /** The context has this list from now on. */
   changed(context: Guarded): void {
     const room = this.#rooms.get(context.id);

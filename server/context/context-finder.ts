@@ -1,34 +1,53 @@
 /**
  * Finding contexts by text, tag and type: a scan in order of id, bounded for each call.
+ *
+ * Not here: what is told of each beside its names and its version (context-figures.ts).
  */
 import type { ContextMeta } from "../../shared/context.ts";
-import type { ContextId } from "../../shared/ids.ts";
 import { LIMITS } from "../../shared/limits.ts";
-import type { ContextSummary, FindRequest, Page } from "../context-service.ts";
+import type { Caller, ContextSummary, FindRequest, Page } from "../context-service.ts";
+import { accessTo } from "../state/access/access-policy.ts";
+import type { ChangeLog, ListedContext } from "../storage/change-log.ts";
+import { FigureDesk } from "./context-figures.ts";
+import type { FiguresOptions } from "./context-figures.ts";
 
 /** Contexts that one call looks at before it hands back a cursor. */
 const FIND_SCAN_MAX = 10_000;
 
-type ListContexts = (after: ContextId | undefined, limit: number) => Promise<readonly ContextSummary[]>;
+interface FinderOptions extends FiguresOptions {
+  readonly storage: FiguresOptions["storage"] & Pick<ChangeLog, "list">;
+}
 
-export async function findContexts(
-  list: ListContexts,
-  request: FindRequest,
-  isVisible: (summary: ContextSummary) => boolean,
-): Promise<Page<ContextSummary>> {
-  const items: ContextSummary[] = [];
-  let { after } = request;
-  for (let scanned = 0; scanned < FIND_SCAN_MAX;) {
-    const page = await list(after, LIMITS.listLimitMax);
-    for (const summary of page) {
-      after = summary.meta.id;
-      if (matches(summary.meta, request) && isVisible(summary)) items.push(summary);
-      if (items.length === request.limit) return { items, next: after };
-    }
-    if (page.length < LIMITS.listLimitMax) return { items };
-    scanned += page.length;
+export class ContextFinder {
+  readonly figures: FigureDesk;
+  readonly #storage: FinderOptions["storage"];
+
+  constructor(options: FinderOptions) {
+    this.figures = new FigureDesk(options);
+    this.#storage = options.storage;
   }
-  return { items, ...(after === undefined ? {} : { next: after }) };
+
+  /** Those that the caller may read. */
+  async find({ identity }: Caller, request: FindRequest): Promise<Page<ContextSummary>> {
+    const { items, ...page } = await this.#scan(request, ({ meta }) => accessTo(meta, identity).mayRead);
+    return { ...page, items: request.withFigures === true ? await this.figures.of(items) : items };
+  }
+
+  async #scan(request: FindRequest, isVisible: (context: ListedContext) => boolean): Promise<Page<ListedContext>> {
+    const items: ListedContext[] = [];
+    let { after } = request;
+    for (let scanned = 0; scanned < FIND_SCAN_MAX;) {
+      const page = await this.#storage.list(after, LIMITS.listLimitMax);
+      for (const context of page) {
+        after = context.meta.id;
+        if (matches(context.meta, request) && isVisible(context)) items.push(context);
+        if (items.length === request.limit) return { items, next: after };
+      }
+      if (page.length < LIMITS.listLimitMax) return { items };
+      scanned += page.length;
+    }
+    return { items, ...(after === undefined ? {} : { next: after }) };
+  }
 }
 
 function matches(meta: ContextMeta, { query, tag, type }: FindRequest): boolean {

@@ -8,9 +8,9 @@
  *  3. A hint may be lost or late: every live context is compared with its log's head once a while.
  *  4. Of a context that was recreated or deleted elsewhere, this server forgets what it holds, and ends its sessions.
  *
- * Not here: this server's own writes (write-path.ts), how hints travel (server/storage/postgres).
+ * Not here: contexts that are not in memory (onlookers.ts), this server's own writes (write-path.ts), how hints travel (server/storage/postgres).
  */
-import type { ContextMeta, MetaChange } from "../../shared/context.ts";
+import type { MetaChange } from "../../shared/context.ts";
 import { toServiceError } from "../../shared/errors.ts";
 import type { ServiceError } from "../../shared/errors.ts";
 import type { ContextId } from "../../shared/ids.ts";
@@ -22,6 +22,9 @@ import type { LogEntry, News } from "../storage/change-log.ts";
 import type { StorageManager } from "../storage/storage-manager.ts";
 import type { SyncManager } from "../sync/sync-manager.ts";
 import type { Publication } from "../sync/topic.ts";
+import { ConflictNews } from "./conflict-news.ts";
+import { Onlookers } from "./onlookers.ts";
+import type { OnlookersOptions } from "./onlookers.ts";
 import { compacted } from "./recreation.ts";
 import type { PendingWrite } from "./write-path.ts";
 
@@ -29,10 +32,11 @@ type Live = LiveContext<PendingWrite>;
 
 interface FollowerOptions {
   readonly clock: Clock;
-  readonly storage: Pick<StorageManager, "isShared" | "summary" | "heads" | "read" | "onHint">;
+  readonly storage: Pick<StorageManager, "isShared" | "summary" | "heads" | "read" | "listRecords" | "onHint">;
   readonly sync: SyncManager;
   readonly state: StateManager<PendingWrite>;
-  readonly events: { emit(meta: ContextMeta, kind: "changed"): void };
+  readonly events: OnlookersOptions["events"];
+  readonly readers: OnlookersOptions["readers"];
   readonly locks: { changed(live: Live, entry: LogEntry): void };
   readonly meta: { changed(live: Live, change: MetaChange): void };
   /** Forgets what is in memory of a context and ends its sessions. */
@@ -44,10 +48,14 @@ export class Follower {
   /** Contexts that are being compared with their logs, and the next comparison of each that was asked for meanwhile. */
   readonly #underWay = new Map<Live, Promise<void>>();
   readonly #next = new Map<Live, Promise<void>>();
+  readonly #conflicts: ConflictNews;
+  readonly #onlookers: Onlookers;
   #cancelLook: (() => void) | undefined;
 
   constructor(options: FollowerOptions) {
     this.#options = options;
+    this.#conflicts = new ConflictNews(options);
+    this.#onlookers = new Onlookers(options);
     options.storage.onHint((id, seq) => this.#hinted(id, seq));
   }
 
@@ -121,6 +129,7 @@ export class Follower {
     const { sync, events, locks, meta } = this.#options;
     if (publications.length > 0) sync.publish(live.id, publications, sinceMs);
     if (publications.some(({ kind }) => kind === "change")) events.emit(live.meta, "changed");
+    this.#conflicts.tell(live.id, entries);
     for (const entry of entries) {
       if (entry.lock !== undefined) locks.changed(live, entry);
       if (entry.meta !== undefined) meta.changed(live, entry.meta);
@@ -151,16 +160,8 @@ export class Follower {
 
   #hinted(id: ContextId, seq: number): void {
     const live = this.#options.state.get(id);
-    if (live === undefined) return void this.#tellWatchers(id);
-    if (seq > live.state.seq) this.#freshenSoon(live);
-  }
-
-  /** Feeds of a context that is not in memory here read the log. */
-  async #tellWatchers(id: ContextId): Promise<void> {
-    const { storage, sync, events } = this.#options;
-    sync.wake(id);
-    const now = await storage.summary(id).catch(() => undefined);
-    if (now !== undefined) events.emit(now.meta, "changed");
+    if (live === undefined) this.#onlookers.hinted(id, seq);
+    else if (seq > live.state.seq) this.#freshenSoon(live);
   }
 
   /** That the log cannot be read is noticed by everybody else too, and ends when it can. */
@@ -177,6 +178,7 @@ export class Follower {
         const head = heads.get(context.id);
         if (head === undefined || head > context.state.seq) this.#freshenSoon(context);
       }
+      await this.#onlookers.look((id) => state.get(id) !== undefined);
     } catch {
       // as above
     }

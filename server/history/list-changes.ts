@@ -98,7 +98,7 @@ function filterOf({ since = 0, actor, path }: ChangesRequest): (entry: LogEntry)
   };
 }
 
-function recordOf({ version, seq, actor, origin, atMs, message, paths, resolves }: LogEntry): ChangeRecord {
+function recordOf({ version, seq, actor, origin, atMs, message, paths, resolves, update }: LogEntry): ChangeRecord {
   return {
     version,
     seq,
@@ -108,5 +108,6 @@ function recordOf({ version, seq, actor, origin, atMs, message, paths, resolves 
     paths,
     ...(message === undefined ? {} : { message }),
     ...(resolves === undefined ? {} : { resolves }),
+    bytes: update.byteLength,
   };
 }

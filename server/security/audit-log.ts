@@ -17,6 +17,7 @@ import { LIMITS } from "../../shared/limits.ts";
 import type { Limits } from "../../shared/limits.ts";
 import type { Clock } from "../clock.ts";
 import { TokenBucket } from "../state/token-bucket.ts";
+import type { Peers } from "../storage/peers.ts";
 import { AuditStore, auditId, entryOf, firstIdAt } from "./audit-store.ts";
 import type { AuditRecord, AuditRecords, AuditWrite } from "./audit-store.ts";
 
@@ -32,6 +33,8 @@ interface AuditLogger {
 
 interface AuditLogOptions {
   readonly records: AuditRecords;
+  /** Other servers of the same data, and the place of this one among them. */
+  readonly nodes?: { readonly peers: Pick<Peers, "lead">; readonly slot: () => number } | undefined;
   readonly clock: Clock;
   readonly logger?: AuditLogger;
   readonly limits?: Limits;
@@ -68,9 +71,14 @@ export class AuditLog implements AuditRecorder {
   #cancelTick: (() => void) | undefined;
   #writing: Promise<void> | undefined;
   #isClosed = false;
+  readonly #peers: Pick<Peers, "lead"> | undefined;
+  /** One server drops what is too old or too many. */
+  #isTrimming: boolean;
 
-  constructor({ records, clock, logger, limits = LIMITS }: AuditLogOptions) {
-    this.#store = new AuditStore(records, limits);
+  constructor({ records, nodes, clock, logger, limits = LIMITS }: AuditLogOptions) {
+    this.#store = new AuditStore(records, limits, nodes?.slot);
+    this.#peers = nodes?.peers;
+    this.#isTrimming = nodes === undefined;
     this.#clock = clock;
     this.#logger = logger;
     this.#limits = limits;
@@ -81,9 +89,18 @@ export class AuditLog implements AuditRecorder {
   }
 
   start(): void {
+    this.#tickLater();
+    // given back when the log is closed
+    this.#peers?.lead("audit", {
+      gained: () => void (this.#isTrimming = true),
+      lost: () => void (this.#isTrimming = false),
+    });
+  }
+
+  #tickLater(): void {
     this.#cancelTick = this.#clock.setTimer(this.#limits.auditWindowMs / 4, () => {
       this.#tick();
-      this.start();
+      this.#tickLater();
     });
   }
 
@@ -152,7 +169,8 @@ export class AuditLog implements AuditRecorder {
     this.#closeWindows(this.#clock.monotonicMs());
     this.#tellSuppressed();
     // beside nothing else that writes
-    if (this.#writing === undefined) this.#inTurn(() => this.#store.trim(this.#clock.nowMs())).catch(() => {});
+    if (this.#isTrimming && this.#writing === undefined)
+      this.#inTurn(() => this.#store.trim(this.#clock.nowMs())).catch(() => {});
   }
 
   #entryOf(event: AuditEvent): AuditEntry {
@@ -210,7 +228,7 @@ export class AuditLog implements AuditRecorder {
         this.#queue.splice(0, batch.length);
         for (const { entry, isNew } of batch) if (isNew) this.#waiting[entry.outcome]--;
       }
-      await this.#store.trim();
+      if (this.#isTrimming) await this.#store.trim();
     });
   }
 

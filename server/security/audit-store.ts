@@ -4,10 +4,12 @@
  *     done/0199c5d2a800-00000007-5d1e88f0     time, number in this run of the server, chance: no two runs share a key
  *     denied/0199c5d2a803-00000008-5d1e88f0
  *     !counts                                 {"done": 1, "denied": 1}, written together with the entries
+ *     !counts-3                               of the server in the fourth place: together they count what is there
  *
  * Invariants (AUDIT):
  *  1. An entry is never changed but for its count, and goes only by number (`auditEntriesMax` of its stream) or age.
- *  2. A write that is repeated after an unknown outcome changes nothing: keys and counts are the same.
+ *  2. A server writes its own counts only, which are less than nothing when it dropped what others wrote.
+ *  3. A write that is repeated after an unknown outcome changes nothing: keys and counts are the same.
  *
  * Not here: what is recorded and when it is written (audit-log.ts).
  */
@@ -20,6 +22,7 @@ import { parseActor, parseContextId } from "../../shared/ids.ts";
 import { isJsonObject } from "../../shared/json.ts";
 import type { JsonObject } from "../../shared/json.ts";
 import type { Limits } from "../../shared/limits.ts";
+import { NODE_SLOTS } from "../state/author-id.ts";
 import type { ChangeLog, RecordWrite, SideRecord } from "../storage/change-log.ts";
 
 /** Where entries are kept; StorageManager and every ChangeLog fit. */
@@ -40,6 +43,7 @@ type Counts = Readonly<Record<AuditOutcome, number>>;
 
 const COLLECTION = "audit";
 const COUNTS_KEY = "!counts";
+const NONE: Counts = { done: 0, denied: 0 };
 /** Behind all hexadecimal digits. */
 const END = "g";
 const TIME_DIGITS = 12;
@@ -60,12 +64,20 @@ export function firstIdAt(atMs: number): string {
 export class AuditStore {
   readonly #records: AuditRecords;
   readonly #limits: Pick<Limits, "auditEntriesMax" | "auditAgeMsMax">;
+  readonly #nodeSlot: (() => number) | undefined;
   #counts: Counts | undefined;
+  #others: Counts = NONE;
   #dropping: { readonly outcome: AuditOutcome; readonly keys: readonly string[] } | undefined;
 
-  constructor(records: AuditRecords, limits: Pick<Limits, "auditEntriesMax" | "auditAgeMsMax">) {
+  /** @param nodeSlot where other servers write too: the place of this one among them */
+  constructor(
+    records: AuditRecords,
+    limits: Pick<Limits, "auditEntriesMax" | "auditAgeMsMax">,
+    nodeSlot?: () => number,
+  ) {
     this.#records = records;
     this.#limits = limits;
+    this.#nodeSlot = nodeSlot;
   }
 
   /** Calls of this and `trim` follow each other. @throws {ServiceError} STORE_UNAVAILABLE */
@@ -81,6 +93,7 @@ export class AuditStore {
   /** Drops what is too many, and with `nowMs` what is too old, of that a bounded number. */
   async trim(nowMs?: number): Promise<void> {
     await this.#load();
+    if (this.#nodeSlot !== undefined) this.#others = await this.#countsOfOthers();
     await this.#dropAgain();
     for (const outcome of AUDIT_OUTCOMES) {
       for (let surplus = this.#surplus(outcome); surplus > 0; surplus = this.#surplus(outcome)) {
@@ -118,7 +131,7 @@ export class AuditStore {
   }
 
   #surplus(outcome: AuditOutcome): number {
-    return (this.#counts?.[outcome] ?? 0) - this.#limits.auditEntriesMax;
+    return (this.#counts?.[outcome] ?? 0) + this.#others[outcome] - this.#limits.auditEntriesMax;
   }
 
   async #oldest(outcome: AuditOutcome, limit: number): Promise<readonly string[]> {
@@ -137,7 +150,8 @@ export class AuditStore {
     const { outcome, keys } = this.#dropping;
     const counts = await this.#load();
     // without a record to drop the count is wrong, and set right
-    const left = keys.length === 0 ? 0 : Math.max(0, counts[outcome] - keys.length);
+    const none = 0 - this.#others[outcome];
+    const left = keys.length === 0 ? none : Math.max(none, counts[outcome] - keys.length);
     await this.#write(
       keys.map((key) => ({ key, value: null })),
       { ...counts, [outcome]: left },
@@ -147,13 +161,29 @@ export class AuditStore {
 
   async #load(): Promise<Counts> {
     if (this.#counts !== undefined) return this.#counts;
-    const { done, denied } = (await this.#records.readRecord(undefined, COLLECTION, COUNTS_KEY)) ?? {};
+    const { done, denied } = (await this.#records.readRecord(undefined, COLLECTION, this.#countsKey)) ?? {};
     this.#counts = { done: countOf(done), denied: countOf(denied) };
     return this.#counts;
   }
 
+  get #countsKey(): string {
+    const slot = this.#nodeSlot?.() ?? 0;
+    return slot === 0 ? COUNTS_KEY : `${COUNTS_KEY}-${slot}`;
+  }
+
+  async #countsOfOthers(): Promise<Counts> {
+    const query = { after: "!", limit: NODE_SLOTS };
+    const records = await this.#records.listRecords(undefined, COLLECTION, query);
+    const sum = { ...NONE };
+    for (const { key, value } of records) {
+      if (!key.startsWith(COUNTS_KEY) || key === this.#countsKey) continue;
+      for (const outcome of AUDIT_OUTCOMES) sum[outcome] += countOf(value[outcome]);
+    }
+    return sum;
+  }
+
   async #write(writes: readonly Omit<RecordWrite, "collection">[], counts: Counts): Promise<void> {
-    const all = [...writes, { key: COUNTS_KEY, value: { ...counts } }];
+    const all = [...writes, { key: this.#countsKey, value: { ...counts } }];
     await this.#records.writeRecords(
       undefined,
       all.map((write) => ({ collection: COLLECTION, ...write })),

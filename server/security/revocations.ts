@@ -52,16 +52,18 @@ export class Revocations implements TokenService {
     this.#options = options;
   }
 
-  /** Before anybody is let in. @throws {ServiceError} STORE_UNAVAILABLE */
+  /** Before anybody is let in, and when another server may have written. @throws {ServiceError} STORE_UNAVAILABLE */
   async load(): Promise<void> {
+    const before = this.#known.size;
     let after: string | undefined;
     for (;;) {
       const from = after === undefined ? {} : { after };
       const page = await this.#options.records.listRecords(undefined, COLLECTION, { limit: PAGE, ...from });
       for (const { value } of page) this.#add(revocationOf(value));
       after = page.at(-1)?.key;
-      if (page.length < PAGE) return;
+      if (page.length < PAGE) break;
     }
+    if (this.#known.size > before) this.#options.onRevoked((other) => this.isRevoked(other));
   }
 
   isRevoked({ actor, tokenId, issuedAtMs = 0 }: Identity): boolean {

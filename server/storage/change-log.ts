@@ -20,6 +20,7 @@ import type { ContextHead, ContextMeta, MetaChange } from "../../shared/context.
 import type { Actor, ContextId } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
 import type { Lock, LockEvent } from "../../shared/lock.ts";
+import type { Peers } from "./peers.ts";
 
 /**
  * An entry before the log gave it a position.
@@ -101,6 +102,11 @@ export interface StoredSummary {
   readonly head: ContextHead;
 }
 
+export interface ListedContext extends StoredSummary {
+  /** What it takes on disk, approximately. */
+  readonly bytes: number;
+}
+
 /** What must still be true when an append is decided. */
 export type Guard = { readonly seq: number } | { readonly lockSeq: number };
 
@@ -127,6 +133,7 @@ export const COLLECTIONS = [
   "conflicts",
   "restored",
   "revocations",
+  "stamps",
   "types",
   "webhook-cursors",
   "webhook-dead-letters",
@@ -237,6 +244,8 @@ export interface ChangeLog {
   readonly isShared: boolean;
   /** This process' place among those that have it open, from 0 on, until close(). */
   readonly nodeSlot: number;
+  /** Those processes; undefined where there are none. */
+  readonly peers: Peers | undefined;
 
   /**
    * Makes a context at version 0 with `checkpoint` (its seq and version are 0, its salt that of `meta`) as its content.
@@ -312,7 +321,7 @@ export interface ChangeLog {
     query: RecordQuery,
   ): Promise<readonly SideRecord[]>;
   /** Contexts in order of id (code points), beginning after `after`. */
-  list(after: ContextId | undefined, limit: number): Promise<readonly StoredSummary[]>;
+  list(after: ContextId | undefined, limit: number): Promise<readonly ListedContext[]>;
   /** Deletes the context with its history; keeps its epoch. False when there was none. */
   remove(contextId: ContextId): Promise<boolean>;
   /** Bytes the context takes on disk, approximately. */

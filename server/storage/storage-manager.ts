@@ -28,6 +28,7 @@ import type {
   FirstCheckpoint,
   Guard,
   IdempotencyRecord,
+  ListedContext,
   LogEntry,
   NewEntry,
   RecordQuery,
@@ -43,6 +44,7 @@ import { CheckpointScheduler } from "./checkpoint/checkpoint-scheduler.ts";
 import { ContextCache } from "./context-cache.ts";
 import { LogRecovery } from "./log-recovery.ts";
 import { PendingAppends } from "./pending-appends.ts";
+import { RecordWatch } from "./record-watch.ts";
 import { RestoredContexts } from "./restored-contexts.ts";
 import { RetentionScheduler } from "./retention/retention-scheduler.ts";
 import { SizeWatch } from "./retention/size-watch.ts";
@@ -87,6 +89,7 @@ export interface StorageFailures {
 const HOUSEKEEPING_MS = 60_000;
 
 export class StorageManager {
+  readonly records: RecordWatch;
   readonly #log: ChangeLog;
   readonly #clock: Clock;
   readonly #limits: Limits;
@@ -143,6 +146,11 @@ export class StorageManager {
       onError: (id, error) => this.#warn("Old history could not be dropped; it will be tried again.", id, { error }),
     });
     this.#sizes = new SizeWatch(limits.contextStorageBytesWarn);
+    this.records = new RecordWatch({
+      log,
+      clock,
+      onError: (error) => logger?.warn("What other servers wrote could not be read; it is tried again.", { error }),
+    });
   }
 
   get nodeClientId(): number {
@@ -171,6 +179,7 @@ export class StorageManager {
       throw error;
     }
     this.#recovery.started();
+    this.records.start();
     this.#keepHouse();
   }
 
@@ -326,7 +335,7 @@ export class StorageManager {
   }
 
   writeRecords(contextId: ContextId | undefined, writes: readonly RecordWrite[]): Promise<void> {
-    return this.#guarded(() => this.#log.writeRecords(contextId, writes));
+    return this.#guarded(() => this.records.write(contextId, writes));
   }
 
   readRecord(contextId: ContextId | undefined, collection: Collection, key: string): Promise<JsonObject | undefined> {
@@ -341,7 +350,7 @@ export class StorageManager {
     return this.#guarded(() => this.#log.listRecords(contextId, collection, query));
   }
 
-  list(after: ContextId | undefined, limit: number): Promise<readonly StoredSummary[]> {
+  list(after: ContextId | undefined, limit: number): Promise<readonly ListedContext[]> {
     return this.#guarded(() => this.#log.list(after, limit));
   }
 
@@ -455,6 +464,7 @@ export class StorageManager {
   async #close(): Promise<void> {
     this.#cancelHousekeeping?.();
     await this.#recovery.stop();
+    await this.records.stop();
     await this.#pending.allSettled();
     await this.#retention.close();
     await this.#checkpoints.close();

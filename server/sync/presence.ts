@@ -9,7 +9,9 @@
  *  3. What is not renewed within presenceTtlMs is gone; a session that ends takes its line with it.
  *  4. What a session says goes out at most at a rate, by its size: in between only the newest counts. A new id has a price, since
  *     ids that left are remembered for a while. States of a context are bounded together.
- *  5. Every state says under `actor` who speaks, as the server knows it, whatever the client wrote there.
+ *  5. Lines of sessions at other servers stand among ours, and are theirs to renew and to end. A client that comes here from
+ *     there, or goes, takes its line with it: its actor speaks for both.
+ *  6. Every state says under `actor` who speaks, as the server knows it, whatever the client wrote there.
  *
  * Not here: y-protocols' Awareness, which starts timers and reads the clock by itself; sending.
  */
@@ -31,9 +33,20 @@ interface Line {
   state: string;
   /** The session that speaks for it; undefined once it has left. */
   speaker: Speaker | undefined;
+  /** A session here spoke for it last. */
+  isOurs: boolean;
   /** Of who spoke for it last. */
   pace: TokenBucket;
   renewedAtMs: number;
+}
+
+/** A session at another server. */
+class Elsewhere implements Speaker {
+  readonly info: { readonly actor: string };
+
+  constructor(actor: string) {
+    this.info = { actor };
+  }
 }
 
 const GONE = "null";
@@ -59,13 +72,47 @@ export class Presence {
     for (const entry of entries) {
       const own = this.#spokenFor.get(speaker);
       const line = this.#lines.get(entry.yjsClientId);
-      if (own === undefined ? !this.#mayBecome(line, entry, this.#paceOf(speaker, nowMs), nowMs) : own !== line)
+      const isMoving = line !== undefined && movesTo(line, entry, speaker.info.actor);
+      if (
+        own === undefined
+          ? !isMoving && !this.#mayBecome(line, entry, this.#paceOf(speaker, nowMs), nowMs)
+          : own !== line
+      )
         continue;
       if (line === undefined || entry.clock > line.clock) this.#take(speaker, line, entry, nowMs);
       // it left and comes back with its old clock: hearing of its own end makes a client raise the clock and say it again
       else if (line.speaker === undefined) corrections.push(toEntry(line));
     }
     return corrections;
+  }
+
+  /** Takes what another server says of its sessions. */
+  hearPeer(entries: readonly AwarenessEntry[], nowMs: number): void {
+    for (const entry of entries) {
+      const line = this.#lines.get(entry.yjsClientId);
+      if (line === undefined ? this.#lines.size >= LIMITS.connectionsMax : !this.#isTheirs(line, entry)) continue;
+      if (entry.state === GONE) {
+        if (line?.speaker === undefined) continue;
+        this.#end(line, nowMs, entry.clock);
+      } else {
+        const actor = actorOf(entry.state);
+        if (actor === undefined) continue;
+        const pace = line?.pace ?? new TokenBucket(PACE, nowMs);
+        this.#put(line, entry, { speaker: new Elsewhere(actor), pace, nowMs });
+      }
+    }
+  }
+
+  /** Whether another server may say this of the line. */
+  #isTheirs(line: Line, entry: AwarenessEntry): boolean {
+    if (entry.clock <= line.clock) return false;
+    const isHere = line.speaker !== undefined && !(line.speaker instanceof Elsewhere);
+    return !isHere || actorOf(entry.state) === line.speaker?.info.actor;
+  }
+
+  /** What sessions here said last. */
+  ours(among: Iterable<AwarenessEntry> = this.allAndDeparted()): AwarenessEntry[] {
+    return [...among].filter(({ yjsClientId }) => this.#lines.get(yjsClientId)?.isOurs === true);
   }
 
   /** Whether a session that speaks for nobody yet may speak for this line. */
@@ -128,19 +175,31 @@ export class Presence {
 
   #take(speaker: Speaker, known: Line | undefined, entry: AwarenessEntry, nowMs: number): void {
     if (known !== undefined && entry.state === GONE) return this.#end(known, nowMs, entry.clock);
-    const state = stamped(entry.state, speaker);
-    if (this.#size + state.length - (known?.state.length ?? 0) > LIMITS.presenceContextBytesMax) return;
-    const pace = this.#paceOf(speaker, nowMs);
-    const line: Line = known ?? { ...entry, state: GONE, speaker, pace, renewedAtMs: nowMs };
-    this.#lines.set(line.yjsClientId, line);
+    const said = { ...entry, state: stamped(entry.state, speaker) };
+    const line = this.#put(known, said, { speaker, pace: this.#paceOf(speaker, nowMs), nowMs });
+    if (line !== undefined) this.#spokenFor.set(speaker, line);
+  }
+
+  /** Undefined when there is no room. */
+  #put(
+    known: Line | undefined,
+    { yjsClientId, clock, state }: AwarenessEntry,
+    { speaker, pace, nowMs }: { readonly speaker: Speaker; readonly pace: TokenBucket; readonly nowMs: number },
+  ): Line | undefined {
+    if (this.#size + state.length - (known?.state.length ?? 0) > LIMITS.presenceContextBytesMax) return undefined;
+    const isOurs = !(speaker instanceof Elsewhere);
+    const line: Line = known ?? { yjsClientId, clock, state: GONE, speaker, isOurs, pace, renewedAtMs: nowMs };
+    if (line.speaker !== undefined && line.speaker !== speaker) this.#spokenFor.delete(line.speaker);
+    this.#lines.set(yjsClientId, line);
     this.#say(line, state);
-    line.clock = entry.clock;
+    line.clock = clock;
     line.speaker = speaker;
+    line.isOurs = isOurs;
     line.pace = pace;
     line.renewedAtMs = nowMs;
-    this.#spokenFor.set(speaker, line);
     // renewals without news are passed on too: receivers expire what they do not hear of
     this.#changed.add(line);
+    return line;
   }
 
   #say(line: Line, state: string): void {
@@ -155,6 +214,21 @@ export class Presence {
     line.speaker = undefined;
     line.renewedAtMs = nowMs;
     this.#changed.add(line);
+  }
+}
+
+/** Whether the client behind the line, which spoke at another server, goes on here. What is repeated has no higher clock. */
+function movesTo({ speaker, clock }: Line, entry: AwarenessEntry, actor: string): boolean {
+  return speaker instanceof Elsewhere && speaker.info.actor === actor && entry.state !== GONE && entry.clock > clock;
+}
+
+/** Whoever speaks in a state that a server has stamped. */
+function actorOf(state: string): string | undefined {
+  try {
+    const said: unknown = JSON.parse(state);
+    return isJsonObject(said) && typeof said["actor"] === "string" ? said["actor"] : undefined;
+  } catch {
+    return undefined;
   }
 }
 

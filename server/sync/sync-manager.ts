@@ -15,6 +15,8 @@ import type { ServiceError } from "../../shared/errors.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
 import { LIMITS } from "../../shared/limits.ts";
+import type { Peers } from "../storage/peers.ts";
+import { PeerPresence } from "./peer-presence.ts";
 import { Topic } from "./topic.ts";
 import type { Flushed, Member, Publication, TopicBeginning } from "./topic.ts";
 
@@ -31,13 +33,23 @@ export class SyncManager {
   readonly #dueSessions = new Set<Member>();
   /** Topics with presence that may not go out yet. */
   readonly #lateTopics = new Set<Topic>();
+  readonly #peers: PeerPresence | undefined;
   #cancelLate: (() => void) | undefined;
   #isFlushScheduled = false;
   #cancelTick: (() => void) | undefined;
 
-  constructor(clock: Clock, monitor: Pick<Monitor, "propagated"> = NO_MONITOR) {
+  /** @param peers servers of the same data, if there are any */
+  constructor(clock: Clock, monitor: Pick<Monitor, "propagated"> = NO_MONITOR, peers?: Peers) {
     this.#clock = clock;
     this.#monitor = monitor;
+    if (peers === undefined) return;
+    this.#peers = new PeerPresence({
+      peers,
+      clock,
+      presences: () => Array.from(this.#topics, ([id, { presence }]) => [id, presence] as const),
+      presenceOf: (id) => this.#topics.get(id)?.presence,
+      changed: (id) => this.#flushIfThere(id),
+    });
   }
 
   start(): void {
@@ -52,15 +64,21 @@ export class SyncManager {
     this.#cancelTick = undefined;
     this.#cancelLate?.();
     this.#cancelLate = undefined;
+    this.#peers?.stop();
   }
 
   /** The context's topic; a new one begins at the given version and state vector. */
   topic(id: ContextId, begin: () => TopicBeginning): Topic {
     const known = this.#topics.get(id);
     if (known !== undefined) return known;
-    const topic = new Topic(id, begin());
+    const topic = new Topic(id, begin(), (entries) => this.#peers?.tell(id, entries));
     this.#topics.set(id, topic);
+    this.#peers?.ask(id);
     return topic;
+  }
+
+  sessionsOf(id: ContextId): number {
+    return this.#topics.get(id)?.sessions.size ?? 0;
   }
 
   join(topic: Topic, session: Member): void {
@@ -75,6 +93,8 @@ export class SyncManager {
       this.#flushSoon(topic);
       return;
     }
+    // nobody is left to hear it here
+    this.#peers?.tell(topic.contextId, topic.presence.ours());
     if (this.#topics.get(topic.contextId) === topic) this.#topics.delete(topic.contextId);
     this.#dueTopics.delete(topic);
   }
@@ -133,6 +153,16 @@ export class SyncManager {
     };
   }
 
+  /** The contexts that `watch` was asked for. */
+  watched(): Iterable<ContextId> {
+    return this.#watchers.keys();
+  }
+
+  /** Has it sessions here? */
+  isFollowed(id: ContextId): boolean {
+    return this.#topics.has(id);
+  }
+
   /** As `watch`, of all contexts and for good. */
   watchAll(task: (id: ContextId) => void): void {
     this.#allWatchers.add(task);
@@ -142,6 +172,11 @@ export class SyncManager {
   wake(id: ContextId): void {
     for (const task of this.#allWatchers) task(id);
     for (const task of this.#watchers.get(id) ?? []) task();
+  }
+
+  #flushIfThere(id: ContextId): void {
+    const topic = this.#topics.get(id);
+    if (topic !== undefined) this.#flushSoon(topic);
   }
 
   #flushSoon(topic: Topic): void {

@@ -13,6 +13,7 @@ import type { ServiceError } from "../../shared/errors.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
 import { encodeAwareness, encodeUpdate } from "../../shared/protocol/frames.ts";
+import type { AwarenessEntry } from "../../shared/protocol/frames.ts";
 import { encodeCommit, encodeEvent } from "../../shared/protocol/server-frames.ts";
 import { batchOf } from "./connection.ts";
 import type { Batch } from "./connection.ts";
@@ -70,9 +71,16 @@ export class Topic {
   /** When the oldest write of `#pending` was queued, monotonic. */
   #pendingSinceMs = 0;
   #events: JsonObject[] = [];
+  readonly #tellPeers: (entries: readonly AwarenessEntry[]) => void;
 
-  constructor(contextId: ContextId, { seq, version, vector }: TopicBeginning) {
+  /** @param tellPeers of the presence of sessions here */
+  constructor(
+    contextId: ContextId,
+    { seq, version, vector }: TopicBeginning,
+    tellPeers: (entries: readonly AwarenessEntry[]) => void = () => undefined,
+  ) {
     this.contextId = contextId;
+    this.#tellPeers = tellPeers;
     this.#seq = seq;
     this.#version = version;
     this.#vector = new Map(vector);
@@ -106,6 +114,7 @@ export class Topic {
     if (this.presence.hasChanges) {
       const changes = this.presence.takeChanges(nowMs);
       if (changes.length === 0) return flushed;
+      this.#tellPeers(this.presence.ours(changes));
       const batch = batchOf([encodeAwareness(changes)]);
       for (const session of this.sessions) session.tell(batch);
     }

@@ -23,7 +23,7 @@ import { readTypeFolder } from "./type-folder.ts";
 import { checkTypeName } from "./type-name.ts";
 
 /** Where types are kept; StorageManager and every ChangeLog fit. */
-export type TypeStore = Pick<ChangeLog, "listRecords" | "writeRecords">;
+export type TypeStore = Pick<ChangeLog, "listRecords" | "writeRecords"> & Partial<Pick<ChangeLog, "isShared">>;
 
 export interface TypeManagerOptions {
   readonly storage: TypeStore;
@@ -54,16 +54,12 @@ export class TypeManager {
     this.#clock = clock;
   }
 
-  /** Reads what is stored. Call it once, when the storage is open. @throws {ServiceError} DATA_DAMAGED, STORE_UNAVAILABLE */
-  async load(): Promise<void> {
-    for (let after = ""; ;) {
-      const query = { limit: PAGE, ...(after === "" ? {} : { after }) };
-      const records = await this.#storage.listRecords(undefined, "types", query);
-      for (const record of records) this.#entries.set(record.key, entryOf(record));
-      const last = records.at(-1);
-      if (last === undefined || records.length < PAGE) return;
-      after = last.key;
-    }
+  /**
+   * Takes in what is stored: first when the storage is open, and again when another server may have written.
+   * @throws {ServiceError} DATA_DAMAGED, STORE_UNAVAILABLE
+   */
+  load(): Promise<void> {
+    return this.#inTurn(() => this.#takeStored());
   }
 
   /**
@@ -107,6 +103,7 @@ export class TypeManager {
   /** @throws {ServiceError} INVALID_REQUEST for the name, INVALID_SCHEMA, LIMIT_EXCEEDED, STORE_UNAVAILABLE */
   put(name: string, schema: JsonObject, actor: Actor): Promise<Entry> {
     return this.#inTurn(async () => {
+      if (this.#storage.isShared === true) await this.#takeStored();
       const entry = this.draft(name, schema, actor);
       if (entry === this.#entries.get(name)) return entry;
       await this.#write(name, recordOf(entry.type));
@@ -119,6 +116,7 @@ export class TypeManager {
   /** @throws {ServiceError} TYPE_NOT_FOUND, STORE_UNAVAILABLE */
   delete(name: string): Promise<void> {
     return this.#inTurn(async () => {
+      if (this.#storage.isShared === true) await this.#takeStored();
       if (!this.#entries.has(name)) throw typeNotFound();
       await this.#write(name, null);
       this.#entries.delete(name);
@@ -129,6 +127,32 @@ export class TypeManager {
   onChange(listener: TypeListener): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
+  }
+
+  async #takeStored(): Promise<void> {
+    const gone = new Set(this.#entries.keys());
+    for (let after: string | undefined; ;) {
+      const query = { limit: PAGE, ...(after === undefined ? {} : { after }) };
+      const records = await this.#storage.listRecords(undefined, "types", query);
+      for (const record of records) {
+        gone.delete(record.key);
+        this.#take(record);
+      }
+      after = records.at(-1)?.key;
+      if (records.length < PAGE) break;
+    }
+    for (const name of gone) {
+      this.#entries.delete(name);
+      this.#tell(name);
+    }
+  }
+
+  #take(record: SideRecord): void {
+    const { key: name, value } = record;
+    const present = this.#entries.get(name);
+    if (present !== undefined && JSON.stringify(recordOf(present.type)) === JSON.stringify(value)) return;
+    this.#entries.set(name, entryOf(record));
+    this.#tell(name);
   }
 
   #tell(name: string): void {

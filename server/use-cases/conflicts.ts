@@ -30,6 +30,8 @@ interface ConflictUseCasesOptions {
   readonly access: Pick<ContextAccess, "change">;
   readonly storage: Pick<ChangeLog, "summary" | "readRecord" | "listRecords" | "writeRecords">;
   readonly clock: Clock;
+  /** Hears of conflicts that are settled beside the log. */
+  readonly figures: { conflictSettled(id: ContextId): void };
 }
 
 /** Records looked through for one page of a filtered listing; the page's `next` goes on from there. */
@@ -41,13 +43,15 @@ export class ConflictUseCases implements ConflictService {
   readonly #access: Pick<ContextAccess, "change">;
   readonly #storage: ConflictUseCasesOptions["storage"];
   readonly #clock: Clock;
+  readonly #figures: ConflictUseCasesOptions["figures"];
   /** Resolutions under way: the last one of each conflict. */
   readonly #underWay = new Map<string, Promise<unknown>>();
 
-  constructor({ access, storage, clock }: ConflictUseCasesOptions) {
+  constructor({ access, storage, clock, figures }: ConflictUseCasesOptions) {
     this.#access = access;
     this.#storage = storage;
     this.#clock = clock;
+    this.#figures = figures;
   }
 
   async list(_caller: Caller, id: ContextId, { limit, after, ...filter }: ListRequest): Promise<Page<Conflict>> {
@@ -92,6 +96,7 @@ export class ConflictUseCases implements ConflictService {
       if (seq > 0) return { version, conflict: await this.#read(id, conflictId) };
       const resolved = resolvedBy(conflict, { version, actor: caller.identity.actor, atMs: this.#clock.nowMs() });
       await this.#storage.writeRecords(id, [conflictWrite(resolved)]);
+      this.#figures.conflictSettled(id);
       return { version, conflict: resolved };
     });
   }

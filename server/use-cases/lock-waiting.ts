@@ -4,31 +4,44 @@
  * Invariants (LOCK):
  *  1. Everybody who asks is in it until the answer, also at the first try: who comes later cannot overtake.
  *  2. Whose turn it may be is looked at once in an event-loop turn, whatever happened in it.
+ *  3. Those who look on see who was not called and still waits: not who is at its first try. When that changes, they are told.
  *
  * Not here: whose turn it is (state/locks/lock-queue.ts), what is tried then (locks.ts).
  */
 import { ServiceError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
-import type { LockMode } from "../../shared/lock.ts";
+import type { LockMode, LockWaiter } from "../../shared/lock.ts";
 import type { Clock } from "../clock.ts";
 import { LockQueue } from "../state/locks/lock-queue.ts";
 import type { Waiting } from "../state/locks/lock-queue.ts";
 import type { LockTable } from "../state/locks/lock-table.ts";
 
+/** What somebody asked for. */
+export type Asked = Omit<LockWaiter, "position">;
+
 /** One who waits. */
 export class Waiter implements Waiting {
-  readonly actor: string;
-  readonly paths: readonly string[];
-  readonly mode: LockMode;
+  readonly asked: Asked;
   #isCalled = false;
   #isLate = false;
   #error: ServiceError | undefined;
   #notify: () => void = () => undefined;
 
-  constructor(actor: string, { paths, mode }: Waiting) {
-    this.actor = actor;
-    this.paths = paths;
-    this.mode = mode;
+  constructor(asked: Asked) {
+    this.asked = asked;
+  }
+
+  get paths(): readonly string[] {
+    return this.asked.paths;
+  }
+
+  get mode(): LockMode {
+    return this.asked.mode;
+  }
+
+  /** Not one that is about to hear that its time is over: who does not wait at all is at once. */
+  get isWaiting(): boolean {
+    return !this.#isLate && this.#error === undefined;
   }
 
   /** It may be its turn. */
@@ -74,24 +87,37 @@ export class WaitingRoom {
   readonly #queue = new LockQueue<Waiter>();
   /** How many of whom. */
   readonly #counts = new Map<string, number>();
+  readonly #onChange: (waiting: number) => void;
+  /** Those that wait, as it was told. */
+  #told: readonly Waiter[] = [];
   #isLookDue = false;
   #endedBy: ServiceError | undefined;
 
-  constructor(table: LockTable, clock: Pick<Clock, "defer">) {
+  /** `onChange` is told how many wait, when others do than before. */
+  constructor(table: LockTable, clock: Pick<Clock, "defer">, onChange: (waiting: number) => void) {
     this.#table = table;
     this.#clock = clock;
+    this.#onChange = onChange;
+  }
+
+  waiting(): readonly LockWaiter[] {
+    return [...this.#queue.places()]
+      .filter(([waiter]) => waiter.isWaiting)
+      .map(([{ asked }, ahead]) => ({ ...asked, position: ahead + 1 }));
   }
 
   /** Called at once when nobody is in its way who came before. @throws {ServiceError} RATE_LIMITED, or why the room was closed */
-  enter(actor: string, request: Waiting): Waiter {
+  enter(asked: Asked): Waiter {
+    const { actor } = asked;
     if (this.#endedBy !== undefined) throw this.#endedBy;
     const count = this.#counts.get(actor) ?? 0;
     if (this.#queue.length >= LIMITS.lockWaitersMax || count >= LIMITS.actorLockWaitersMax) {
       throw tooMany(this.#queue.length, count);
     }
     this.#counts.set(actor, count + 1);
-    const waiter = new Waiter(actor, request);
+    const waiter = new Waiter(asked);
     if (this.#queue.add(waiter)) waiter.call();
+    else this.look();
     return waiter;
   }
 
@@ -104,20 +130,29 @@ export class WaitingRoom {
 
   leave(waiter: Waiter): void {
     this.#queue.remove(waiter);
-    const left = (this.#counts.get(waiter.actor) ?? 0) - 1;
-    if (left > 0) this.#counts.set(waiter.actor, left);
-    else this.#counts.delete(waiter.actor);
+    const { actor } = waiter.asked;
+    const left = (this.#counts.get(actor) ?? 0) - 1;
+    if (left > 0) this.#counts.set(actor, left);
+    else this.#counts.delete(actor);
     this.look();
   }
 
   /** Something may be free now. */
   look(): void {
-    if (this.#isLookDue || this.#queue.length === 0) return;
+    if (this.#isLookDue || (this.#queue.length === 0 && this.#told.length === 0)) return;
     this.#isLookDue = true;
     this.#clock.defer(() => {
       this.#isLookDue = false;
       for (const waiter of this.#queue.call(this.#table)) waiter.call();
+      this.#tell();
     });
+  }
+
+  #tell(): void {
+    const waiting = this.#queue.waiting().filter((waiter) => waiter.isWaiting);
+    const isSame = waiting.length === this.#told.length && waiting.every((waiter, at) => waiter === this.#told[at]);
+    this.#told = waiting;
+    if (!isSame) this.#onChange(waiting.length);
   }
 
   /** Tells everybody, and whoever still comes. */

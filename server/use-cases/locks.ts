@@ -10,16 +10,19 @@
  */
 import { ServiceError, toServiceError } from "../../shared/errors.ts";
 import type { Actor, ContextId } from "../../shared/ids.ts";
+import type { JsonObject } from "../../shared/json.ts";
 import { LIMITS } from "../../shared/limits.ts";
-import type { Lock, LockEvent } from "../../shared/lock.ts";
+import type { GrantedLock, HeldLock, Lock, LockEvent, LockWaiter } from "../../shared/lock.ts";
+import { lockQueueEvent } from "../../shared/protocol/lock-view.ts";
 import type { Clock } from "../clock.ts";
-import type { Caller, GrantedLock, HeldLock, LockRequest, LockService } from "../context-service.ts";
+import type { Caller, LockRequest, LockService } from "../context-service.ts";
 import { NO_MONITOR } from "../monitor-port.ts";
 import type { LockOutcome, Monitor } from "../monitor-port.ts";
 import type { LockDesk } from "../state/locks/lock-desk.ts";
 import { coverOf } from "../state/path-cover.ts";
 import type { WriteResult } from "../state/state-manager.ts";
 import { WaitingRoom } from "./lock-waiting.ts";
+import type { Asked } from "./lock-waiting.ts";
 
 /** A context in memory, for as long as a task lasts. */
 export interface LockContext {
@@ -45,10 +48,12 @@ interface LockUseCasesOptions {
   readonly access: LockAccess;
   readonly clock: Clock;
   readonly monitor?: Pick<Monitor, "lockAsked">;
+  /** An event for those who have the context open. */
+  readonly announce: (id: ContextId, event: JsonObject) => void;
 }
 
 interface Wait {
-  readonly actor: Actor;
+  readonly asked: Asked;
   readonly event: Extract<LockEvent, { op: "acquire" }>;
   /** Monotonic. */
   readonly endsAtMs: number;
@@ -59,14 +64,16 @@ export class LockUseCases implements LockService {
   readonly #access: LockAccess;
   readonly #clock: Clock;
   readonly #monitor: Pick<Monitor, "lockAsked">;
+  readonly #announce: LockUseCasesOptions["announce"];
   readonly #rooms = new WeakMap<LockDesk, WaitingRoom>();
   /** By context and lock: requests that named theirs. */
   readonly #asked = new Map<string, Promise<GrantedLock>>();
 
-  constructor({ access, clock, monitor = NO_MONITOR }: LockUseCasesOptions) {
+  constructor({ access, clock, monitor = NO_MONITOR, announce }: LockUseCasesOptions) {
     this.#access = access;
     this.#clock = clock;
     this.#monitor = monitor;
+    this.#announce = announce;
   }
 
   list(caller: Caller, id: ContextId): Promise<readonly GrantedLock[]> {
@@ -74,6 +81,14 @@ export class LockUseCases implements LockService {
       const locks = desk.table.list().map(({ lockId }) => this.#viewOf(desk, lockId));
       await durable();
       return locks;
+    });
+  }
+
+  waiting(caller: Caller, id: ContextId): Promise<readonly LockWaiter[]> {
+    return this.#access.withLocks(caller, id, async ({ desk, durable }) => {
+      const waiting = this.#rooms.get(desk)?.waiting() ?? [];
+      await durable();
+      return waiting;
     });
   }
 
@@ -116,9 +131,11 @@ export class LockUseCases implements LockService {
     const paths = coverOf(new Set(request.paths), LIMITS.lockPathsMax);
     const event = { op: "acquire", lockId, paths, mode, ttlMs, ...(purpose === undefined ? {} : { purpose }) } as const;
     const endsAtMs = this.#clock.monotonicMs() + waitMs;
-    const wait = { actor: caller.identity.actor, event, endsAtMs };
+    const asked = askedOf(caller, event, { sinceMs: this.#clock.nowMs(), waitMs });
     return this.#access.withLocks(caller, id, async (context) => {
-      if (context.desk.table.get(lockId) === undefined) await this.#take(context, { ...wait, signal });
+      const room = this.#roomOf(context.desk, id);
+      if (context.desk.table.get(lockId) === undefined)
+        await this.#take(context, room, { asked, event, endsAtMs, signal });
       // granted to an earlier request that named it: its time begins anew
       else await context.write({ op: "renew", lockId, ttlMs });
       if (signal?.aborted === true) {
@@ -160,9 +177,8 @@ export class LockUseCases implements LockService {
   }
 
   /** Tries whenever it may be this request's turn, until its time is over. */
-  async #take(context: LockContext, { actor, event, endsAtMs, signal }: Wait): Promise<void> {
-    const room = this.#roomOf(context.desk);
-    const waiter = room.enter(actor, event);
+  async #take(context: LockContext, room: WaitingRoom, { asked, event, endsAtMs, signal }: Wait): Promise<void> {
+    const waiter = room.enter(asked);
     const cancelTimer = this.#at(endsAtMs, () => waiter.late());
     const forgetSignal = onAbort(signal, () => waiter.fail(gone()));
     let refusal = othersFirst();
@@ -193,9 +209,15 @@ export class LockUseCases implements LockService {
     }
   }
 
-  #roomOf(desk: LockDesk): WaitingRoom {
+  /** Without an id nobody is told of who waits there. */
+  #roomOf(desk: LockDesk, id?: ContextId): WaitingRoom {
     let room = this.#rooms.get(desk);
-    if (room === undefined) this.#rooms.set(desk, (room = new WaitingRoom(desk.table, this.#clock)));
+    if (room === undefined) {
+      const tell = (waiting: number): void => {
+        if (id !== undefined) this.#announce(id, lockQueueEvent(waiting));
+      };
+      this.#rooms.set(desk, (room = new WaitingRoom(desk.table, this.#clock, tell)));
+    }
     return room;
   }
 
@@ -218,6 +240,23 @@ export class LockUseCases implements LockService {
     const leftMs = desk.leftMs(lock, this.#clock.monotonicMs());
     return { ...lock, expiresAtMs: Math.round(this.#clock.nowMs() + leftMs) };
   }
+}
+
+function askedOf(
+  { identity: { actor }, via }: Caller,
+  { lockId, paths, mode, purpose }: Wait["event"],
+  { sinceMs, waitMs }: { readonly sinceMs: number; readonly waitMs: number },
+): Asked {
+  return {
+    lockId,
+    paths,
+    mode,
+    actor,
+    ...(via?.sessionId === undefined ? {} : { sessionId: via.sessionId }),
+    ...(purpose === undefined ? {} : { purpose }),
+    sinceMs,
+    untilMs: sinceMs + waitMs,
+  };
 }
 
 function isOf(actor: Actor): (lock: Lock) => boolean {

@@ -7,7 +7,8 @@
  * Invariants (HOOK):
  *  1. Of one context one delivery is under way at a time, the next one after it was taken or set aside.
  *  2. Contexts take turns; so many requests at most are under way, and one when the last one failed.
- *  3. So many contexts at most are known here. Of others it is known that there may be some (`isIncomplete`).
+ *  3. While another server delivers, it sleeps: it knows nothing, and keeps nothing as delivered.
+ *  4. So many contexts at most are known here. Of others it is known that there may be some (`isIncomplete`).
  *
  * Not here: what is told (outbox.ts), one attempt (delivery-sender.ts), finding who is behind (backlog-scan.ts).
  */
@@ -40,6 +41,13 @@ export interface LineOptions {
 
 export type Halt = NonNullable<StoredWebhook["halt"]>;
 
+/** What a line begins with. */
+interface LineState {
+  readonly halt: Halt | undefined;
+  readonly deadLetters: number;
+  readonly isAsleep?: boolean;
+}
+
 /** A context whose delivery failed. */
 interface Trouble {
   /** Attempts that failed, and those of them that were the delivery's own fault. */
@@ -68,7 +76,8 @@ export class DeliveryLine {
   /** Of contexts in one of the three above. */
   readonly #troubles = new Map<ContextId, Trouble>();
   readonly #underWay = new Set<Promise<void>>();
-  readonly #closed = new AbortController();
+  #closed = new AbortController();
+  #isAsleep: boolean;
   #isIncomplete = true;
   #failures = 0;
   /** Of the monotonic clock: no attempt before. */
@@ -80,13 +89,14 @@ export class DeliveryLine {
 
   constructor(
     webhook: Subscription & Target,
-    { halt, deadLetters }: { readonly halt: Halt | undefined; readonly deadLetters: number },
+    { halt, deadLetters, isAsleep = false }: LineState,
     options: LineOptions,
   ) {
     this.#webhook = webhook;
     this.#halt = halt;
     this.#lastError = halt?.fault;
     this.#deadLetters = deadLetters;
+    this.#isAsleep = isAsleep;
     this.#options = options;
   }
 
@@ -96,7 +106,7 @@ export class DeliveryLine {
 
   /** Should those who are behind be looked for? */
   get isIncomplete(): boolean {
-    return this.#isIncomplete && this.#halt === undefined && this.#size < this.#options.limits.webhookBacklogMax / 2;
+    return this.#isIncomplete && !this.#isResting && this.#size < this.#options.limits.webhookBacklogMax / 2;
   }
 
   status() {
@@ -131,7 +141,7 @@ export class DeliveryLine {
   wake(id: ContextId): void {
     if (this.#busy.has(id)) return void this.#busy.set(id, true);
     if (this.#ready.has(id) || this.#waiting.has(id)) return;
-    if (this.#halt !== undefined || this.#size >= this.#options.limits.webhookBacklogMax) {
+    if (this.#isResting || this.#size >= this.#options.limits.webhookBacklogMax) {
       this.#isIncomplete = true;
       return;
     }
@@ -155,11 +165,24 @@ export class DeliveryLine {
 
   halt(halt: Halt): void {
     this.#halt = halt;
-    this.#cancelTimer();
-    this.#isIncomplete = true;
-    this.#ready.clear();
-    this.#waiting.clear();
-    this.#troubles.clear();
+    this.#forget();
+  }
+
+  /** Another server delivers. Resolves when nothing is under way here. */
+  async sleep(): Promise<void> {
+    this.#isAsleep = true;
+    this.#closed.abort();
+    this.#forget();
+    this.#failures = 0;
+    this.#notBeforeMs = 0;
+    await Promise.allSettled(this.#underWay);
+  }
+
+  /** This server delivers, from what is stored. */
+  rouse(): void {
+    if (!this.#isAsleep) return;
+    this.#isAsleep = false;
+    this.#closed = new AbortController();
   }
 
   /** Goes on at once, whatever failed before. */
@@ -178,6 +201,11 @@ export class DeliveryLine {
     this.#deadLetters -= 1;
   }
 
+  /** So many are stored. */
+  lettersAre(count: number): void {
+    this.#deadLetters = count;
+  }
+
   /** Ends requests under way; what they were to deliver is tried again after the next start. */
   async close(): Promise<void> {
     this.#closed.abort();
@@ -189,8 +217,20 @@ export class DeliveryLine {
     return this.#ready.size + this.#busy.size + this.#waiting.size;
   }
 
+  get #isResting(): boolean {
+    return this.#halt !== undefined || this.#isAsleep;
+  }
+
+  #forget(): void {
+    this.#cancelTimer();
+    this.#isIncomplete = true;
+    this.#ready.clear();
+    this.#waiting.clear();
+    this.#troubles.clear();
+  }
+
   #start(): void {
-    if (this.#halt !== undefined || this.#closed.signal.aborted) return;
+    if (this.#isResting || this.#closed.signal.aborted) return;
     const requestsMax = this.#failures > 0 ? 1 : this.#options.limits.webhookRequestsMax;
     if (this.#options.clock.monotonicMs() >= this.#notBeforeMs) {
       for (const id of this.#ready) {
@@ -209,12 +249,12 @@ export class DeliveryLine {
     const hasNews = this.#busy.get(id) === true;
     this.#busy.delete(id);
     if (outcome === "failed") {
-      if (this.#halt === undefined) this.#waiting.add(id);
+      if (!this.#isResting) this.#waiting.add(id);
       this.#arm();
     } else if (outcome === "more" || hasNews) {
       this.#ready.add(id);
     }
-    if (this.#halt !== undefined) this.#ready.clear();
+    if (this.#isResting) this.#ready.clear();
     this.#start();
   }
 
@@ -226,6 +266,8 @@ export class DeliveryLine {
       const { deliveryId } = delivery.span;
       const attempt = { deliveryId, body: delivery.body, signal: this.#closed.signal };
       const fault = await sender.attempt(webhook, attempt);
+      // whoever delivers now begins where this began
+      if (this.#isAsleep) return "done";
       if (fault !== undefined) return this.#failed(delivery, fault);
       await outbox.delivered(webhook.id, delivery);
       this.#succeeded(id);
@@ -336,7 +378,7 @@ export class DeliveryLine {
   /** Sets the timer for what is due next. */
   #arm(): void {
     this.#cancelTimer();
-    if (this.#halt !== undefined || this.#closed.signal.aborted) return;
+    if (this.#isResting || this.#closed.signal.aborted) return;
     const { clock } = this.#options;
     const nowMs = clock.monotonicMs();
     let nextMs = this.#notBeforeMs > nowMs ? this.#notBeforeMs : Infinity;

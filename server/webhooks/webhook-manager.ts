@@ -6,6 +6,7 @@
  *  2. Each target has a line of its own: a slow one, or one that is down, delays nobody else.
  *  3. What a line missed, because there was too much or while the server was down, is found by looking through the contexts.
  *  4. A secret never leaves: it signs.
+ *  5. Of several servers of the same data one delivers at a time; the others know the webhooks, and take its place.
  *
  * Not here: who may (the facade's guard), REST shapes (transport/rest/webhooks.ts).
  */
@@ -20,11 +21,13 @@ import type { Caller, NewWebhook, RedeliveryOutcome, WebhookService } from "../c
 import type { Post } from "../outbound/http-post.ts";
 import { checkSecret } from "../outbound/signature.ts";
 import type { TargetPolicy } from "../outbound/target-policy.ts";
+import type { Peers } from "../storage/peers.ts";
 import { scanBacklogs } from "./backlog-scan.ts";
 import { DeliveryLine } from "./delivery-line.ts";
 import type { LineLogger } from "./delivery-line.ts";
 import { DeliverySender } from "./delivery-sender.ts";
 import { InTurn } from "./in-turn.ts";
+import { OutboxLead } from "./outbox-lead.ts";
 import { Outbox } from "./outbox.ts";
 import type { OutboxStore } from "./outbox.ts";
 import { endingKey } from "./webhook-records.ts";
@@ -38,6 +41,8 @@ export interface WebhookManagerOptions {
   readonly logger: LineLogger;
   readonly post: Post;
   readonly policy: TargetPolicy;
+  /** Other servers of the same data. */
+  readonly peers?: Pick<Peers, "lead" | "onGap"> | undefined;
   readonly limits?: Limits;
 }
 
@@ -56,10 +61,12 @@ export class WebhookManager implements WebhookService {
   readonly #clock: Clock;
   readonly #logger: LineLogger;
   readonly #policy: TargetPolicy;
+  readonly #isShared: boolean;
   readonly #limits: Limits;
   readonly #registry: WebhookRegistry;
   readonly #outbox: Outbox;
   readonly #sender: DeliverySender;
+  readonly #lead: OutboxLead;
   readonly #hooks = new Map<string, Hook>();
   readonly #matches = new Map<ContextId, readonly DeliveryLine[]>();
   readonly #woken = new Set<ContextId>();
@@ -68,48 +75,62 @@ export class WebhookManager implements WebhookService {
   #isScanning = false;
   #scan: Promise<void> = Promise.resolve();
   #cancelScan = (): void => {};
-
-  constructor({ storage, clock, logger, post, policy, limits = LIMITS }: WebhookManagerOptions) {
+  constructor({ storage, clock, logger, post, policy, peers, limits = LIMITS }: WebhookManagerOptions) {
     this.#storage = storage;
     this.#clock = clock;
     this.#logger = logger;
     this.#policy = policy;
+    this.#isShared = peers !== undefined;
     this.#limits = limits;
     this.#registry = new WebhookRegistry(storage);
     this.#outbox = new Outbox(storage, clock);
     this.#sender = new DeliverySender(post, clock);
+    this.#lead = new OutboxLead({
+      peers,
+      clock,
+      limits,
+      registry: this.#registry,
+      lines: () => this.#lines(),
+      onMissed: () => this.recovered(),
+    });
   }
 
   /** Goes on where the last run ended. @throws {ServiceError} DATA_DAMAGED, STORE_UNAVAILABLE */
   async start(): Promise<void> {
-    for (const [id, stored] of await this.#registry.load())
-      this.#open(id, stored, await this.#registry.deadLetterCount(id));
-    this.#scanSoon();
+    await this.#lead.start();
+    await this.load();
+  }
+
+  /** Takes in what is stored, which another server may have written. @throws {ServiceError} DATA_DAMAGED, STORE_UNAVAILABLE */
+  load(): Promise<void> {
+    return this.#turn.take(() => this.#takeStored());
   }
 
   /** Ends what is under way; it is delivered after the next start. */
   async close(): Promise<void> {
     this.#closed.abort();
     this.#cancelScan();
-    await Promise.all([...this.#hooks.values()].map(({ line }) => line.close()));
+    await Promise.all(this.#lines().map((line) => line.close()));
     await Promise.all([this.#scan, this.#turn.settled()]);
+    await this.#lead.close();
   }
 
   /** Something happened to this context. Costs the caller next to nothing. */
   wake(id: ContextId): void {
-    if (this.#hooks.size === 0) return;
+    if (this.#hooks.size === 0 || !this.#lead.isOurs) return;
     if (this.#woken.size === 0) this.#clock.defer(() => this.#wakeLines());
     this.#woken.add(id);
   }
 
   /** The log failed and is open again: what became durable before may have been told to nobody. */
   recovered(): void {
-    for (const { line } of this.#hooks.values()) line.missed();
+    for (const line of this.#lines()) line.missed();
     this.#scanSoon();
   }
 
   /** Before a context is deleted: keeps what its end is to be told of. @throws {ServiceError} STORE_UNAVAILABLE */
   async deleting(id: ContextId): Promise<void> {
+    await this.#freshen();
     const hooks = [...this.#hooks].filter(([, { stored }]) => isOf(stored, id));
     const summary = hooks.length === 0 ? undefined : await this.#storage.summary(id);
     if (summary === undefined) return;
@@ -126,7 +147,8 @@ export class WebhookManager implements WebhookService {
     const byState = { active: 0, retrying: 0, paused: 0, stopped: 0 };
     let behind = 0;
     let deadLetters = 0;
-    for (const { line } of this.#hooks.values()) {
+    // one server tells of them
+    for (const line of this.#lead.isOurs ? this.#lines() : []) {
       const status = line.status();
       byState[status.state]++;
       behind += status.behind;
@@ -136,10 +158,12 @@ export class WebhookManager implements WebhookService {
   }
 
   async list(_caller: Caller): Promise<readonly WebhookStatus[]> {
+    await this.#recount();
     return [...this.#hooks].map(([id, hook]) => statusOf(id, hook));
   }
 
   async get(_caller: Caller, id: string): Promise<WebhookReport> {
+    await this.#recount();
     const hook = this.#find(id);
     const behind = hook.line.behind(this.#limits.webhookToldMax);
     const positions = await Promise.all(
@@ -159,6 +183,7 @@ export class WebhookManager implements WebhookService {
 
   add({ identity }: Caller, { url, secret, contexts, paths }: NewWebhook): Promise<WebhookStatus> {
     return this.#turn.take(async () => {
+      await this.#takeOthers();
       this.#policy.check(url);
       checkSecret(secret);
       if (this.#hooks.size >= this.#limits.webhooksMax) {
@@ -188,6 +213,7 @@ export class WebhookManager implements WebhookService {
 
   change(_caller: Caller, id: string, { url, secret }: { url?: string; secret?: string }): Promise<WebhookStatus> {
     return this.#turn.take(async () => {
+      await this.#takeOthers();
       const hook = this.#find(id);
       if (url !== undefined) this.#policy.check(url);
       if (secret !== undefined) checkSecret(secret);
@@ -204,16 +230,15 @@ export class WebhookManager implements WebhookService {
 
   remove(_caller: Caller, id: string): Promise<void> {
     return this.#turn.take(async () => {
-      const { line } = this.#find(id);
-      this.#hooks.delete(id);
-      this.#matches.clear();
-      await line.close();
+      await this.#takeOthers();
+      await this.#drop(id, this.#find(id));
       await this.#registry.remove(id);
     });
   }
 
   pause(_caller: Caller, id: string): Promise<WebhookStatus> {
     return this.#turn.take(async () => {
+      await this.#takeOthers();
       const hook = this.#find(id);
       const halt = { state: "paused" } as const;
       await this.#write(id, hook, { ...hook.stored, halt });
@@ -224,6 +249,7 @@ export class WebhookManager implements WebhookService {
 
   resume(_caller: Caller, id: string): Promise<WebhookStatus> {
     return this.#turn.take(async () => {
+      await this.#takeOthers();
       const hook = this.#find(id);
       const { halt: _, ...stored } = hook.stored;
       await this.#write(id, hook, stored);
@@ -233,6 +259,7 @@ export class WebhookManager implements WebhookService {
   }
 
   async redeliver(_caller: Caller, id: string, { deliveryId }: { deliveryId?: string }): Promise<RedeliveryOutcome> {
+    await this.#freshen();
     return this.#find(id).redelivery.take(async () => {
       const hook = this.#find(id);
       const untilMs = this.#clock.monotonicMs() + this.#limits.webhookRedeliverMsMax;
@@ -256,6 +283,7 @@ export class WebhookManager implements WebhookService {
   }
 
   async test(_caller: Caller, id: string): Promise<{ readonly durationMs: number; readonly error?: string }> {
+    await this.#freshen();
     const { stored } = this.#find(id);
     const deliveryId = this.#clock.newId();
     const body: DeliveryBody = {
@@ -288,7 +316,7 @@ export class WebhookManager implements WebhookService {
   #open(id: string, stored: StoredWebhook, deadLetters: number): Hook {
     const line = new DeliveryLine(
       { id, ...stored },
-      { halt: stored.halt, deadLetters },
+      { halt: stored.halt, deadLetters, isAsleep: !this.#lead.isOurs },
       {
         outbox: this.#outbox,
         sender: this.#sender,
@@ -303,6 +331,52 @@ export class WebhookManager implements WebhookService {
     this.#hooks.set(id, hook);
     this.#matches.clear();
     return hook;
+  }
+
+  async #drop(id: string, { line }: Hook): Promise<void> {
+    this.#hooks.delete(id);
+    this.#matches.clear();
+    await line.close();
+  }
+
+  #lines(): readonly DeliveryLine[] {
+    return [...this.#hooks.values()].map(({ line }) => line);
+  }
+
+  /** As `load` where others write too: an answer tells what they did. */
+  async #freshen(): Promise<void> {
+    if (this.#isShared) await this.load();
+  }
+
+  /** As `#freshen`, with the dead letters that another server's deliveries became. */
+  async #recount(): Promise<void> {
+    await this.#freshen();
+    if (this.#isShared)
+      for (const [id, { line }] of this.#hooks) line.lettersAre(await this.#registry.deadLetterCount(id));
+  }
+
+  /** In a turn, as `#freshen`. */
+  async #takeOthers(): Promise<void> {
+    if (this.#isShared) await this.#takeStored();
+  }
+
+  async #takeStored(): Promise<void> {
+    const stored = await this.#registry.load();
+    for (const [id, webhook] of stored) await this.#take(id, webhook);
+    for (const [id, hook] of [...this.#hooks]) if (!stored.has(id)) await this.#drop(id, hook);
+    // those that are new here
+    this.#scanSoon();
+  }
+
+  async #take(id: string, stored: StoredWebhook): Promise<void> {
+    const hook = this.#hooks.get(id);
+    if (hook === undefined) return void this.#open(id, stored, await this.#registry.deadLetterCount(id));
+    if (JSON.stringify(hook.stored) === JSON.stringify(stored)) return;
+    const { halt } = hook.stored;
+    hook.stored = stored;
+    hook.line.retarget(stored);
+    if (stored.halt !== undefined) hook.line.halt(stored.halt);
+    else if (halt !== undefined) hook.line.resume();
   }
 
   #stopped(id: string, fault: DeliveryFault): void {

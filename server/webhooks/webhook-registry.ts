@@ -26,14 +26,26 @@ export class WebhookRegistry {
     this.#store = store;
   }
 
-  /** What is there after a start; what a crash left of others is deleted. @throws {ServiceError} DATA_DAMAGED, STORE_UNAVAILABLE */
+  /** Oldest first. @throws {ServiceError} DATA_DAMAGED, STORE_UNAVAILABLE */
   async load(): Promise<ReadonlyMap<string, StoredWebhook>> {
     const records = await this.#store.listRecords(undefined, "webhooks", { limit: PAGE });
     const webhooks = new Map(records.map(({ key, value }) => [key, webhookOf(value)]));
-    for (const collection of BELONGINGS)
-      for await (const owner of this.#owners(collection))
-        if (!webhooks.has(owner)) await this.#forget(collection, owner);
     return new Map([...webhooks].sort(([, a], [, b]) => a.createdAtMs - b.createdAtMs));
+  }
+
+  /**
+   * Deletes what a crash left of others. Given what was found so the last time, only that: the rest may be of one that
+   * another server is adding. What it left.
+   */
+  async tidy(found?: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+    const left = new Set<string>();
+    for (const collection of BELONGINGS)
+      for await (const owner of this.#owners(collection)) {
+        if ((await this.#store.readRecord(undefined, "webhooks", owner)) !== undefined) continue;
+        if (found?.has(owner) === false) left.add(owner);
+        else await this.#forget(collection, owner);
+      }
+    return left;
   }
 
   /** Keeps the places at which the contexts of a new webhook are, then the webhook. */

@@ -6,7 +6,7 @@ import { isoTime } from "../iso-time.ts";
 import type { ChangeView } from "./rest.ts";
 
 export function changeView(change: ChangeRecord): ChangeView {
-  const { version, seq, actor, origin, message, paths, resolves } = change;
+  const { version, seq, actor, origin, message, paths, resolves, bytes } = change;
   return {
     version,
     seq,
@@ -16,5 +16,6 @@ export function changeView(change: ChangeRecord): ChangeView {
     ...(message === undefined ? {} : { message }),
     paths: [...paths],
     ...(resolves === undefined ? {} : { resolves }),
+    ...(bytes === undefined ? {} : { bytes }),
   };
 }

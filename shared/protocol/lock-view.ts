@@ -3,27 +3,27 @@
  */
 import { isoTime } from "../iso-time.ts";
 import type { JsonObject } from "../json.ts";
-import type { Lock, LockEvent } from "../lock.ts";
-import type { HeldLockView, LockView } from "./rest-locks.ts";
+import type { GrantedLock, HeldLock, LockEvent, LockWaiter } from "../lock.ts";
+import type { HeldLockView, LockView, LockWaiterView } from "./rest-locks.ts";
 
-type TimedLock = Lock & { readonly expiresAtMs: number };
-
-/** `expiresAtMs` by the server's wall clock. */
-export function lockView(lock: TimedLock): LockView & JsonObject {
+export function lockView(lock: GrantedLock): LockView & JsonObject {
   const { lockId, paths, mode, holder, purpose, fencingToken, ttlMs, expiresAtMs } = lock;
   const expiresAt = isoTime(expiresAtMs);
   const base = { lockId, paths: [...paths], mode, holder, fencingToken, ttlMs, expiresAt };
   return purpose === undefined ? base : { ...base, purpose };
 }
 
-export function heldLockView({
-  contextId,
-  lock,
-}: {
-  readonly contextId: string;
-  readonly lock: TimedLock;
-}): HeldLockView {
+export function heldLockView({ contextId, lock }: HeldLock): HeldLockView {
   return { contextId, ...lockView(lock) };
+}
+
+export function lockWaiterView({ paths, sinceMs, untilMs, ...rest }: LockWaiter): LockWaiterView {
+  return { ...rest, paths: [...paths], since: isoTime(sinceMs), until: isoTime(untilMs) };
+}
+
+/** So many wait for locks now, and they are others than before. */
+export function lockQueueEvent(waiting: number): JsonObject {
+  return { type: "lock-queue", waiting };
 }
 
 /** What happened to a lock, for those who look on. */

@@ -36,7 +36,19 @@ export const lockSchema = z.object({
   expiresAt: isoTime,
 });
 
-export const lockListSchema = z.object({ locks: z.array(lockSchema) });
+export const lockWaiterSchema = z.object({
+  lockId: z.string().describe("Of the lock that is waited for"),
+  paths: z.array(z.string()),
+  mode: z.enum(LOCK_MODES),
+  actor: z.string(),
+  sessionId: z.string().exactOptional().describe("Of the live session that asked"),
+  purpose: z.string().exactOptional(),
+  since: isoTime,
+  until: isoTime.describe("When it gives up"),
+  position: z.int().min(1).describe("1 is next at these paths: one more than those in its way who asked earlier"),
+});
+
+export const lockListSchema = z.object({ locks: z.array(lockSchema), waiting: z.array(lockWaiterSchema) });
 
 export const heldLockListSchema = z.object({ locks: z.array(lockSchema.extend({ contextId: z.string() })) });
 
@@ -44,4 +56,5 @@ export type HeldLockView = z.infer<typeof heldLockListSchema>["locks"][number];
 export type HeldLockList = z.infer<typeof heldLockListSchema>;
 export type LockBody = z.infer<typeof lockRequestSchema>;
 export type LockView = z.infer<typeof lockSchema>;
+export type LockWaiterView = z.infer<typeof lockWaiterSchema>;
 export type LockList = z.infer<typeof lockListSchema>;

@@ -93,11 +93,29 @@ export const findQuerySchema = z.strictObject({
   query: z.string().max(LIMITS.nameCharsMax).exactOptional().describe("Text that occurs in id, name or description"),
   tag: z.string().max(LIMITS.tagCharsMax).exactOptional(),
   type: z.string().max(LIMITS.nameCharsMax).exactOptional(),
+  include: z.literal("figures").exactOptional().describe("figures: what is going on in each"),
   limit: pageLimit.exactOptional(),
   cursor: z.string().max(LIMITS.contextIdCharsMax).exactOptional(),
 });
 
-export const contextListSchema = z.object({ contexts: z.array(contextInfoSchema), next: z.string().exactOptional() });
+const figuresSchema = z.object({
+  diskBytes: z.int().min(0).describe("Log and checkpoints, approximately"),
+  sessions: z.int().min(0).describe("Live ones"),
+  locks: z.int().min(0).exactOptional().describe("Held ones; absent when only loading the context would tell"),
+  conflicts: z
+    .object({ recent: z.int().min(0), open: z.int().min(0) })
+    .exactOptional()
+    .describe("Of the newest 100: how many there are, and how many are open; absent when others took too long"),
+});
+
+const listedContextSchema = contextInfoSchema.extend({
+  figures: figuresSchema.exactOptional().describe("With include=figures"),
+});
+
+export const contextListSchema = z.object({
+  contexts: z.array(listedContextSchema),
+  next: z.string().exactOptional(),
+});
 
 export const readQuerySchema = z.strictObject({
   path: pointer.exactOptional(),
@@ -140,6 +158,7 @@ export const changeSchema = z.object({
   message: z.string().exactOptional(),
   paths: z.array(z.string()),
   resolves: z.string().exactOptional().describe("Id of the conflict that this change resolves"),
+  bytes: z.int().min(0).exactOptional().describe("Of its Yjs update; in lists and feeds, not in deliveries"),
 });
 
 export const changeListSchema = z.object({
@@ -167,6 +186,7 @@ export type ChangeRequest = z.infer<typeof changeRequestSchema>;
 export type FindQuery = z.infer<typeof findQuerySchema>;
 export type ContextInfo = z.infer<typeof contextInfoSchema>;
 export type ContextView = z.infer<typeof contextSchema>;
+export type ListedContextInfo = z.infer<typeof listedContextSchema>;
 export type ContextList = z.infer<typeof contextListSchema>;
 export type ChangeResult = z.infer<typeof changeResultSchema>;
 export type ChangeView = z.infer<typeof changeSchema>;

@@ -4,7 +4,7 @@
  *   main, server → cli, transport → context-manager → sync, storage, security, monitor → state → shared
  *   client → shared                                    managers do not import each other; nobody imports a test
  *
- * Beside the line stand four ports, which are mostly types: clock, change-log, monitor-port (what the parts tell the monitor),
+ * Beside the line stand four ports, which are mostly types: clock, change-log (with peers, the other servers of a log), monitor-port (what the parts tell the monitor),
  * and context-service (the words of the facade);
  * and the worker pool, for managers whose work is too heavy for the event loop.
  *
@@ -36,7 +36,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     npm: ["piscina", "esbuild"],
     node: ["crypto", "fs", "path", "url"],
   },
-  "change-log": { files: /^server\/storage\/change-log\.ts$/, imports: { shared: "all" }, npm: [], node: [] },
+  "change-log": { files: /^server\/storage\/(change-log|peers)\.ts$/, imports: { shared: "all" }, npm: [], node: [] },
   state: {
     files: /^server\/state\//,
     imports: { shared: "all", clock: "types", "change-log": "types" },

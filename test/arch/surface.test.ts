@@ -55,6 +55,7 @@ const CLIENT_TYPES: readonly string[] = [
   "LockMode",
   "LockNotice",
   "LockOptions",
+  "LockWaiter",
   "Modified",
   "ModifyOptions",
   "NamedCheckpoint",

@@ -285,6 +285,7 @@ export function describeChangeLog(name: string, traits: LogTraits, factory: () =
       for (;;) {
         const page = await log.list(after, 3);
         seen.push(...page.map(({ meta, head }) => `${meta.id}@${head.version}`));
+        for (const { meta, bytes } of page) expect([meta.id, bytes]).toEqual([meta.id, await log.bytesOnDisk(meta.id)]);
         after = page.at(-1)?.meta.id;
         if (page.length < 3) break;
       }

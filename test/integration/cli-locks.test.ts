@@ -48,6 +48,20 @@ describe("locks", () => {
     });
   });
 
+  test("[CLI-11] [LOCK-19] who waits is listed below the locks", async () => {
+    const { out } = await mcm(["lock", "plan", "/title"]);
+    const [lockId = ""] = out.split(" ");
+    const next = mcm(["lock", "plan", "/title", "--wait", "10s", "--purpose", "re\u001bading", "--actor", "bob"]);
+    await expect
+      .poll(async () => (await mcm(["locks", "plan"])).out)
+      .toMatch(
+        /\n\nPLACE +MODE +WAITS +SINCE +UNTIL +PATHS +PURPOSE\n1 +exclusive +bob +\S+Z +\S+Z +\/title +re\ufffdading$/,
+      );
+    await mcm(["unlock", "plan", lockId]);
+    expect((await next).code).toBe(0);
+    expect((await mcm(["locks", "plan"])).out).not.toMatch(/WAITS/);
+  });
+
   test("[CLI-11] --json is the server's answer; a shared lock can be held twice", async () => {
     const take = () => mcm(["lock", "plan", "", "--shared", "--wait", "1s", "--json"]);
     const first = lockSchema.parse(JSON.parse((await take()).out));

@@ -25,6 +25,9 @@ describe("commands", () => {
     ).toEqual({ code: 0, out: "plan", err: "" });
     const list = await mcm(["list", "--tag", "a"]);
     expect(list.out).toMatch(/^ID +VERSION +UPDATED +NAME +TAGS\nplan +0 +\S+ +Plan +a,b$/);
+    expect((await mcm(["list", "--figures"])).out).toMatch(
+      /^ID +VERSION +UPDATED +BYTES +SESSIONS +LOCKS +CONFLICTS +OPEN +NAME +TAGS\nplan +0 +\S+ +100 +0 +0 +0 +0 +Plan +a,b$/,
+    );
     const whole = await mcm(["read", "plan"]);
     expect(JSON.parse(whole.out)).toEqual({ title: "One" });
     expect(whole.err).toMatch(/^plan \(Plan\), version 0/);

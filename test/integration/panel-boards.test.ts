@@ -27,9 +27,16 @@ test("[PANEL-17] locks come and go as they do, and an admin releases anybody's",
   const [lock] = board.locks.value ?? [];
   expect(lock).toMatchObject({ holder: "ada", paths: ["/title"], purpose: "rewriting", mode: "exclusive" });
   if (lock === undefined) throw new Error("no lock is seen");
+  const bob = await (await sdk(server.url, "bob")).open("locks");
+  const next = bob.lock("/title", { purpose: "proofreading", waitMs: 60_000 });
+  await until(() => board.waiting.value?.length === 1);
+  expect(board.waiting.value).toMatchObject([{ actor: "bob", purpose: "proofreading", position: 1 }]);
   const lost = new Promise((resolve) => lease.onLost(resolve));
   await board.release(lock);
   expect(await lost).toMatchObject({ code: "LOCK_NOT_FOUND" });
+  const proofreading = await next;
+  await until(() => board.waiting.value?.length === 0 && board.locks.value?.[0]?.holder === "bob");
+  await proofreading.release();
   await until(() => board.locks.value?.length === 0);
   await board.release(lock);
   expect(panel.notices.list.value.map(({ kind, code }) => [kind, code])).toEqual([

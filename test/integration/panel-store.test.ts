@@ -68,6 +68,19 @@ describe("[PANEL-10] the list", () => {
     await client.create({ id: "c" });
     await machine.pass(2000);
     await until(() => ids()?.length === 3);
+    const busy = await client.open("c");
+    await busy.update([{ op: "add", path: "/text", value: "x".repeat(500) }]);
+    await busy.lock("/a");
+    await machine.pass(2000);
+    await until(() => list.rows.value?.find(({ id }) => id === "c")?.figures?.locks === 1);
+    expect(list.rows.value?.find(({ id }) => id === "c")?.figures).toMatchObject({
+      sessions: 1,
+      conflicts: { open: 0 },
+    });
+    for (const order of ["size", "sessions", "locks"] as const) {
+      list.order.value = order;
+      expect([order, ids()]).toEqual([order, ["c", "a-task", "b-plan"]]);
+    }
     list.find("rele", "");
     await machine.pass(150);
     await until(() => ids()?.length === 1);

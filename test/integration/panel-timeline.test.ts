@@ -50,6 +50,10 @@ describe("[PANEL-13] the changes", () => {
       return changes.list.value?.[0]?.version === first + 1;
     });
     expect(changes.list.value?.[0]).toMatchObject({ actor: "ada", origin: "sdk", paths: ["/x"], message: "why" });
+    // a change that came live has the size that it is listed with
+    const [listed] = (await ada.history({ order: "newest", limit: 1 })).changes;
+    expect(changes.list.value?.[0]).toEqual(listed);
+    expect(listed?.bytes).toBeGreaterThan(0);
     const versions = changes.list.value?.map(({ version }) => version) ?? [];
     expect(versions).toEqual(versions.map((_, index) => first + 1 - index));
   });

@@ -72,7 +72,10 @@ export function restLocksSuite(name: string, start: () => Promise<ServiceUnderTe
       const second = await take(address, { paths: ["/src/main.ts"], mode: "shared" }, bob);
       expect(second).toMatchObject({ mode: "shared", holder: "bob", ttlMs: LIMITS.lockTtlMsDefault });
       expect(second.fencingToken).toBeGreaterThan(lock.fencingToken);
-      expect(lockListSchema.parse(await (await call(`${address}/locks`)).json())).toEqual({ locks: [lock, second] });
+      expect(lockListSchema.parse(await (await call(`${address}/locks`)).json())).toEqual({
+        locks: [lock, second],
+        waiting: [],
+      });
       clock.advance(4000);
       const renew = (options: object) => send("PUT", `${address}/locks/${lock.lockId}`, options, ada);
       const renewed = lockSchema.parse(await (await renew({})).json());
@@ -250,6 +253,34 @@ export function restLocksSuite(name: string, start: () => Promise<ServiceUnderTe
 
     describe("waiting", () => {
       const wait = { paths: ["/title"], waitMs: 10_000 };
+
+      test("[REST-41] who waits is listed beside the locks, with its place", async () => {
+        const address = await addressOf();
+        const lock = await take(address, { paths: ["/title"], ttlMs: 60_000 });
+        const second = ask(address, { ...wait, purpose: "next" }, bob);
+        await waiting(address, 1);
+        const third = ask(address, { ...wait, mode: "shared" }, by("eve"));
+        await waiting(address, 2);
+        const board = lockListSchema.parse(await (await call(`${address}/locks`)).json());
+        expect(board.locks).toEqual([lock]);
+        expect(board.waiting).toEqual([
+          {
+            lockId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+            paths: ["/title"],
+            mode: "exclusive",
+            actor: "bob",
+            purpose: "next",
+            since: new Date(clock.nowMs()).toISOString(),
+            until: new Date(clock.nowMs() + 10_000).toISOString(),
+            position: 1,
+          },
+          expect.objectContaining({ actor: "eve", mode: "shared", position: 2 }),
+        ]);
+        await release(address, lock);
+        await release(address, lockSchema.parse(await (await second).json()), bob);
+        expect((await third).status).toBe(201);
+        expect(lockListSchema.parse(await (await call(`${address}/locks`)).json()).waiting).toEqual([]);
+      });
 
       test("[REST-38] whoever waits is served when the lock is released, first come, first served", async () => {
         const address = await addressOf();

@@ -79,6 +79,18 @@ export function restSuite(name: string, start: () => Promise<ServiceUnderTest | 
         expect(rest.next).toBeUndefined();
         expect((await find("query=no-such-thing")).contexts).toEqual([]);
       });
+
+      test("[REST-42] figures are listed when they are asked for", async () => {
+        const address = await addressOf({ a: 1 }, { tags: ["figured"] });
+        const find = async (query: string) =>
+          contextListSchema.parse(await (await call(`/v1/contexts?tag=figured${query}`)).json()).contexts;
+        expect((await find("")).map((context) => "figures" in context)).toEqual([false]);
+        expect((await find("&include=figures")).map(({ figures }) => figures)).toEqual([
+          { diskBytes: expect.any(Number), sessions: 0, locks: 0, conflicts: { recent: 0, open: 0 } },
+        ]);
+        expect(await (await call(address)).json()).not.toHaveProperty("figures");
+        await expectProblem(await call("/v1/contexts?include=size"), "INVALID_REQUEST", /include/);
+      });
     });
 
     describe("reading", () => {
@@ -400,7 +412,7 @@ export function restSuite(name: string, start: () => Promise<ServiceUnderTest | 
         expect(versions(await list(`since=${first.next}`))).toEqual([4]);
       });
 
-      test("[REST-18] the feed begins now, or after `since`, and says where before anything happens", async () => {
+      test("[REST-18] [HIST-18] the feed begins now, or after `since`, and says where before anything happens", async () => {
         const address = await addressOf();
         await set(address, "1");
         const live = await follow(`${address}/changes`);
@@ -408,7 +420,10 @@ export function restSuite(name: string, start: () => Promise<ServiceUnderTest | 
         await set(address, "2");
         const event = await live.next();
         expect(event).toMatchObject({ event: "change", lastEventId: "2" });
-        expect(changeSchema.parse(JSON.parse(event.data))).toMatchObject({ version: 2, paths: ["/title"] });
+        const told = changeSchema.parse(JSON.parse(event.data));
+        expect(told).toMatchObject({ version: 2, paths: ["/title"], bytes: expect.any(Number) });
+        const [listed] = changeListSchema.parse(await (await call(`${address}/changes?since=1`)).json()).changes;
+        expect(told).toEqual(listed);
         live.stop();
         const all = await follow(`${address}/changes?since=0`);
         expect([

@@ -208,12 +208,16 @@ describe("taking and giving back", () => {
     await sibling.update([{ op: "test", path: "/tasks/t1/done", value: true }, ...rename("t1", "free")]);
   });
 
-  test("[SDK-41] closing the context frees its locks, and ends its waiting", async () => {
+  test("[SDK-41] [SDK-46] closing the context frees its locks, and ends its waiting", async () => {
     const [holder, other, third] = [await agent(), await agent(), await agent()];
     await holder.lock("/tasks/t1");
+    const queued = new Promise<number>((resolve) => third.on("lockQueue", resolve));
     const waiting = other.lock("/tasks/t1", { waitMs: 30_000 });
     waiting.catch(() => {});
-    await other.update([{ op: "test", path: "/n", value: 0 }]);
+    expect(await queued).toBe(1);
+    const [waiter] = await third.lockQueue();
+    expect(waiter).toMatchObject({ actor: expect.any(String), sessionId: expect.any(String), position: 1 });
+    expect((waiter?.untilMs ?? 0) - (waiter?.sinceMs ?? 0)).toBe(30_000);
     await other.close();
     await expect(waiting).rejects.toEqual(code("CLOSED"));
     await holder.close();

@@ -127,7 +127,7 @@ export class FakeContextService implements Service {
 
   async find(
     _caller: Caller,
-    { query = "", tag, type, limit, after = parseContextId("0") }: FindRequest,
+    { query = "", tag, type, limit, withFigures = false, after = parseContextId("0") }: FindRequest,
   ): Promise<Page<ContextSummary>> {
     this.#failIfTold();
     const hits = [...this.#contexts.values()]
@@ -140,7 +140,8 @@ export class FakeContextService implements Service {
       )
       .filter(({ meta }) => meta.id > after)
       .sort((a, b) => (a.meta.id < b.meta.id ? -1 : 1));
-    const items = hits.slice(0, limit);
+    const figures = { diskBytes: 100, sessions: 0, locks: 0, conflicts: { recent: 0, open: 0 } };
+    const items = hits.slice(0, limit).map((state) => (withFigures ? { ...state, figures } : state));
     const last = items.at(-1);
     return hits.length > limit && last !== undefined ? { items, next: last.meta.id } : { items };
   }
@@ -194,6 +195,7 @@ export class FakeContextService implements Service {
       paths,
       ...(message === undefined ? {} : { message }),
       ...(resolves === undefined ? {} : { resolves }),
+      bytes: JSON.stringify(ops).length,
     });
     stored.state = { ...stored.state, head: { ...head, seq: version, version, updatedAtMs: AT_MS + version } };
     const outcome = { version, seq: version, paths, replayed: false };

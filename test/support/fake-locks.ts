@@ -21,6 +21,8 @@ export class FakeLocks extends LockUseCases {
   constructor(store: FakeStore, clock: Clock = systemClock) {
     super({
       clock,
+      // nobody has such a context open
+      announce: () => undefined,
       access: {
         withLocks: async (caller, id, task) => {
           const desk = this.#deskOf(id);

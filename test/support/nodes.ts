@@ -27,7 +27,7 @@ export async function startNodes(
   };
 }
 
-async function startNode(storage: string, environment: Environment = {}): Promise<TestServer> {
+export async function startNode(storage: string, environment: Environment = {}): Promise<TestServer> {
   const logger = new RecordingLogger();
   const server = await startServer(parseConfig({ port: "0", storage }, environment), { logger });
   return { url: server.url, logger, close: () => server.close() };

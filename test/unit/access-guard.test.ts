@@ -38,6 +38,7 @@ const NEEDS: Readonly<Record<string, "nothing" | "scope" | "read" | "write" | "a
   "types.put": "server",
   "types.delete": "server",
   "locks.list": "read",
+  "locks.waiting": "read",
   "locks.acquire": "write",
   "locks.renew": "write",
   "locks.held": "scope",

@@ -7,6 +7,7 @@ import type { Limits } from "../../shared/limits.ts";
 import { AuditLog } from "../../server/security/audit-log.ts";
 import type { AuditRecords } from "../../server/security/audit-store.ts";
 import { KeyValueChangeLog } from "../../server/storage/log/key-value-change-log.ts";
+import type { Peers } from "../../server/storage/peers.ts";
 import { SoleWriterCore } from "../../server/storage/log/sole-writer-core.ts";
 import { MemoryChangeLog } from "../../server/storage/log/memory-change-log.ts";
 import { StorageManager } from "../../server/storage/storage-manager.ts";
@@ -412,4 +413,41 @@ describe("[AUDIT-7] a store that fails", () => {
       }
     }
   }
+});
+
+describe("[NODE-17] two servers over the same data", () => {
+  /** As `node`-th of them; the first one leads. */
+  function newNode(node: number, limits: Partial<Limits>): AuditLog {
+    const lead: Peers["lead"] = (_name, leader) => {
+      if (node === 0) leader.gained();
+      return async () => {};
+    };
+    const nodes = { peers: { lead }, slot: () => node };
+    const it = new AuditLog({ records: log, nodes, clock, limits: { ...LIMITS, auditBurst: 1e6, ...limits } });
+    it.start();
+    return it;
+  }
+  const deed = (name: string): AuditEvent => ({ action: "server.start", outcome: "done", detail: { name } });
+
+  test("share a log in order of time, which is bounded by all that they wrote", async () => {
+    const [one, two] = [newNode(0, { auditEntriesMax: 10 }), newNode(1, { auditEntriesMax: 10 })];
+    for (let n = 0; n < 20; n++) {
+      clock.advance(1);
+      (n % 2 === 0 ? one : two).record(deed(`${n}`));
+      if (n % 5 === 4) for (const it of [two, one]) await listed({}, it);
+    }
+    const newest = Array.from({ length: 10 }, (_, n) => ({ name: `${19 - n}` }));
+    for (const it of [one, two]) expect((await listed({}, it)).map(({ detail }) => detail)).toEqual(newest);
+    await one.close();
+    await two.close();
+  });
+
+  test("give no two entries one name, though they were made at once", async () => {
+    const [one, two] = [newNode(0, {}), newNode(1, {})];
+    for (const it of [one, two]) it.record(deed("same"));
+    for (const it of [one, two]) await listed({}, it);
+    expect(new Set((await listed({}, one)).map(({ id }) => id)).size).toBe(2);
+    await one.close();
+    await two.close();
+  });
 });

@@ -62,7 +62,12 @@ class Desk {
 
   useCases(): ConflictUseCases {
     const { access, storage } = this;
-    return new ConflictUseCases({ access, storage, clock: new ManualClock() });
+    return new ConflictUseCases({
+      access,
+      storage,
+      clock: new ManualClock(),
+      figures: { conflictSettled: () => undefined },
+    });
   }
 
   readonly access: Pick<ContextAccess, "change"> = {

@@ -233,11 +233,14 @@ describe("the list of changes", () => {
     expect((await pages(rig, { path: "/n", actor: actorOf("bob"), newestFirst: true }, 9)).flat()).toEqual([6, 4, 2]);
   });
 
-  test("[HIST-5] a record says what is remembered; since and before do not go together", async () => {
-    const { history } = await logOf(counted(1));
+  test("[HIST-5] [HIST-18] a record says what is remembered; since and before do not go together", async () => {
+    const { history, log } = await logOf(counted(1));
     const { items } = await history.listChanges(CONTEXT, { limit: 1 });
+    const [entry] = await log.read(CONTEXT, 0, 1);
+    const bytes = entry?.update.byteLength;
+    expect(bytes).toBeGreaterThan(10);
     expect(items).toEqual([
-      { version: 1, seq: 1, actor: "ann", origin: "sync", atMs: 1001, message: "to 1", paths: ["/n"] },
+      { version: 1, seq: 1, actor: "ann", origin: "sync", atMs: 1001, message: "to 1", paths: ["/n"], bytes },
     ]);
     for (const wrong of [{ before: 1 }, { newestFirst: true, since: 1 }]) {
       await expect(history.listChanges(CONTEXT, { ...wrong, limit: 1 })).rejects.toEqual(code("INVALID_REQUEST"));

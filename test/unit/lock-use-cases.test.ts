@@ -2,7 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { ServiceError } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
-import type { GrantedLock, LockRequest } from "../../server/context-service.ts";
+import type { GrantedLock } from "../../shared/lock.ts";
+import type { LockRequest } from "../../server/context-service.ts";
 import { InlineHistory } from "../../server/history/history-runner.ts";
 import type { AppendOptions, AppendResult, Guard, NewEntry } from "../../server/storage/change-log.ts";
 import { InlineRecreator } from "../../server/use-cases/compaction.ts";
@@ -211,6 +212,90 @@ describe("[LOCK-7] who waits", () => {
     expect(served).toEqual(Array.from({ length: 50 }, (_, n) => n));
   });
 });
+
+describe("[LOCK-19] who waits is told", () => {
+  const queue = async ({ service }: LockRig) =>
+    (await service.locks.waiting(eve, PLAN)).map(({ actor, position }) => `${position} ${actor}`);
+
+  test("with since and until when, and the place among those in the way", async () => {
+    const rig = await start();
+    const { lockId } = await rig.take(ann, "/a", { ttlMs: 60_000 });
+    const beganMs = rig.clock.nowMs();
+    const session: typeof bob = { ...bob, via: { sessionId: "s1" } };
+    const first = watch(rig.take(session, "/a/b", { waitMs: 5000, purpose: "rewriting", mode: "shared" }));
+    await rig.pass(100);
+    // what both of them want is shared, and what the next wants is not
+    const others = ["/a/b/c", "/a"].map((path, at) =>
+      watch(rig.take(eve, path, { waitMs: 9000, mode: at === 0 ? "shared" : "exclusive" })),
+    );
+    await turns();
+    const waiting = await rig.service.locks.waiting(eve, PLAN);
+    expect(waiting[0]).toEqual({
+      lockId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      paths: ["/a/b"],
+      mode: "shared",
+      actor: "bob",
+      sessionId: "s1",
+      purpose: "rewriting",
+      sinceMs: beganMs,
+      untilMs: beganMs + 5000,
+      position: 1,
+    });
+    expect(waiting[1]).toMatchObject({ sinceMs: beganMs + 100, untilMs: beganMs + 9100 });
+    expect(waiting[1]).not.toHaveProperty("sessionId");
+    expect(await queue(rig)).toEqual(["1 bob", "1 eve", "3 eve"]);
+    await rig.pass(4900);
+    expect([first.outcome, await queue(rig)]).toEqual(["LOCKED", ["1 eve", "2 eve"]]);
+    await rig.service.locks.release(ann, PLAN, lockId);
+    await turns();
+    expect([others.map(({ outcome }) => outcome), await queue(rig)]).toEqual([["resolved", "waits"], ["1 eve"]]);
+  });
+
+  test("one whose paths overlap an earlier one's several times stands one place behind it", async () => {
+    const rig = await start();
+    await rig.take(ann, "/a", { ttlMs: 60_000 });
+    void rig.take(bob, "", { paths: ["/a", "/b", "/c"], waitMs: 5000 }).catch(() => undefined);
+    void rig.take(eve, "", { paths: ["/c", "/b"], waitMs: 5000 }).catch(() => undefined);
+    await turns();
+    expect(await queue(rig)).toEqual(["1 bob", "2 eve"]);
+  });
+
+  test("and not who is at the first try, or is refused or granted at once", async () => {
+    const rig = await start();
+    const watcher = await openEditor(rig, "eve");
+    rig.log.hold();
+    const granted = rig.take(ann, "/a", { waitMs: 5000 });
+    await turns();
+    const asked = rig.service.locks.waiting(eve, PLAN);
+    rig.log.release();
+    await granted;
+    expect([await asked, await codeOf(rig.take(bob, "/a"))]).toEqual([[], "LOCKED"]);
+    await turns();
+    expect(queueEvents(watcher)).toEqual([]);
+  });
+
+  test("[WIRE-27] an event says how many wait, when others do than before", async () => {
+    const rig = await start();
+    const watcher = await openEditor(rig, "eve");
+    const { lockId } = await rig.take(ann, "/a", { ttlMs: 60_000 });
+    await turns();
+    expect(queueEvents(watcher)).toEqual([]);
+    const [late, next] = [{ waitMs: 500 }, { waitMs: 5000 }].map((more) => watch(rig.take(bob, "/a", more)));
+    await turns();
+    expect(queueEvents(watcher).at(-1)).toBe(2);
+    await rig.pass(500);
+    expect([late?.outcome, queueEvents(watcher)]).toEqual(["LOCKED", [1]]);
+    await rig.service.locks.release(ann, PLAN, lockId);
+    await turns();
+    expect([next?.outcome, queueEvents(watcher)]).toEqual(["resolved", [0]]);
+  });
+});
+
+const queueEvents = ({ connection }: Awaited<ReturnType<typeof openEditor>>) =>
+  connection
+    .take()
+    .flatMap((message) => (message.type === "event" && message.event["type"] === "lock-queue" ? [message.event] : []))
+    .map(({ waiting }) => waiting);
 
 describe("[LOCK-8] a wait ends", () => {
   test("with its time, and says who is in the way; the next one is served after it", async () => {

@@ -206,3 +206,56 @@ describe("[PRES-7] presence takes bounded memory", () => {
     expect(presence.all()).toEqual([from(ADA, 1000, 1, full)]);
   });
 });
+
+describe("[NODE-13] sessions at other servers", () => {
+  const ADA_ELSEWHERE = from(ADA, 1, 5);
+
+  test("stand among ours, are told to ours, and are not said again", () => {
+    presence.hear(BOB, [says(2, 1)], 0);
+    presence.hearPeer([ADA_ELSEWHERE], 0);
+    expect(presence.all()).toEqual([from(BOB, 2, 1), ADA_ELSEWHERE]);
+    const changes = presence.takeChanges(0);
+    expect(changes).toEqual([from(BOB, 2, 1), ADA_ELSEWHERE]);
+    expect(presence.ours(changes)).toEqual([from(BOB, 2, 1)]);
+    presence.hearPeer([gone(1, 6)], 1);
+    expect(presence.takeChanges(1000)).toEqual([gone(1, 6)]);
+    expect(presence.ours()).toEqual([from(BOB, 2, 1)]);
+  });
+
+  test("go when their server says nothing more of them", () => {
+    presence.hearPeer([ADA_ELSEWHERE], 0);
+    presence.expire(LIMITS.presenceTtlMs - 1);
+    expect(presence.all()).toEqual([ADA_ELSEWHERE]);
+    presence.expire(LIMITS.presenceTtlMs);
+    expect(presence.all()).toEqual([]);
+    expect(presence.ours()).toEqual([]);
+  });
+
+  test("are not spoken for by a session here that repeats or raises them, unless its actor comes here", () => {
+    presence.hearPeer([ADA_ELSEWHERE], 0);
+    presence.hear(BOB, [says(1, 9)], 0);
+    const again = { info: { actor: "ada" } };
+    presence.hear(again, [says(1, 5)], 0);
+    expect(presence.ours()).toEqual([]);
+    presence.hear(again, [says(1, 6)], 0);
+    expect(presence.ours()).toEqual([from(ADA, 1, 6)]);
+  });
+
+  test("take the line of a session here only with its actor, whose session then ends without a word", () => {
+    presence.hear(ADA, [says(1, 5)], 0);
+    presence.hearPeer([from(BOB, 1, 9), gone(1, 9)], 0);
+    expect(presence.ours()).toEqual([from(ADA, 1, 5)]);
+    presence.hearPeer([from(ADA, 1, 6)], 0);
+    presence.leave(ADA, 0);
+    expect(presence.all()).toEqual([from(ADA, 1, 6)]);
+    expect(presence.ours()).toEqual([]);
+  });
+
+  test("take no more room than there is", () => {
+    const state = JSON.stringify({ actor: "ada", note: "x".repeat(LIMITS.presenceBytesMax) });
+    const most = Math.floor(LIMITS.presenceContextBytesMax / state.length);
+    const lines = Array.from({ length: most + 1 }, (_, id) => says(id + 1, 1, state));
+    presence.hearPeer(lines, 0);
+    expect(presence.all()).toEqual(lines.slice(0, most));
+  });
+});

@@ -56,6 +56,7 @@ test("[REST-17] a change's view", () => {
     next: 7,
   });
   expect(changeView({ ...record, resolves: "5.0" })).toStrictEqual({ ...view, resolves: "5.0" });
+  expect(changeView({ ...record, bytes: 23 })).toStrictEqual({ ...view, bytes: 23 });
 });
 
 test("[REST-29] a line of blame: what is not known is left out", () => {

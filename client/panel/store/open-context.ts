@@ -53,6 +53,7 @@ export type Opening =
 type Happenings = {
   /** Durable changes, in order of version, as they come. */
   readonly changes: readonly [changes: readonly ChangeRecord[]];
+  /** Of a lock, or of who waits for one. */
   readonly lock: readonly [];
   readonly conflict: readonly [];
   /** The document was replaced: editors bind anew. */
@@ -191,6 +192,7 @@ export class OpenContext {
       context.on("saved", () => this.#soon()),
       context.on("access", () => this.#soon()),
       context.on("lock", () => happenings.emit("lock")),
+      context.on("lockQueue", () => happenings.emit("lock")),
       context.on("conflict", () => happenings.emit("conflict")),
       context.on("rejected", ({ error }) => {
         happenings.emit("refused", error);

@@ -1,9 +1,11 @@
 /** All contexts: found, sorted, and opened from here. */
+import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
-import type { ContextInfo } from "../../../shared/protocol/rest.ts";
+import type { ListedContextInfo } from "../../../shared/protocol/rest.ts";
 import { ORDERS } from "../store/context-list.ts";
-import type { ContextList } from "../store/context-list.ts";
+import type { ContextList, Order } from "../store/context-list.ts";
 import { hrefOf } from "../store/route.ts";
+import { bytesText } from "../store/when.ts";
 import { Actor, Ago, Empty, Pill, ProblemNote } from "./bits.tsx";
 import { Icon } from "./icon.tsx";
 import { isNarrow } from "./narrow.ts";
@@ -31,7 +33,16 @@ export function ContextsView({ contexts }: { readonly contexts: ContextList }) {
   );
 }
 
-const ORDER_NAMES = { updated: "Last change", id: "Id", type: "Type", version: "Version" } as const;
+const ORDER_NAMES = {
+  updated: "Last change",
+  id: "Id",
+  type: "Type",
+  version: "Version",
+  size: "Size",
+  sessions: "Sessions",
+  locks: "Locks",
+  conflicts: "Conflicts",
+} as const satisfies Record<Order, string>;
 
 function Filters({ contexts }: { readonly contexts: ContextList }) {
   const { text, type, types, order } = contexts;
@@ -80,7 +91,7 @@ function Rows({
   rows,
   isFiltered,
 }: {
-  readonly rows: readonly ContextInfo[] | undefined;
+  readonly rows: readonly ListedContextInfo[] | undefined;
   readonly isFiltered: boolean;
 }) {
   if (rows === undefined) return null;
@@ -101,6 +112,10 @@ function Rows({
         <span>Context</span>
         <span>Type</span>
         <span class="number">Version</span>
+        <span class="number">Size</span>
+        <span class="number">Sessions</span>
+        <span class="number">Locks</span>
+        <span class="number">Conflicts</span>
         <span>By</span>
         <span>Last change</span>
       </div>
@@ -115,7 +130,7 @@ function Rows({
 }
 
 interface RowProps {
-  readonly row: ContextInfo;
+  readonly row: ListedContextInfo;
   readonly index: number;
   readonly count: number;
 }
@@ -135,6 +150,7 @@ function Row({ row, index, count }: RowProps) {
       </span>
       <span>{type === undefined ? <span class="dim">–</span> : <Pill>{type}</Pill>}</span>
       <span class="number">v{version}</span>
+      <Figures figures={row.figures} />
       <span>
         <Actor name={createdBy} />
       </span>
@@ -142,5 +158,36 @@ function Row({ row, index, count }: RowProps) {
         <Ago atMs={Date.parse(updatedAt)} />
       </span>
     </div>
+  );
+}
+
+/** Of each context so many are looked at. */
+const CONFLICTS_COUNTED = 100;
+
+function Figures({ figures }: { readonly figures: ListedContextInfo["figures"] }) {
+  const { diskBytes, sessions, locks, conflicts } = figures ?? {};
+  const { recent, open = 0 } = conflicts ?? {};
+  const some = recent === CONFLICTS_COUNTED ? `${recent}+` : recent;
+  return (
+    <>
+      <Figure name="Size">{diskBytes === undefined ? undefined : bytesText(diskBytes)}</Figure>
+      <Figure name="Sessions">{sessions}</Figure>
+      <Figure name="Locks">{locks}</Figure>
+      <Figure name="Conflicts">{open === 0 ? some : <Pill tone="warn">{open} open</Pill>}</Figure>
+    </>
+  );
+}
+
+/** Nothing is drawn back, and what is not known is said to be so. */
+function Figure({ name, children }: { readonly name: string; readonly children: ComponentChildren }) {
+  const isKnown = children !== undefined;
+  return (
+    <span
+      class={children === 0 || !isKnown ? "number figure dim" : "number figure"}
+      title={isKnown ? name : `${name}: not known yet`}
+    >
+      <span class="visually-hidden">{name} </span>
+      {isKnown ? children : "–"}
+    </span>
   );
 }

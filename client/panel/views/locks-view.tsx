@@ -1,24 +1,25 @@
-/** Who holds what, why, for how long. */
+/** Who holds what, why, for how long; and who waits. */
 import { useEffect, useMemo } from "preact/hooks";
-import type { LockInfo } from "../../locks.ts";
+import type { LockInfo, LockWaiter } from "../../locks.ts";
 import { LockBoard } from "../store/lock-board.ts";
 import type { OpenContext } from "../store/open-context.ts";
 import { hrefOf } from "../store/route.ts";
 import { spanText } from "../store/when.ts";
-import { Actor, Empty, Pill, ProblemNote, nowMs } from "./bits.tsx";
+import { Actor, Ago, Empty, Pill, ProblemNote, nowMs } from "./bits.tsx";
 
 export function LocksView({ opened }: { readonly opened: OpenContext }) {
   const board = useMemo(() => new LockBoard(opened), [opened]);
   useEffect(() => board.start(), [board]);
   const locks = board.locks.value;
+  const waiting = board.waiting.value ?? [];
   const mayForce = opened.access.value?.isAdmin !== false;
   return (
     <div class="pane alone">
       <ProblemNote problem={board.problem.value} />
-      {locks?.length === 0 && (
+      {locks?.length === 0 && waiting.length === 0 && (
         <Empty title="Nothing is locked">Everybody who may write here can write everywhere.</Empty>
       )}
-      {locks !== undefined && locks.length > 0 && (
+      {locks !== undefined && locks.length + waiting.length > 0 && (
         <div class="scroll" tabIndex={0} role="region" aria-label="Locks">
           <table>
             <thead>
@@ -39,6 +40,7 @@ export function LocksView({ opened }: { readonly opened: OpenContext }) {
               ))}
             </tbody>
           </table>
+          {waiting.length > 0 && <Queue opened={opened} waiting={waiting} />}
         </div>
       )}
     </div>
@@ -61,13 +63,7 @@ function Row({ opened, board, lock, mayForce }: RowProps) {
       <td>
         <Actor name={holder} /> {mode === "shared" && <Pill>shared</Pill>}
       </td>
-      <td class="paths">
-        {paths.map((path) => (
-          <a key={path} class="mono" href={hrefOf({ view: "context", id: opened.id, tab: "document", path })}>
-            {path === "" ? "everything" : path}
-          </a>
-        ))}
-      </td>
+      <Paths opened={opened} paths={paths} />
       <td>{purpose ?? <span class="dim">–</span>}</td>
       <td class="left">
         <meter min={0} max={ttlMs} low={ttlMs / 3} value={leftMs} aria-label={`Time left of ${holder}'s lock`} />
@@ -87,5 +83,61 @@ function Row({ opened, board, lock, mayForce }: RowProps) {
         )}
       </td>
     </tr>
+  );
+}
+
+function Paths({ opened, paths }: { readonly opened: OpenContext; readonly paths: readonly string[] }) {
+  return (
+    <td class="paths">
+      {paths.map((path) => (
+        <a key={path} class="mono" href={hrefOf({ view: "context", id: opened.id, tab: "document", path })}>
+          {path === "" ? "everything" : path}
+        </a>
+      ))}
+    </td>
+  );
+}
+
+interface QueueProps {
+  readonly opened: OpenContext;
+  readonly waiting: readonly LockWaiter[];
+}
+
+function Queue({ opened, waiting }: QueueProps) {
+  return (
+    <table class="queue">
+      <caption>Waiting, first come, first served</caption>
+      <thead>
+        <tr>
+          <th scope="col">Who</th>
+          <th scope="col">Paths</th>
+          <th scope="col">Purpose</th>
+          <th scope="col">Asked</th>
+          <th scope="col">Gives up in</th>
+          <th scope="col">Place</th>
+        </tr>
+      </thead>
+      <tbody>
+        {waiting.map(({ lockId, actor, sessionId, mode, paths, purpose, sinceMs, untilMs, position }) => (
+          <tr key={lockId}>
+            <td>
+              <Actor name={actor} /> {mode === "shared" && <Pill>shared</Pill>}
+              {sessionId !== undefined && (
+                <span class="mono dim" title={`Session ${sessionId}`}>
+                  {sessionId.slice(0, 8)}
+                </span>
+              )}
+            </td>
+            <Paths opened={opened} paths={paths} />
+            <td>{purpose ?? <span class="dim">–</span>}</td>
+            <td>
+              <Ago atMs={sinceMs} />
+            </td>
+            <td>{spanText(untilMs - nowMs()) || "0 s"}</td>
+            <td class="mono">{position === 1 ? "next" : `${position}.`}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
   );
 }

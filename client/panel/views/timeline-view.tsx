@@ -7,6 +7,7 @@ import type { OpenContext } from "../store/open-context.ts";
 import { PastDocument } from "../store/past-document.ts";
 import { Reverting } from "../store/reverting.ts";
 import type { Route } from "../store/route.ts";
+import { bytesText } from "../store/when.ts";
 import { Actor, Ago, Empty, Pill, ProblemNote } from "./bits.tsx";
 import { PastView } from "./past-view.tsx";
 import { RevertDialog } from "./revert-dialog.tsx";
@@ -98,11 +99,12 @@ function Changes({ opened, changes, past }: ChangesProps) {
     return <Empty title="No changes">Nothing was changed here, by whom and where you look for.</Empty>;
   return (
     <>
-      {waiting > 0 && (
-        <p class="row-note">
-          <Pill tone="warn">waiting</Pill> {waiting} of your edits, not acknowledged yet
-        </p>
-      )}
+      <p class="row-note">
+        {waiting === 0 ? <Pill tone="good">acknowledged</Pill> : <Pill tone="warn">waiting</Pill>}
+        <span class="dim">
+          {waiting === 0 ? "In the log before anybody saw it." : `${waiting} of your edits, not listed yet.`}
+        </span>
+      </p>
       <VirtualList
         items={list}
         rowPx={ROW_PX}
@@ -139,7 +141,7 @@ interface ChangeProps {
 const PATHS_SHOWN = 3;
 
 function Change({ change, index, count, isShown, onShow }: ChangeProps) {
-  const { version, actor, origin, atMs, message, paths, resolves } = change;
+  const { version, actor, origin, atMs, message, paths, resolves, bytes } = change;
   const more = paths.length - PATHS_SHOWN;
   return (
     <div role="listitem" aria-posinset={index + 1} aria-setsize={count}>
@@ -155,6 +157,7 @@ function Change({ change, index, count, isShown, onShow }: ChangeProps) {
         <Pill>{origin}</Pill>
         {resolves !== undefined && <Pill tone="info">resolves {resolves}</Pill>}
         <span class="dim end">
+          {bytes !== undefined && <span title="Size of the update">{bytesText(bytes)}</span>}
           <Ago atMs={atMs} />
         </span>
         <span class="change-what">

@@ -12,6 +12,7 @@ interface ListFlags extends ClientFlags {
   readonly type?: string;
   readonly limit?: number;
   readonly cursor?: string;
+  readonly figures?: boolean;
 }
 
 export function addList(program: Command, cli: Cli): void {
@@ -24,9 +25,11 @@ export function addList(program: Command, cli: Cli): void {
     .option("--type <type>", "only contexts of this type")
     .option("--limit <count>", "at most so many", wholeNumber(1))
     .option("--cursor <id>", "continue after this id")
-    .addHelpText("after", "\nExamples:\n  mcm list\n  mcm list --tag sprint-12 --json");
-  addClientOptions(command).action(async ({ json, query, tag, type, limit, cursor, ...target }: ListFlags) => {
-    const page = await clientOf(cli, target).list({ query, tag, type, limit, cursor });
+    .option("--figures", "with size, sessions, locks and conflicts")
+    .addHelpText("after", "\nExamples:\n  mcm list\n  mcm list --figures\n  mcm list --tag sprint-12 --json");
+  addClientOptions(command).action(async ({ json, figures, query, tag, type, limit, cursor, ...target }: ListFlags) => {
+    const include = figures === true ? "figures" : undefined;
+    const page = await clientOf(cli, target).list({ query, tag, type, limit, cursor, include });
     if (json === true) return cli.io.out(jsonText(page));
     if (page.contexts.length === 0) return cli.io.err("No contexts. Make one with 'mcm create'.");
     cli.io.out(contextTable(page.contexts, cli.color));

@@ -2,7 +2,7 @@
  * `mcm locks` and `mcm unlock`: which locks a context has, and giving one back.
  */
 import type { Command } from "commander";
-import type { LockView } from "../../../shared/protocol/rest-locks.ts";
+import type { LockView, LockWaiterView } from "../../../shared/protocol/rest-locks.ts";
 import { addClientOptions, clientOf } from "../client-command.ts";
 import type { Cli, ClientFlags } from "../client-command.ts";
 import { jsonText, pathsText, safe, table } from "../output.ts";
@@ -15,8 +15,10 @@ interface UnlockFlags extends ClientFlags {
 export function addLocks(program: Command, cli: Cli): void {
   const command = program
     .command("locks")
-    .summary("list a context's locks")
-    .description("Lists the locks that are held in a context, in the order in which they were granted.")
+    .summary("list a context's locks, and who waits")
+    .description(
+      "Lists the locks that are held in a context, in the order in which they were granted, and who waits for one.",
+    )
     .argument("<id>", "the context's id")
     .addHelpText("after", "\nExamples:\n  mcm locks plan\n  mcm locks plan --json");
   addClientOptions(command).action(async (id: string, flags: ClientFlags) => {
@@ -24,6 +26,7 @@ export function addLocks(program: Command, cli: Cli): void {
     if (flags.json === true) return cli.io.out(jsonText(all));
     if (all.locks.length === 0) return cli.io.err("No locks.");
     cli.io.out(lockTable(all.locks, cli.color));
+    if (all.waiting.length > 0) cli.io.out(`\n${waiterTable(all.waiting, cli.color)}`);
   });
 }
 
@@ -55,4 +58,17 @@ function lockTable(locks: readonly LockView[], color: Colors): string {
     safe(purpose),
   ]);
   return table([["LOCK", "TOKEN", "MODE", "HOLDER", "ENDS", "PATHS", "PURPOSE"], ...rows], color);
+}
+
+function waiterTable(waiting: readonly LockWaiterView[], color: Colors): string {
+  const rows = waiting.map(({ position, mode, actor, since, until, paths, purpose = "" }) => [
+    String(position),
+    mode,
+    safe(actor),
+    since,
+    until,
+    pathsText(paths),
+    safe(purpose),
+  ]);
+  return table([["PLACE", "MODE", "WAITS", "SINCE", "UNTIL", "PATHS", "PURPOSE"], ...rows], color);
 }

@@ -30,6 +30,20 @@ export class LockQueue<Request extends Waiting> {
     return [...this.#requests.keys()];
   }
 
+  /** Those that were not called. */
+  waiting(): readonly Request[] {
+    return this.list().filter((request) => this.#requests.get(request) === false);
+  }
+
+  /** As `waiting`, each with how many earlier requests are in its way, called ones too. */
+  *places(): Generator<readonly [Request, ahead: number]> {
+    const earlier = new PathIndex<Request>();
+    for (const [request, isCalled] of this.#requests) {
+      if (!isCalled) yield [request, new Set(inTheWay(request, earlier)).size];
+      for (const path of request.paths) earlier.add(path, request);
+    }
+  }
+
   /** Comes last. True when no earlier request is in its way: it counts as called. */
   add(request: Request): boolean {
     const isCalled = !isBehind(request, this.#paths);
@@ -65,9 +79,13 @@ export class LockQueue<Request extends Waiting> {
   }
 }
 
-function isBehind({ paths, mode }: Waiting, earlier: PathIndex<Waiting>): boolean {
+function isBehind(request: Waiting, earlier: PathIndex<Waiting>): boolean {
+  return inTheWay(request, earlier).next().done !== true;
+}
+
+/** One with several such paths comes several times. */
+function* inTheWay({ paths, mode }: Waiting, earlier: PathIndex<Waiting>): Generator<Waiting> {
   for (const path of paths) {
-    for (const other of earlier.overlapping(path)) if (mode === "exclusive" || other.mode === "exclusive") return true;
+    for (const other of earlier.overlapping(path)) if (mode === "exclusive" || other.mode === "exclusive") yield other;
   }
-  return false;
 }

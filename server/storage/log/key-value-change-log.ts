@@ -24,6 +24,7 @@ import type {
   FirstCheckpoint,
   Guard,
   IdempotencyRecord,
+  ListedContext,
   LogDump,
   LogEntry,
   NewEntry,
@@ -33,6 +34,7 @@ import type {
   StoredContext,
   StoredSummary,
 } from "../change-log.ts";
+import type { Peers } from "../peers.ts";
 import type { StoreOp } from "../store/store.ts";
 import type { LiveContext, Slot } from "./context-slots.ts";
 import { bytesOf, sizeOf, tailOf } from "./head-record.ts";
@@ -47,6 +49,7 @@ import { bytesOfOps, contextOp, idempotencyOps, newContext, sideRecordOps } from
 import { SideRecords } from "./side-records.ts";
 
 export class KeyValueChangeLog implements ChangeLog {
+  readonly peers: Peers | undefined = undefined;
   readonly #core: LogCore;
   readonly #checkpoints: LogCheckpoints;
   readonly #records: SideRecords;
@@ -218,7 +221,7 @@ export class KeyValueChangeLog implements ChangeLog {
     return this.#records.list(contextId, collection, query);
   }
 
-  async list(after: ContextId | undefined, limit: number): Promise<readonly StoredSummary[]> {
+  async list(after: ContextId | undefined, limit: number): Promise<readonly ListedContext[]> {
     return this.#core.view((view) => reader.listContexts(view, after, limit));
   }
 

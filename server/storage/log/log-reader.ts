@@ -13,12 +13,12 @@ import type {
   Checkpoint,
   Collection,
   IdempotencyRecord,
+  ListedContext,
   LogDump,
   LogEntry,
   RecordQuery,
   SideRecord,
   StoredContext,
-  StoredSummary,
 } from "../change-log.ts";
 import type { SlotContent } from "./context-slots.ts";
 import { decodeRun } from "./entry-codec.ts";
@@ -120,6 +120,7 @@ export async function entriesAfter(
 
 /** The first seq of the run that holds `seq`. */
 async function startOfRun(view: StoreView, number: number, seq: number): Promise<number> {
+  if ((await view.get(keys.runKey(number, seq))) !== undefined) return seq;
   const range = { ...keys.runsBetween(number, 0, seq + 1), reverse: true, limit: 1 };
   for await (const page of view.pages(range)) for (const [key] of page) return keys.firstSeqOf(key);
   return seq;
@@ -216,15 +217,15 @@ export async function listContexts(
   view: StoreView,
   after: ContextId | undefined,
   limit: number,
-): Promise<readonly StoredSummary[]> {
-  const summaries: StoredSummary[] = [];
+): Promise<readonly ListedContext[]> {
+  const listed: ListedContext[] = [];
   for await (const page of view.pages({ ...keys.contextsAfter(after), limit })) {
     const found = await Promise.all(
       page.map((item) => withHead(view, parseContextId(keys.contextIdOf(item[0])), item)),
     );
-    for (const { meta, stored } of found) summaries.push({ meta, head: stored.head });
+    for (const { meta, stored } of found) listed.push({ meta, head: stored.head, bytes: bytesOf(stored) });
   }
-  return summaries;
+  return listed;
 }
 
 export async function headsOf(

@@ -3,7 +3,10 @@ import { systemClock, type Clock } from "../../clock.ts";
 import type { Limits } from "../../../shared/limits.ts";
 import type { Monitor } from "../../monitor-port.ts";
 import { KeyValueChangeLog } from "../log/key-value-change-log.ts";
+import type { Peers } from "../peers.ts";
 import { HintLine } from "./hint-line.ts";
+import { NoticeLine } from "./notice-line.ts";
+import { PeerLine } from "./peer-line.ts";
 import { PostgresStore } from "./postgres-store.ts";
 import { SharedCore } from "./shared-core.ts";
 
@@ -16,8 +19,12 @@ export interface PostgresChangeLogOptions {
 }
 
 export class PostgresChangeLog extends KeyValueChangeLog {
+  override readonly peers: Peers;
+
   constructor({ url, clock = systemClock, ...rest }: PostgresChangeLogOptions) {
     const engine = { url, clock };
-    super(new SharedCore({ store: new PostgresStore(engine), hints: new HintLine(engine), clock, ...rest }));
+    const line = new NoticeLine(engine);
+    super(new SharedCore({ store: new PostgresStore(engine), hints: new HintLine(line), clock, ...rest }));
+    this.peers = new PeerLine(line, clock);
   }
 }

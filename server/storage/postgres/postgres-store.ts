@@ -16,13 +16,15 @@
 import pg from "pg";
 import type { ClientBase, Pool, PoolClient } from "pg";
 import { LIMITS } from "../../../shared/limits.ts";
+import type { KeyRange } from "../log/log-keys.ts";
 import { NODE_SLOTS } from "../../state/author-id.ts";
 import type { Clock } from "../../clock.ts";
 import type { KeyValueStore, StoreItem, StoreOp, StoreView } from "../store/store.ts";
 import { lockKeyOf } from "./lock-key.ts";
 import { askEngine, closedError, EngineLost, fullError, isLockRefusal, openError } from "./engine-errors.ts";
 import { migrate } from "./postgres-schema.ts";
-import { byKey, itemsOf, textOf, TransactionReads } from "./transaction-reads.ts";
+import { FORESEEN_MAX, ForeseenReads } from "./foreseen-reads.ts";
+import { itemsOf, TransactionReads } from "./transaction-reads.ts";
 import { writeOps } from "./write-ops.ts";
 
 const TRIES_MAX = 3;
@@ -44,8 +46,9 @@ export interface PostgresStoreOptions {
 /** What a transaction under locks begins with. */
 export interface Locked {
   readonly locks: readonly string[];
-  /** Records that `use` will most likely read. */
+  /** Records that `use` will most likely read: they come with the locks. */
   readonly keys: readonly Uint8Array[];
+  readonly ranges: readonly KeyRange[];
 }
 
 export class PostgresStore implements KeyValueStore {
@@ -105,7 +108,7 @@ export class PostgresStore implements KeyValueStore {
   }
 
   async batch(ops: readonly StoreOp[]): Promise<void> {
-    await this.locked({ locks: [], keys: [] }, async () => ops);
+    await this.locked({ locks: [], keys: [], ranges: [] }, async () => ops);
   }
 
   /**
@@ -116,13 +119,8 @@ export class PostgresStore implements KeyValueStore {
     const writer = this.#writer;
     if (writer === undefined) throw closedError();
     try {
-      const known = new Set(locked.keys.map(textOf));
-      const found = byKey(await begin(writer, locked));
-      const reads = new TransactionReads(writer);
-      const ops = await use({
-        get: async (key) => (known.has(textOf(key)) ? found.get(textOf(key)) : reads.get(key)),
-        pages: (range) => reads.pages(range),
-      });
+      const found = await begin(writer, locked);
+      const ops = await use(new ForeseenReads(new TransactionReads(writer), locked, found));
       await writeOps(writer, ops);
       this.#isUnsafe = false;
       await writer.query("COMMIT");
@@ -217,12 +215,15 @@ export class PostgresStore implements KeyValueStore {
 }
 
 /** Begins the transaction, and takes the locks: in one order, so that two never wait for each other. */
-async function begin(client: ClientBase, { locks, keys }: Locked): Promise<readonly StoreItem[]> {
+async function begin(client: ClientBase, { locks, keys, ranges }: Locked): Promise<readonly StoreItem[]> {
   const take = [...new Set(locks)].sort().map((lock) => `SELECT pg_advisory_xact_lock(${lock})`);
-  const hex = keys.map((key) => `'\\x${Buffer.from(key).toString("hex")}'`);
+  const reads = [`(SELECT key, value FROM mcm.record WHERE key IN (${keys.map(literal).join() || "NULL"}))`];
+  for (const { gte, lt } of ranges) {
+    const within = `key >= ${literal(gte)} AND key < ${literal(lt)}`;
+    reads.push(`(SELECT key, value FROM mcm.record WHERE ${within} ORDER BY key LIMIT ${FORESEEN_MAX})`);
+  }
   // a statement sees what was committed when it began: this one begins when the locks are ours
-  const read = `SELECT key, value FROM mcm.record WHERE key IN (${hex.join() || "NULL"})`;
-  const text = ["BEGIN", ...take, read].join(";");
+  const text = ["BEGIN", ...take, reads.join(" UNION ALL ")].join(";");
   for (let tries = 1; ; tries++) {
     try {
       return itemsOf(await client.query(text));
@@ -236,6 +237,10 @@ async function begin(client: ClientBase, { locks, keys }: Locked): Promise<reado
 
 function slotKey(slot: number): string {
   return lockKeyOf(`node ${slot}`);
+}
+
+function literal(bytes: Uint8Array): string {
+  return `'\\x${Buffer.from(bytes).toString("hex")}'`;
 }
 
 /** Since when the engine at the other end runs; `before` is run before it, such as the beginning of a transaction. */

@@ -50,8 +50,8 @@ type Waiting =
 /** What is being decided. */
 interface Batch {
   readonly slots: ReadonlyMap<ContextId, Slot>;
-  /** What others appended after what a turn knows, in order of the turns. */
-  readonly news: readonly (News | undefined)[];
+  /** Of the contexts with turns: what others appended after what the first of these knows. */
+  readonly news: ReadonlyMap<ContextId, News>;
   readonly works: LogWork[];
   readonly done: Promise<void>;
 }
@@ -227,19 +227,26 @@ export class SharedCore implements LogCore {
     const ids = new Set(waiting.flatMap((one) => (one.kind === "ops" ? [] : [one.contextId])));
     // each may make a context
     if (this.#numbersLeft < waiting.length) await this.#takeNumbers();
-    const headKeys = [...ids].flatMap((id) => this.#keysOf(id));
-    const locks = Array.from(ids, (id) => lockKeyOf(`context ${id}`));
+    const turns = turnsOf(waiting);
+    const foreseen = {
+      locks: Array.from(ids, (id) => lockKeyOf(`context ${id}`)),
+      keys: [...ids].flatMap((id) => this.#keysOf(id)),
+      ranges: [...turns].flatMap(([id, own]) => this.#newsRange(id, own)),
+    };
     let settle: { resolve(): void; reject(error: unknown): void } | undefined;
     const done = new Promise<void>((resolve, reject) => (settle = { resolve, reject }));
     const settled = done.catch(() => undefined);
     const slots = new Map<ContextId, Slot>();
     const before = new Map<ContextId, ContextHead | undefined>();
     try {
-      await this.#store.locked({ locks, keys: headKeys }, async (view) => {
+      await this.#store.locked(foreseen, async (view) => {
         for (const id of ids) slots.set(id, { id, ...(await reader.readSlot(view, id)), settled });
         for (const [id, { live }] of slots) before.set(id, live?.head);
-        const news: (News | undefined)[] = [];
-        for (const one of waiting) if (one.kind === "turn") news.push(await newsOf(view, slots, one));
+        const news = new Map<ContextId, News>();
+        for (const [id, own] of turns) {
+          const live = slots.get(id)?.live;
+          if (live !== undefined) news.set(id, await newsOf(view, live, own));
+        }
         return this.#decideAll(waiting, { slots, news, works: [], done });
       });
       settle?.resolve();
@@ -253,8 +260,7 @@ export class SharedCore implements LogCore {
 
   /** Without waiting in between: nothing that was read may be out of date. */
   #decideAll(waiting: readonly Waiting[], batch: Batch): readonly StoreOp[] {
-    const { slots, works } = batch;
-    const news = [...batch.news];
+    const { slots, news, works } = batch;
     this.#batch = batch;
     try {
       for (const one of waiting) {
@@ -265,7 +271,7 @@ export class SharedCore implements LogCore {
         const slot = slots.get(one.contextId);
         assert(slot !== undefined, "there is a slot of every context in the batch");
         if (one.kind === "decision") one.decide(slot);
-        else takeTurn(one.turn, slot, news.shift());
+        else takeTurn(one.turn, slot, news.get(one.contextId));
       }
     } finally {
       this.#batch = undefined;
@@ -281,6 +287,12 @@ export class SharedCore implements LogCore {
     const number = this.#numbers.get(id);
     const names = [keys.contextKey(id), keys.epochKey(id)];
     return number === undefined ? names : [...names, keys.headKey(number)];
+  }
+
+  /** Where others will have appended, when they did. */
+  #newsRange(id: ContextId, turns: readonly ContextTurn[]): readonly keys.KeyRange[] {
+    const number = this.#numbers.get(id);
+    return number === undefined ? [] : [keys.runsBetween(number, knownSeqOf(turns) + 1, Infinity)];
   }
 
   /** What is left of the block before is given up. */
@@ -319,18 +331,27 @@ export class SharedCore implements LogCore {
   }
 }
 
-/** Undefined when there is no such context, or an earlier turn of the batch will have seen it. */
-async function newsOf(
-  view: StoreView,
-  slots: ReadonlyMap<ContextId, Slot>,
-  { contextId, turn }: Extract<Waiting, { kind: "turn" }>,
-): Promise<News | undefined> {
-  const live = slots.get(contextId)?.live;
-  if (live === undefined) return undefined;
-  const { meta, stored, number } = live;
-  const context = { number, meta, stored };
-  const answered = await Promise.all(turn.keys.map((key) => reader.newestIdempotent(view, context, key)));
-  const seq = turn.knownSeq();
+function turnsOf(waiting: readonly Waiting[]): ReadonlyMap<ContextId, readonly ContextTurn[]> {
+  const turns = new Map<ContextId, ContextTurn[]>();
+  for (const one of waiting) {
+    if (one.kind !== "turn") continue;
+    const others = turns.get(one.contextId);
+    if (others === undefined) turns.set(one.contextId, [one.turn]);
+    else others.push(one.turn);
+  }
+  return turns;
+}
+
+function knownSeqOf(turns: readonly ContextTurn[]): number {
+  return Math.min(...turns.map((turn) => turn.knownSeq()));
+}
+
+/** Read once for all turns of a context: each takes of it what it does not know by then. */
+async function newsOf(view: StoreView, context: reader.FoundContext, turns: readonly ContextTurn[]): Promise<News> {
+  const { meta, stored } = context;
+  const requests = turns.flatMap(({ keys: names }) => names);
+  const answered = await Promise.all(requests.map((name) => reader.newestIdempotent(view, context, name)));
+  const seq = knownSeqOf(turns);
   return {
     meta,
     entries: seq < stored.head.seq ? await reader.entriesAfter(view, context, { seq, limit: Infinity }) : [],

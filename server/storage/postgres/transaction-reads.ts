@@ -98,7 +98,7 @@ function itemOf(row: unknown): StoreItem {
   throw new Error("a row without key and value");
 }
 
-export function byKey(items: readonly StoreItem[]): ReadonlyMap<string, Uint8Array> {
+function byKey(items: readonly StoreItem[]): ReadonlyMap<string, Uint8Array> {
   return new Map(items.map(([key, value]) => [textOf(key), value]));
 }
 

@@ -45,9 +45,10 @@ async function create({ service }: RestParts, { request, caller }: Call): Promis
 }
 
 async function find({ service }: RestParts, { request, caller }: Call): Promise<Response> {
-  const { cursor, limit = LIMITS.listLimitDefault, ...filter } = parseQuery(findQuerySchema, request.url);
+  const { cursor, limit = LIMITS.listLimitDefault, include, ...filter } = parseQuery(findQuerySchema, request.url);
   const after = cursor === undefined ? {} : { after: parseContextId(cursor) };
-  return json(contextList(await service.find(caller, { ...filter, limit, ...after })));
+  const withFigures = include === "figures";
+  return json(contextList(await service.find(caller, { ...filter, limit, withFigures, ...after })));
 }
 
 async function read({ service }: RestParts, call: Call): Promise<Response> {

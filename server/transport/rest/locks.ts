@@ -6,7 +6,7 @@
  * Not here: who gets a lock (the facade's `locks`), the Lock-Token header (preconditions.ts).
  */
 import { parsePath } from "../../../shared/path.ts";
-import { heldLockView, lockView } from "../../../shared/protocol/lock-view.ts";
+import { heldLockView, lockView, lockWaiterView } from "../../../shared/protocol/lock-view.ts";
 import { lockRequestSchema, releaseQuerySchema, renewRequestSchema } from "../../../shared/protocol/rest-locks.ts";
 import { noQuerySchema } from "../../../shared/protocol/rest.ts";
 import { contextIdOf, json, noContent } from "./call.ts";
@@ -23,8 +23,13 @@ async function held({ service }: RestParts, { request, caller }: Call): Promise<
 
 async function list({ service }: RestParts, call: Call): Promise<Response> {
   parseQuery(noQuerySchema, call.request.url);
-  const locks = await service.locks.list(call.caller, contextIdOf(call));
-  return json({ locks: locks.map(lockView) });
+  const id = contextIdOf(call);
+  // asked in one turn: nobody is told of as holding and waiting, or as neither
+  const [locks, waiting] = await Promise.all([
+    service.locks.list(call.caller, id),
+    service.locks.waiting(call.caller, id),
+  ]);
+  return json({ locks: locks.map(lockView), waiting: waiting.map(lockWaiterView) });
 }
 
 async function acquire({ service }: RestParts, call: Call): Promise<Response> {

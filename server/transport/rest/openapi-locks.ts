@@ -24,9 +24,14 @@ export const lockPaths: ZodOpenApiPathsObject = {
   },
   "/v1/contexts/{id}/locks": {
     get: operation({
-      summary: "List the locks that are held",
+      summary: "List the locks that are held, and who waits for one",
       path: inContext,
-      responses: { "200": answer("In the order in which they were granted", lockListSchema) },
+      responses: {
+        "200": answer(
+          "Locks in the order in which they were granted, who waits in the order in which they asked",
+          lockListSchema,
+        ),
+      },
     }),
     post: operation({
       summary: "Take a lock on paths, all of them or none; with waitMs the answer waits for it",

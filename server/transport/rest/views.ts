@@ -6,7 +6,14 @@
 import { isoTime } from "../../../shared/iso-time.ts";
 import type { ChangeRecord } from "../../../shared/change.ts";
 import type { ContextId } from "../../../shared/ids.ts";
-import type { ChangeList, ChangeResult, ContextInfo, ContextList, ContextView } from "../../../shared/protocol/rest.ts";
+import type {
+  ChangeList,
+  ChangeResult,
+  ContextInfo,
+  ContextList,
+  ContextView,
+  ListedContextInfo,
+} from "../../../shared/protocol/rest.ts";
 import { changeView } from "../../../shared/protocol/change-view.ts";
 import type { ChangeOutcome, ContextSummary, Page, ReadContext } from "../../context-service.ts";
 
@@ -30,8 +37,13 @@ export function contextView(context: ReadContext): ContextView {
   return { ...contextInfo(context), data: context.data };
 }
 
+function listedContext(context: ContextSummary): ListedContextInfo {
+  const { figures } = context;
+  return { ...contextInfo(context), ...(figures === undefined ? {} : { figures }) };
+}
+
 export function contextList({ items, next }: Page<ContextSummary>): ContextList {
-  return { contexts: items.map(contextInfo), ...(next === undefined ? {} : { next }) };
+  return { contexts: items.map(listedContext), ...(next === undefined ? {} : { next }) };
 }
 
 /** A page of changes goes on at the version it ends with. */

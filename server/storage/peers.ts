@@ -1,0 +1,30 @@
+/**
+ * Port: what the servers of one data say to each other beside the log, and who of them does what only one may do.
+ *
+ * Invariants:
+ *  1. What is said is lossy: some servers may miss it, or hear it late. Nothing durable rests on it.
+ *  2. What one server says another hears in its order. Whoever said it does not hear it.
+ *  3. Of all servers at most one leads a thing, until it is told that it does no more, or ends. One that is dead or cut
+ *     off leads nothing after a while, and another takes its place.
+ *
+ * Not here: what is said (each topic's own part).
+ */
+import type { Json } from "../../shared/json.ts";
+
+/** Servers of different releases talk to each other: what a topic's messages mean never changes. */
+export type PeerTopic = "contexts" | "presence" | "records";
+
+export interface Leader {
+  gained(): void;
+  lost(): void;
+}
+
+export interface Peers {
+  /** Costs the caller next to nothing, whether or not there are others. */
+  say(topic: PeerTopic, message: Json): void;
+  hear(topic: PeerTopic, listener: (message: Json) => void): void;
+  /** Called when what was said, or hinted at, may have been missed. */
+  onGap(listener: () => void): void;
+  /** Stands for the lead until the returned function is called, which gives it back; `lost` is not called by that. */
+  lead(name: string, leader: Leader): () => Promise<void>;
+}
