@@ -62,12 +62,16 @@ export class RestHarness {
   readonly call = (path: string, init: RequestInit = {}): Promise<Response> => fetch(`${this.#next()}${path}`, init);
 
   /** A text is sent as it is, anything else as JSON. */
-  readonly send = (method: string, path: string, body: unknown, headers: Headers = {}): Promise<Response> =>
-    this.call(path, {
+  readonly send = async (method: string, path: string, body: unknown, headers: Headers = {}): Promise<Response> => {
+    const response = await this.call(path, {
       method,
       body: typeof body === "string" ? body : JSON.stringify(body),
       headers: { "content-type": "application/json", ...headers },
     });
+    // a type acts at every node within a second, and at once at one that is asked for it
+    if (path.startsWith("/v1/types/")) for (const url of this.#urls.slice(1)) await fetch(`${url}/v1/types`);
+    return response;
+  };
 
   /** Makes a context; its address. */
   readonly addressOf = async (
