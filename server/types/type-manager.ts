@@ -79,6 +79,11 @@ export class TypeManager {
     return this.#entries.get(name)?.type;
   }
 
+  /** Takes in what other servers registered: an answer tells it. @throws {ServiceError} STORE_UNAVAILABLE */
+  async freshen(): Promise<void> {
+    if (this.#storage.isShared === true) await this.load();
+  }
+
   /** In order of name. */
   list(): readonly ContextType[] {
     return [...this.#entries.values()].map(({ type }) => type).sort((a, b) => (a.name < b.name ? -1 : 1));

@@ -44,10 +44,12 @@ export class TypeUseCases implements TypeService {
   }
 
   async list(_caller: Caller): Promise<readonly ContextType[]> {
+    await this.#types.freshen();
     return this.#types.list();
   }
 
   async get(_caller: Caller, name: string): Promise<ContextType> {
+    await this.#types.freshen();
     const type = this.#types.get(name);
     if (type === undefined) throw typeNotFound();
     return type;
@@ -58,6 +60,7 @@ export class TypeUseCases implements TypeService {
     name: string,
     { schema: asked, dryRun = false }: { readonly schema: JsonObject; readonly dryRun?: boolean },
   ): Promise<{ readonly type: ContextType; readonly report: TypeReport }> {
+    if (dryRun) await this.#types.freshen();
     const { type, schema } = dryRun ? this.#types.draft(name, asked, actor) : await this.#types.put(name, asked, actor);
     return { type, report: await this.#report(name, schema) };
   }

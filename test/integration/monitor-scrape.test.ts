@@ -208,6 +208,8 @@ async function lockLoad(): Promise<void> {
   await ask({ paths: ["/y"], waitMs: 60 }, "timeout");
   await patch("c", { changes: [{ op: "add", path: "/x", value: 1 }] });
   await call({ method: "GET", ...locks, operation: "locks.list" });
+  // the list tells who waits, too
+  books.add('mcm_operations_total{operation="locks.waiting",outcome="ok"}');
   for (const lockId of taken) {
     await call({
       method: "DELETE",
