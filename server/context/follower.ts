@@ -26,6 +26,7 @@ import { ConflictNews } from "./conflict-news.ts";
 import { Onlookers } from "./onlookers.ts";
 import type { OnlookersOptions } from "./onlookers.ts";
 import { compacted } from "./recreation.ts";
+import { reloading } from "./refusals.ts";
 import type { PendingWrite } from "./write-path.ts";
 
 type Live = LiveContext<PendingWrite>;
@@ -95,7 +96,13 @@ export class Follower {
       return false;
     }
     const fresh = entries.filter(({ seq }) => seq > live.state.seq);
-    if (fresh.length === 0) return true;
+    const [first] = fresh;
+    if (first === undefined) return true;
+    if (first.seq !== live.state.seq + 1) {
+      // what comes before it was dropped from the log meanwhile
+      drop(live, reloading());
+      return false;
+    }
     if (fresh.some(({ kind }) => kind === "epoch")) {
       sync.endEpoch(live.id);
       state.drop(live, compacted());
@@ -153,7 +160,8 @@ export class Follower {
     const { meta, head } = now;
     while (!live.isDropped && live.state.seq < head.seq && meta.firstEpoch === live.meta.firstEpoch) {
       const entries = await storage.read(live.id, live.state.seq, LIMITS.followEntriesMax);
-      if (entries.length === 0 || !this.absorb(live, { meta, entries })) return;
+      if (entries.length === 0) return drop(live, reloading());
+      if (!this.absorb(live, { meta, entries })) return;
     }
     this.absorb(live, { meta, entries: [] });
   }

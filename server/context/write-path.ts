@@ -37,6 +37,7 @@ import type {
 } from "../storage/change-log.ts";
 import type { Member, Publication } from "../sync/topic.ts";
 import { answerOf } from "./idempotency.ts";
+import { reloading } from "./refusals.ts";
 import { TurnTally } from "./turn-tally.ts";
 
 /** A queued write and where it came from. */
@@ -301,11 +302,6 @@ export class WritePath {
     for (const write of writes) if (write !== culprit) write.refuse(error);
     this.#drop(live, error);
   }
-}
-
-function reloading(cause?: unknown): ServiceError {
-  const message = "The context is being loaded again. Send the change once more in a moment.";
-  return new ServiceError("STORE_UNAVAILABLE", message, { cause });
 }
 
 /** What became of one write of a turn. */

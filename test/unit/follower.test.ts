@@ -1,0 +1,112 @@
+/** What another server appended, and the contexts in memory that follow it. */
+import { expect, test } from "vitest";
+import { Follower } from "../../server/context/follower.ts";
+import { LiveContext } from "../../server/state/state-manager.ts";
+import type { PendingWrite } from "../../server/context/write-path.ts";
+import type { LogEntry, StoredSummary } from "../../server/storage/change-log.ts";
+import { SyncManager } from "../../server/sync/sync-manager.ts";
+import { admittedOf, at, stateFrom, storedContext, withTail } from "../support/stored-state.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+import { ANONYMOUS } from "../../shared/ids.ts";
+
+const CONTEXT = storedContext({ n: 0 });
+
+/** Entries that raise n, from position 1 on. */
+function raised(count: number): readonly LogEntry[] {
+  const state = stateFrom(CONTEXT);
+  const writes = Array.from({ length: count }, (_, n) => ({
+    kind: "ops" as const,
+    actor: ANONYMOUS,
+    origin: "rest" as const,
+    ops: [{ op: "replace" as const, path: "/n", value: n + 1 }],
+  }));
+  return withTail(CONTEXT, admittedOf(state.admit(writes, at(0)))).tail;
+}
+
+class Rig {
+  readonly clock = new ManualClock();
+  readonly live = new LiveContext<PendingWrite>(CONTEXT.meta, stateFrom(CONTEXT), 0);
+  readonly dropped: string[] = [];
+  readonly told: string[] = [];
+  log: readonly LogEntry[] = [];
+  base = 0;
+  /** How often the log was asked how far it is. */
+  asked = 0;
+  summary: () => Promise<StoredSummary | undefined> = async () => {
+    const last = this.log.at(-1);
+    const head = { ...CONTEXT.head, seq: last?.seq ?? 0, version: last?.version ?? 0 };
+    return { meta: CONTEXT.meta, head };
+  };
+  readonly follower: Follower;
+
+  constructor() {
+    const drop = (live: LiveContext<PendingWrite>, error: { readonly code: string }): void => {
+      live.droppedBy ??= error as LiveContext["droppedBy"];
+      this.dropped.push(error.code);
+    };
+    this.follower = new Follower({
+      clock: this.clock,
+      storage: {
+        isShared: true,
+        summary: () => {
+          this.asked++;
+          return this.summary();
+        },
+        read: async (_id: unknown, after: number) => this.log.filter(({ seq }) => seq > Math.max(after, this.base)),
+        heads: async () => new Map(),
+        onHint: () => undefined,
+        listRecords: async () => [],
+      },
+      sync: new SyncManager(this.clock),
+      state: { get: () => this.live, live: () => [this.live], drop },
+      events: { emit: (_meta: unknown, kind: string) => void this.told.push(kind) },
+      locks: { changed: () => undefined },
+      meta: { changed: () => undefined },
+      readers: { changed: () => undefined },
+      drop,
+    } as unknown as ConstructorParameters<typeof Follower>[0]);
+  }
+}
+
+test("[NODE-3] entries are taken in once, in order, and told when they are", async () => {
+  const rig = new Rig();
+  rig.log = raised(3);
+  expect(rig.follower.absorb(rig.live, { meta: CONTEXT.meta, entries: rig.log.slice(0, 2) })).toBe(true);
+  expect(rig.follower.absorb(rig.live, { meta: CONTEXT.meta, entries: rig.log })).toBe(true);
+  await rig.live.durable;
+  expect([rig.live.state.seq, rig.live.state.version, rig.told]).toEqual([3, 3, ["changed", "changed"]]);
+});
+
+test("[NODE-3] a context whose next entry is not to be had any more is loaded again, not patched", async () => {
+  const rig = new Rig();
+  rig.log = raised(3);
+  expect(rig.follower.absorb(rig.live, { meta: CONTEXT.meta, entries: rig.log.slice(1) })).toBe(false);
+  const behind = new Rig();
+  behind.log = rig.log;
+  behind.base = 3;
+  await expect(behind.follower.freshen(behind.live)).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+  expect([rig.dropped, behind.dropped]).toEqual([["STORE_UNAVAILABLE"], ["STORE_UNAVAILABLE"]]);
+  expect([rig.live.state.seq, behind.live.state.seq]).toEqual([0, 0]);
+});
+
+test("[NODE-4] another context under the same id is not taken for this one", () => {
+  const rig = new Rig();
+  const meta = { ...CONTEXT.meta, epoch: 2, firstEpoch: 2 };
+  expect(rig.follower.absorb(rig.live, { meta, entries: [] })).toBe(false);
+  expect(rig.dropped).toEqual(["CONTEXT_NOT_FOUND"]);
+});
+
+test("[NODE-2] who asks while the log is being looked at waits for a look that began after", async () => {
+  const rig = new Rig();
+  let answer: (() => void) | undefined;
+  const present = rig.summary;
+  const before = await present();
+  rig.summary = () => new Promise((resolve) => (answer = () => resolve(before)));
+  const first = rig.follower.freshen(rig.live);
+  const others = [rig.follower.freshen(rig.live), rig.follower.freshen(rig.live)];
+  rig.log = raised(2);
+  rig.summary = present;
+  answer?.();
+  await Promise.all([first, ...others]);
+  expect([rig.asked, rig.live.state.seq]).toEqual([2, 2]);
+});
