@@ -33,6 +33,7 @@ import { addServe } from "./commands/serve.ts";
 import type { Start } from "./commands/serve.ts";
 import { addToken } from "./commands/token.ts";
 import { addUpdate } from "./commands/update.ts";
+import { addMigrate } from "./commands/migrate.ts";
 import { addVerify } from "./commands/verify.ts";
 import { addWatch } from "./commands/watch.ts";
 import { addWebhook } from "./commands/webhook.ts";
@@ -71,6 +72,7 @@ const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
   addImport,
   addBackup,
   addVerify,
+  addMigrate,
 ];
 
 export interface CliOptions {

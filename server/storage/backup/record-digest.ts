@@ -32,6 +32,11 @@ export class RecordDigest {
     }
   }
 
+  /** Of what was added so far. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   result(): Digest {
     return { records: this.#records, bytes: this.#bytes, sha256: this.#hash.copy().digest("hex") };
   }

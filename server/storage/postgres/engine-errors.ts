@@ -39,6 +39,10 @@ export function fullError(location: string, nodesMax: number): ServiceError {
   return new ServiceError("DATA_DIR_LOCKED", message);
 }
 
+export function inUseError(location: string): ServiceError {
+  return new ServiceError("DATA_DIR_LOCKED", `A server uses the ${location}. Stop all of its servers first.`);
+}
+
 export function closedError(): ServiceError {
   return new ServiceError("STORE_UNAVAILABLE", "The database is not open. Try again in a moment.");
 }

@@ -21,7 +21,15 @@ import { NODE_SLOTS } from "../../state/author-id.ts";
 import type { Clock } from "../../clock.ts";
 import type { KeyValueStore, StoreItem, StoreOp, StoreView } from "../store/store.ts";
 import { lockKeyOf } from "./lock-key.ts";
-import { askEngine, closedError, EngineLost, fullError, isLockRefusal, openError } from "./engine-errors.ts";
+import {
+  askEngine,
+  closedError,
+  EngineLost,
+  fullError,
+  inUseError,
+  isLockRefusal,
+  openError,
+} from "./engine-errors.ts";
 import { migrate } from "./postgres-schema.ts";
 import { FORESEEN_MAX, ForeseenReads } from "./foreseen-reads.ts";
 import { itemsOf, TransactionReads } from "./transaction-reads.ts";
@@ -41,6 +49,8 @@ export interface PostgresStoreOptions {
   /** postgres://user:password@host:port/database */
   readonly url: string;
   readonly clock: Clock;
+  /** Nobody else may use the database while it is open. */
+  readonly isAlone?: boolean;
 }
 
 /** What a transaction under locks begins with. */
@@ -55,6 +65,7 @@ export class PostgresStore implements KeyValueStore {
   readonly location: string;
   readonly #url: string;
   readonly #clock: Clock;
+  readonly #isAlone: boolean;
   #writers: Pool | undefined;
   #readers: Pool | undefined;
   #writer: PoolClient | undefined;
@@ -65,7 +76,8 @@ export class PostgresStore implements KeyValueStore {
   /** Its place among the processes that write the database; kept for the life of the process. */
   #slot: number | undefined;
 
-  constructor({ url, clock }: PostgresStoreOptions) {
+  constructor({ url, clock, isAlone = false }: PostgresStoreOptions) {
+    this.#isAlone = isAlone;
     this.#url = url;
     this.#clock = clock;
     this.location = databaseName(url);
@@ -88,7 +100,7 @@ export class PostgresStore implements KeyValueStore {
       this.#startedAt = await startOf(writer);
       await writer.query(WAIT_FOR_STANDBYS);
       await writer.query(NOTICE_DEATH);
-      await this.#takeSlot(writer);
+      await (this.#isAlone ? this.#takeAllSlots(writer) : this.#takeSlot(writer));
       await migrate(writer, this.location);
     } catch (error) {
       await this.close();
@@ -207,6 +219,14 @@ export class PostgresStore implements KeyValueStore {
       return;
     }
     throw fullError(this.location, NODE_SLOTS);
+  }
+
+  /** @throws {ServiceError} DATA_DIR_LOCKED */
+  async #takeAllSlots(writer: ClientBase): Promise<void> {
+    const slots = Array.from({ length: NODE_SLOTS }, (_, slot) => slotKey(slot));
+    const text = `SELECT bool_and(pg_try_advisory_lock(slot)) AS "areOurs" FROM unnest('{${slots.join()}}'::bigint[]) slot`;
+    const { rows } = await writer.query<{ areOurs: boolean }>(text);
+    if (rows[0]?.areOurs !== true) throw inUseError(this.location);
   }
 
   #afterMs(delayMs: number): Promise<void> {
