@@ -37,14 +37,16 @@ interface CopyOptions {
 }
 
 /** @throws {ServiceError} DATA_DIR_LOCKED, DATA_DAMAGED, DATA_FORMAT_NEWER, ALREADY_EXISTS, STORE_UNAVAILABLE */
-export async function copyData(from: Place, to: Place, { clock, onProgress }: CopyOptions): Promise<CopyReport> {
+export async function copyData(from: Place, to: Place, { clock, ...options }: CopyOptions): Promise<CopyReport> {
   if (!isDatabase(from)) await refuseIncomplete(from);
   const [source, target] = [storeAt(from, clock), storeAt(to, clock)];
   await source.open();
   try {
     await target.open();
     try {
-      return await source.view((view) => copy(view, source.location, target, onProgress));
+      return await source.view((view) =>
+        copy(view, source.location, target, (done, total) => options.onProgress(done, total)),
+      );
     } finally {
       await target.close();
     }
