@@ -78,8 +78,11 @@ async function prepared(postgres: PostgresServer, contexts: number): Promise<str
 async function inProcess(job: Job): Promise<Measured> {
   const child = fork(fileURLToPath(import.meta.url), { execArgv: process.execArgv });
   child.send(job);
-  const [measured] = (await once(child, "message")) as [Measured];
-  await once(child, "exit");
+  const exited = once(child, "exit").then(([code]) => {
+    throw new Error(`a node ended with ${String(code)} before it had measured`);
+  });
+  exited.catch(() => undefined);
+  const [measured] = (await Promise.race([once(child, "message"), exited])) as [Measured];
   return measured;
 }
 
