@@ -53,6 +53,17 @@ export async function findContext(view: Pick<StoreView, "get">, id: ContextId): 
   return value === undefined ? undefined : withHead(view, id, [key, value]);
 }
 
+/** What `use` makes of the context; `none` when there is none. */
+export async function ofContext<T>(
+  view: StoreView,
+  id: ContextId,
+  none: T,
+  use: (view: StoreView, found: FoundContext) => T | Promise<T>,
+): Promise<T> {
+  const found = await findContext(view, id);
+  return found === undefined ? none : use(view, found);
+}
+
 async function withHead(view: Pick<StoreView, "get">, id: string, [key, value]: StoreItem): Promise<FoundContext> {
   const { number, meta } = decodeContext({ key, value, name: `name of context "${id}"` });
   const headKey = keys.headKey(number);

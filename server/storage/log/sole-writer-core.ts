@@ -121,10 +121,7 @@ export class SoleWriterCore implements LogCore {
   ): Promise<T> {
     this.#requireCommit();
     if (this.#slots.has(contextId)) await this.#slots.use(contextId, (slot) => slot.settled);
-    return this.view(async (view) => {
-      const found = await reader.findContext(view, contextId);
-      return found === undefined ? none : use(view, found);
-    });
+    return this.view((view) => reader.ofContext(view, contextId, none, use));
   }
 
   async view<T>(use: (view: StoreView) => Promise<T>): Promise<T> {

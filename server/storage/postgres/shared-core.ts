@@ -206,10 +206,7 @@ export class SharedCore implements LogCore {
   ): Promise<T> {
     this.#requireCommit();
     await this.#settled.get(contextId);
-    return this.view(async (view) => {
-      const found = await reader.findContext(view, contextId);
-      return found === undefined ? none : use(view, found);
-    });
+    return this.view((view) => reader.ofContext(view, contextId, none, use));
   }
 
   async view<T>(use: (view: StoreView) => Promise<T>): Promise<T> {
