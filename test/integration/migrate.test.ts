@@ -1,5 +1,5 @@
 /** A data folder into a PostgreSQL database and back: rule DATA-22. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -67,6 +67,7 @@ test("[DATA-22] data goes into a database and back, and is what it was; a place 
   await server.close();
 
   expect(await migrate(join(folder, "nothing"), url)).toMatchObject({ code: EXIT.damaged });
+  expect(await readdir(folder)).toEqual(["first"]);
   expect(await migrate(first, url)).toMatchObject({
     code: 0,
     said: expect.stringMatching(/^21 contexts, \d+ records/),

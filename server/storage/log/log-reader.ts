@@ -47,7 +47,7 @@ export interface EntryWindow {
   readonly limit: number;
 }
 
-export async function findContext(view: Pick<StoreView, "get">, id: ContextId): Promise<FoundContext | undefined> {
+async function findContext(view: Pick<StoreView, "get">, id: ContextId): Promise<FoundContext | undefined> {
   const key = keys.contextKey(id);
   const value = await view.get(key);
   return value === undefined ? undefined : withHead(view, id, [key, value]);

@@ -9,6 +9,7 @@
  *
  * Not here: backups of a server that runs (server/storage/backup).
  */
+import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { ServiceError } from "../../../shared/errors.ts";
 import type { Clock } from "../../clock.ts";
@@ -38,21 +39,30 @@ interface CopyOptions {
 
 /** @throws {ServiceError} DATA_DIR_LOCKED, DATA_DAMAGED, DATA_FORMAT_NEWER, ALREADY_EXISTS, STORE_UNAVAILABLE */
 export async function copyData(from: Place, to: Place, { clock, ...options }: CopyOptions): Promise<CopyReport> {
-  if (!isDatabase(from)) await refuseIncomplete(from);
+  if (!isDatabase(from)) await refuseNone(from);
   const [source, target] = [storeAt(from, clock), storeAt(to, clock)];
   await source.open();
   try {
-    await target.open();
-    try {
-      return await source.view((view) =>
-        copy(view, source.location, target, (done, total) => options.onProgress(done, total)),
-      );
-    } finally {
-      await target.close();
-    }
+    return await source.view(async (view) => {
+      const format = await formatOf(view, source.location);
+      await target.open();
+      try {
+        return await copy(view, format, target, (done, total) => options.onProgress(done, total));
+      } finally {
+        await target.close();
+      }
+    });
   } finally {
     await source.close();
   }
+}
+
+/** Opening a folder that is not there would make it. */
+async function refuseNone(folder: string): Promise<void> {
+  await refuseIncomplete(folder);
+  await access(join(folder, LOG_FOLDER)).catch(() => {
+    throw noData(folder);
+  });
 }
 
 function isDatabase(place: Place): boolean {
@@ -67,11 +77,10 @@ function storeAt(place: Place, clock: Clock): KeyValueStore {
 
 async function copy(
   view: StoreView,
-  location: string,
+  format: StoreItem,
   target: KeyValueStore,
   onProgress: CopyOptions["onProgress"],
 ): Promise<CopyReport> {
-  const format = await formatOf(view, location);
   await assertEmpty(target);
   const { contexts, bytes } = await sizeOfAll(view);
   const told = (done: number): void => onProgress(done, Math.max(done, 2 * bytes));
@@ -101,7 +110,7 @@ async function digestOf(view: StoreView, format: StoreItem, onProgress: (done: n
 
 async function formatOf(view: StoreView, location: string): Promise<StoreItem> {
   const value = await view.get(FORMAT_KEY);
-  if (value === undefined) throw new ServiceError("DATA_DAMAGED", `There is no data of this program in ${location}.`);
+  if (value === undefined) throw noData(location);
   const layout = decodeNumber({ key: FORMAT_KEY, value, name: `format record of ${location}` });
   if (layout > LAYOUT_VERSION) throw newerFormat(`The data in ${location}`);
   return [FORMAT_KEY, value];
@@ -125,6 +134,13 @@ function putsOf(items: readonly StoreItem[]) {
 
 function isFormat(key: Uint8Array): boolean {
   return Buffer.compare(key, FORMAT_KEY) === 0;
+}
+
+function noData(location: string): ServiceError {
+  return new ServiceError(
+    "DATA_DAMAGED",
+    `There is no data of this program in ${location}. Give the place of a server.`,
+  );
 }
 
 function changed(location: string): ServiceError {
