@@ -83,6 +83,8 @@ async function inProcess(job: Job): Promise<Measured> {
   });
   exited.catch(() => undefined);
   const [measured] = (await Promise.race([once(child, "message"), exited])) as [Measured];
+  // it lives until it was heard
+  child.disconnect();
   return measured;
 }
 
@@ -115,7 +117,6 @@ async function work({ url, contexts, clients, forMs }: Job): Promise<void> {
   await Promise.all(Array.from({ length: clients }, (_, n) => client(n)));
   await log.close();
   process.send?.({ appends: latenciesMs.length, latenciesMs });
-  process.disconnect();
 }
 
 function median(values: readonly number[]): number {

@@ -180,13 +180,17 @@ export async function runsBelowBase(
   return { runs, bytes };
 }
 
+/** Where the newest record under an idempotency key is. */
+export function newestIdempotentIn(number: number, name: string): StoreRange {
+  return { ...keys.idempotencyRange(number, name), reverse: true, limit: 1 };
+}
+
 export async function newestIdempotent(
   view: StoreView,
   { number, meta }: FoundContext,
   name: string,
 ): Promise<IdempotencyRecord | undefined> {
-  const range = { ...keys.idempotencyRange(number, name), reverse: true, limit: 1 };
-  for await (const page of view.pages(range)) {
+  for await (const page of view.pages(newestIdempotentIn(number, name))) {
     for (const [key, value] of page)
       return decodeIdempotency({ key, value, name: `idempotency record of context "${meta.id}"` });
   }

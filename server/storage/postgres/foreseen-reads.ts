@@ -1,51 +1,58 @@
 /** Reads of a transaction of which most were foreseen, and came with its first answer. */
-import type { KeyRange } from "../log/log-keys.ts";
 import type { StoreItem, StoreRange, StoreView } from "../store/store.ts";
+import type { FoundItems, Locked, RangeItems } from "./transaction-beginning.ts";
 import { textOf } from "./transaction-reads.ts";
-
-/** Items of one range that come with the first answer; where there are as many there may be more. */
-export const FORESEEN_MAX = 64;
-
-interface Foreseen {
-  readonly keys: readonly Uint8Array[];
-  readonly ranges: readonly KeyRange[];
-}
 
 export class ForeseenReads implements StoreView {
   readonly #reads: StoreView;
-  readonly #found: readonly StoreItem[];
   /** Undefined: it was asked for and is not there. */
   readonly #values: Map<string, Uint8Array | undefined>;
-  readonly #ranges: readonly KeyRange[];
+  readonly #ranges: ReadonlyMap<string, RangeItems>;
 
-  constructor(reads: StoreView, { keys, ranges }: Foreseen, found: readonly StoreItem[]) {
+  constructor(reads: StoreView, { keys }: Pick<Locked, "keys">, { ofKeys, ofRanges }: FoundItems) {
     this.#reads = reads;
-    this.#found = found;
-    this.#ranges = ranges;
     this.#values = new Map(keys.map((key) => [textOf(key), undefined]));
-    for (const [key, value] of found) this.#values.set(textOf(key), value);
+    for (const [key, value] of ofKeys) this.#values.set(textOf(key), value);
+    this.#ranges = new Map(ofRanges.map((found) => [nameOf(found.range), found]));
   }
 
   async get(key: Uint8Array): Promise<Uint8Array | undefined> {
     const name = textOf(key);
-    return this.#values.has(name) ? this.#values.get(name) : this.#reads.get(key);
+    if (this.#values.has(name)) return this.#values.get(name);
+    // the smallest key after it is that key with a zero byte behind it
+    const around = this.#around({ gte: key, lt: Buffer.concat([key, Uint8Array.of(0)]) });
+    return around === undefined ? this.#reads.get(key) : around.items.find((item) => textOf(item[0]) === name)?.[1];
   }
 
   pages(range: StoreRange): AsyncIterable<readonly StoreItem[]> {
-    const items = range.reverse === true ? undefined : this.#itemsOf(range);
+    const items = this.#itemsOf(range);
     return items === undefined ? this.#reads.pages(range) : onePage(items.slice(0, range.limit));
   }
 
-  #itemsOf({ gte, lt }: KeyRange): readonly StoreItem[] | undefined {
-    const isForeseen = this.#ranges.some((one) => isSame(one.gte, gte) && isSame(one.lt, lt));
-    if (!isForeseen) return undefined;
-    const items = this.#found.filter(([key]) => Buffer.compare(key, gte) >= 0 && Buffer.compare(key, lt) < 0);
-    return items.length < FORESEEN_MAX ? items.sort(([one], [other]) => Buffer.compare(one, other)) : undefined;
+  #itemsOf(range: StoreRange): readonly StoreItem[] | undefined {
+    const { gte, lt, reverse = false, limit = Infinity } = range;
+    const found = this.#ranges.get(nameOf(range));
+    if (found !== undefined && (!found.isCut || limit <= found.items.length)) return found.items;
+    if (reverse) return undefined;
+    return this.#around(range)?.items.filter(([key]) => !isBefore(key, gte) && isBefore(key, lt));
+  }
+
+  /** Where a turn began to wait it knew less than when it came: what it asks for then is a part of what was foreseen. */
+  #around({ gte, lt }: StoreRange): RangeItems | undefined {
+    for (const found of this.#ranges.values()) {
+      const { range, isCut } = found;
+      if (!isCut && range.reverse !== true && !isBefore(gte, range.gte) && !isBefore(range.lt, lt)) return found;
+    }
+    return undefined;
   }
 }
 
-function isSame(one: Uint8Array, other: Uint8Array): boolean {
-  return Buffer.compare(one, other) === 0;
+function nameOf({ gte, lt, reverse = false }: StoreRange): string {
+  return `${gte.length} ${textOf(gte)}${textOf(lt)}${reverse ? "<" : ">"}`;
+}
+
+function isBefore(one: Uint8Array, other: Uint8Array): boolean {
+  return Buffer.compare(one, other) < 0;
 }
 
 async function* onePage(items: readonly StoreItem[]): AsyncIterable<readonly StoreItem[]> {

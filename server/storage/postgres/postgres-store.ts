@@ -16,10 +16,9 @@
 import pg from "pg";
 import type { ClientBase, Pool, PoolClient } from "pg";
 import { LIMITS } from "../../../shared/limits.ts";
-import type { KeyRange } from "../log/log-keys.ts";
 import { NODE_SLOTS } from "../../state/author-id.ts";
 import type { Clock } from "../../clock.ts";
-import type { KeyValueStore, StoreItem, StoreOp, StoreView } from "../store/store.ts";
+import type { KeyValueStore, StoreOp, StoreView } from "../store/store.ts";
 import { lockKeyOf } from "./lock-key.ts";
 import {
   askEngine,
@@ -27,15 +26,13 @@ import {
   EngineLost,
   fullError,
   inUseError,
-  isLockRefusal,
   openError,
 } from "./engine-errors.ts";
 import { migrate } from "./postgres-schema.ts";
-import { FORESEEN_MAX, ForeseenReads } from "./foreseen-reads.ts";
+import { ForeseenReads } from "./foreseen-reads.ts";
+import { begin, PREPARE, type Locked } from "./transaction-beginning.ts";
 import { itemsOf, TransactionReads } from "./transaction-reads.ts";
 import { writeOps } from "./write-ops.ts";
-
-const TRIES_MAX = 3;
 
 /** A connection whose other end is gone is to be given up soon: it holds a place, and perhaps contexts. */
 const NOTICE_DEATH =
@@ -51,14 +48,6 @@ export interface PostgresStoreOptions {
   readonly clock: Clock;
   /** Nobody else may use the database while it is open. */
   readonly isAlone?: boolean;
-}
-
-/** What a transaction under locks begins with. */
-export interface Locked {
-  readonly locks: readonly string[];
-  /** Records that `use` will most likely read: they come with the locks. */
-  readonly keys: readonly Uint8Array[];
-  readonly ranges: readonly KeyRange[];
 }
 
 export class PostgresStore implements KeyValueStore {
@@ -90,7 +79,7 @@ export class PostgresStore implements KeyValueStore {
 
   async open(): Promise<void> {
     try {
-      this.#writers = this.#newPool(1, { idle_in_transaction_session_timeout: LIMITS.engineIdleMs });
+      this.#writers = this.#newPool(1, { pipeline: true, idle_in_transaction_session_timeout: LIMITS.engineIdleMs });
       this.#readers = this.#newPool(LIMITS.engineReadersMax, {});
       const writer = await this.#writers.connect();
       this.#writer = writer;
@@ -102,6 +91,7 @@ export class PostgresStore implements KeyValueStore {
       await writer.query(NOTICE_DEATH);
       await (this.#isAlone ? this.#takeAllSlots(writer) : this.#takeSlot(writer));
       await migrate(writer, this.location);
+      await writer.query(PREPARE);
     } catch (error) {
       await this.close();
       throw openError(this.location, error);
@@ -133,9 +123,9 @@ export class PostgresStore implements KeyValueStore {
     try {
       const found = await begin(writer, locked);
       const ops = await use(new ForeseenReads(new TransactionReads(writer), locked, found));
-      await writeOps(writer, ops);
       this.#isUnsafe = false;
-      await writer.query("COMMIT");
+      // sent together; after one that failed nothing is committed
+      await Promise.all([...writeOps(writer, ops), writer.query("COMMIT")]);
     } catch (error) {
       // whatever it was, the connection's state is not known
       this.#writer = undefined;
@@ -234,33 +224,8 @@ export class PostgresStore implements KeyValueStore {
   }
 }
 
-/** Begins the transaction, and takes the locks: in one order, so that two never wait for each other. */
-async function begin(client: ClientBase, { locks, keys, ranges }: Locked): Promise<readonly StoreItem[]> {
-  const take = [...new Set(locks)].sort().map((lock) => `SELECT pg_advisory_xact_lock(${lock})`);
-  const reads = [`(SELECT key, value FROM mcm.record WHERE key IN (${keys.map(literal).join() || "NULL"}))`];
-  for (const { gte, lt } of ranges) {
-    const within = `key >= ${literal(gte)} AND key < ${literal(lt)}`;
-    reads.push(`(SELECT key, value FROM mcm.record WHERE ${within} ORDER BY key LIMIT ${FORESEEN_MAX})`);
-  }
-  // a statement sees what was committed when it began: this one begins when the locks are ours
-  const text = ["BEGIN", ...take, reads.join(" UNION ALL ")].join(";");
-  for (let tries = 1; ; tries++) {
-    try {
-      return itemsOf(await client.query(text));
-    } catch (error) {
-      // nothing has happened yet
-      if (!isLockRefusal(error) || tries === TRIES_MAX) throw error;
-      await client.query("ROLLBACK");
-    }
-  }
-}
-
 function slotKey(slot: number): string {
   return lockKeyOf(`node ${slot}`);
-}
-
-function literal(bytes: Uint8Array): string {
-  return `'\\x${Buffer.from(bytes).toString("hex")}'`;
 }
 
 /** Since when the engine at the other end runs; `before` is run before it, such as the beginning of a transaction. */

@@ -31,7 +31,7 @@ import * as keys from "../log/log-keys.ts";
 import { openLayout } from "../log/log-layout.ts";
 import * as reader from "../log/log-reader.ts";
 import { purge } from "../log/deletion.ts";
-import type { StoreOp, StoreView } from "../store/store.ts";
+import type { StoreOp, StoreRange, StoreView } from "../store/store.ts";
 import type { HintLine } from "./hint-line.ts";
 import { lockKeyOf } from "./lock-key.ts";
 import { NUMBER_BLOCK } from "./postgres-schema.ts";
@@ -228,7 +228,7 @@ export class SharedCore implements LogCore {
     const foreseen = {
       locks: Array.from(ids, (id) => lockKeyOf(`context ${id}`)),
       keys: [...ids].flatMap((id) => this.#keysOf(id)),
-      ranges: [...turns].flatMap(([id, own]) => this.#newsRange(id, own)),
+      ranges: [...turns].flatMap(([id, own]) => this.#newsRanges(id, own)),
     };
     let settle: { resolve(): void; reject(error: unknown): void } | undefined;
     const done = new Promise<void>((resolve, reject) => (settle = { resolve, reject }));
@@ -286,10 +286,12 @@ export class SharedCore implements LogCore {
     return number === undefined ? names : [...names, keys.headKey(number)];
   }
 
-  /** Where others will have appended, when they did. */
-  #newsRange(id: ContextId, turns: readonly ContextTurn[]): readonly keys.KeyRange[] {
+  /** Where others will have appended or answered, when they did. */
+  #newsRanges(id: ContextId, turns: readonly ContextTurn[]): readonly StoreRange[] {
     const number = this.#numbers.get(id);
-    return number === undefined ? [] : [keys.runsBetween(number, knownSeqOf(turns) + 1, Infinity)];
+    if (number === undefined) return [];
+    const answers = Array.from(requestsOf(turns), (name) => reader.newestIdempotentIn(number, name));
+    return [keys.runsBetween(number, knownSeqOf(turns) + 1, Infinity), ...answers];
   }
 
   /** What is left of the block before is given up. */
@@ -339,6 +341,10 @@ function turnsOf(waiting: readonly Waiting[]): ReadonlyMap<ContextId, readonly C
   return turns;
 }
 
+function requestsOf(turns: readonly ContextTurn[]): ReadonlySet<string> {
+  return new Set(turns.flatMap(({ keys: names }) => names));
+}
+
 function knownSeqOf(turns: readonly ContextTurn[]): number {
   return Math.min(...turns.map((turn) => turn.knownSeq()));
 }
@@ -346,7 +352,7 @@ function knownSeqOf(turns: readonly ContextTurn[]): number {
 /** Read once for all turns of a context: each takes of it what it does not know by then. */
 async function newsOf(view: StoreView, context: reader.FoundContext, turns: readonly ContextTurn[]): Promise<News> {
   const { meta, stored } = context;
-  const requests = turns.flatMap(({ keys: names }) => names);
+  const requests = [...requestsOf(turns)];
   const answered = await Promise.all(requests.map((name) => reader.newestIdempotent(view, context, name)));
   const seq = knownSeqOf(turns);
   return {

@@ -83,14 +83,19 @@ function pageQuery(isReverse: boolean): string {
     WHERE before < ${PAGE_BYTES} ${order}`;
 }
 
-/** Rows of key and value, of the last statement when there are several. */
+/** Rows of key and value. */
 export function itemsOf(result: unknown): readonly StoreItem[] {
-  const last: unknown = Array.isArray(result) ? result.at(-1) : result;
-  const rows: unknown = typeof last === "object" && last !== null && "rows" in last ? last.rows : undefined;
-  return Array.isArray(rows) ? rows.map(itemOf) : [];
+  return rowsOf(result).map(itemOf);
 }
 
-function itemOf(row: unknown): StoreItem {
+/** Those of the last statement when there are several. */
+export function rowsOf(result: unknown): readonly unknown[] {
+  const last: unknown = Array.isArray(result) ? result.at(-1) : result;
+  const rows: unknown = typeof last === "object" && last !== null && "rows" in last ? last.rows : undefined;
+  return Array.isArray(rows) ? rows : [];
+}
+
+export function itemOf(row: unknown): StoreItem {
   if (typeof row === "object" && row !== null && "key" in row && "value" in row) {
     const { key, value } = row;
     if (key instanceof Uint8Array && value instanceof Uint8Array) return [key, value];

@@ -1,0 +1,98 @@
+/**
+ * What a transaction under locks begins with: the locks, and what will most likely be read, in one round trip.
+ *
+ * The statements are planned once for a connection, however many locks and ranges there are: planned for each of them, a turn at a
+ * hundred contexts took longer than its disk.
+ *
+ * Not here: what is read besides (foreseen-reads.ts).
+ */
+import type { ClientBase } from "pg";
+import type { StoreItem, StoreRange } from "../store/store.ts";
+import { isLockRefusal } from "./engine-errors.ts";
+import { itemOf, rowsOf } from "./transaction-reads.ts";
+
+const TRIES_MAX = 3;
+
+/** Of a range that names no limit; where there are as many there may be more. */
+const ITEMS_MAX = 64;
+
+const RANGES = "unnest($2, $3, $4, $5) WITH ORDINALITY AS range (gte, lt, items, is_reverse, place)";
+const WITHIN = "SELECT key, value FROM mcm.record WHERE key >= range.gte AND key < range.lt";
+
+/** For the connection that begins such transactions. Every read is by key; a plan that is made once does not know how few they are. */
+export const PREPARE = `
+  SET enable_seqscan = off; SET jit = off; SET plan_cache_mode = force_generic_plan;
+  PREPARE mcm_lock (bigint[]) AS SELECT count(pg_advisory_xact_lock(lock)) FROM unnest($1) AS lock;
+  PREPARE mcm_read (bytea[], bytea[], bytea[], int[], boolean[]) AS
+    SELECT 0 AS place, key, value FROM mcm.record WHERE key = ANY($1)
+    UNION ALL SELECT place::int, item.* FROM ${RANGES}, LATERAL (${WITHIN} ORDER BY key LIMIT items) AS item
+      WHERE NOT is_reverse
+    UNION ALL SELECT place::int, item.* FROM ${RANGES}, LATERAL (${WITHIN} ORDER BY key DESC LIMIT items) AS item
+      WHERE is_reverse`;
+
+export interface Locked {
+  readonly locks: readonly string[];
+  /** What will most likely be read. */
+  readonly keys: readonly Uint8Array[];
+  readonly ranges: readonly StoreRange[];
+}
+
+/** What came with the locks. */
+export interface FoundItems {
+  readonly ofKeys: readonly StoreItem[];
+  /** In the order of the ranges. */
+  readonly ofRanges: readonly RangeItems[];
+}
+
+export interface RangeItems {
+  readonly range: StoreRange;
+  readonly items: readonly StoreItem[];
+  /** Behind the last item there may be more. */
+  readonly isCut: boolean;
+}
+
+/** The locks are taken in one order, so that two never wait for each other. */
+export async function begin(client: ClientBase, locked: Locked): Promise<FoundItems> {
+  const { keys, ranges } = locked;
+  const locks = [...new Set(locked.locks)].sort();
+  const reads = [
+    bytesOf(keys),
+    bytesOf(ranges.map(({ gte }) => gte)),
+    bytesOf(ranges.map(({ lt }) => lt)),
+    arrayOf(ranges.map(({ limit = ITEMS_MAX }) => String(limit))),
+    arrayOf(ranges.map(({ reverse = false }) => String(reverse))),
+  ];
+  // a statement sees what was committed when it began: this one begins when the locks are ours
+  const text = `BEGIN; EXECUTE mcm_lock(${arrayOf(locks)}); EXECUTE mcm_read(${reads.join()})`;
+  for (let tries = 1; ; tries++) {
+    try {
+      return foundIn(await client.query(text), ranges);
+    } catch (error) {
+      // nothing has happened yet
+      if (!isLockRefusal(error) || tries === TRIES_MAX) throw error;
+      await client.query("ROLLBACK");
+    }
+  }
+}
+
+function foundIn(result: unknown, ranges: readonly StoreRange[]): FoundItems {
+  const [ofKeys = [], ...others] = Array.from({ length: ranges.length + 1 }, (): StoreItem[] => []);
+  for (const row of rowsOf(result)) {
+    const place = typeof row === "object" && row !== null && "place" in row ? Number(row.place) : 0;
+    (others[place - 1] ?? ofKeys).push(itemOf(row));
+  }
+  const ofRanges = ranges.map((range, at) => {
+    const items = others[at] ?? [];
+    return { range, items, isCut: items.length === (range.limit ?? ITEMS_MAX) };
+  });
+  return { ofKeys, ofRanges };
+}
+
+/** As a literal; the values stand for themselves. */
+function arrayOf(values: readonly string[]): string {
+  return `'{${values.join()}}'`;
+}
+
+function bytesOf(values: readonly Uint8Array[]): string {
+  return arrayOf(values.map((bytes) => `"\\\\x${Buffer.from(bytes).toString("hex")}"`));
+}
