@@ -1,5 +1,5 @@
 /** Two logs over one database, as two nodes have them: turns, news, hints, places, and an engine that dies. */
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import pg from "pg";
 import type { ChangeLog, News } from "../../server/storage/change-log.ts";
 import { lockKeyOf } from "../../server/storage/postgres/lock-key.ts";
@@ -114,6 +114,49 @@ test("[LOG-22] a turn learns which of its requests were answered meanwhile", asy
     void two.turn(plan, { knownSeq: () => 0, keys: ["j", "k"], take: (news) => resolve(news?.answered) });
   });
   expect(await answered).toMatchObject([{ ...idempotency, seq: 1, version: 1 }]);
+});
+
+test("[LOG-27] turns at many contexts, with keyed requests, others' entries and answers, are two questions to the engine", async () => {
+  const ids = Array.from({ length: 20 }, (_, n) => idOf(`many-${n}`));
+  await Promise.all(ids.map((id) => one.create(metaOf(id), emptyCheckpoint())));
+  // two knows the contexts, and not what comes next
+  await Promise.all(ids.map((id) => two.append(id, { seq: 0 }, [entryOf(1)])));
+  const idempotency = { key: "k", fingerprint: "f" };
+  await Promise.all(ids.map((id) => one.append(id, { seq: 1 }, [entryOf(2), entryOf(3)], { idempotency })));
+  const asked = vi.spyOn(pg.Client.prototype, "query");
+  const appending: Promise<unknown>[] = [];
+  const take = (id: ContextId, news: News | undefined): void => {
+    expect(news).toMatchObject({ entries: [{ seq: 2 }, { seq: 3 }], answered: [{ key: "k", version: 3 }] });
+    appending.push(two.append(id, { seq: 3 }, [entryOf(4)]));
+  };
+  await Promise.all(
+    ids.map((id) => two.turn(id, { knownSeq: () => 1, keys: ["j", "k"], take: (news) => take(id, news) })),
+  );
+  await Promise.all(appending);
+  const statements = asked.mock.calls
+    .map(([query]) => JSON.stringify(query))
+    .filter((text) => !text.includes("notify"));
+  asked.mockRestore();
+  expect(statements).toEqual([
+    expect.stringContaining("BEGIN"),
+    expect.stringContaining("mcm_put"),
+    expect.stringContaining("COMMIT"),
+  ]);
+});
+
+test("[LOG-22] a wait for locks that the engine cancels begins anew: nothing has happened yet", async () => {
+  const holder = new pg.Client({ connectionString: url });
+  await holder.connect();
+  await holder.query(`BEGIN; SELECT pg_advisory_xact_lock(${lockKeyOf("context plan")})`);
+  const waiting = two.append(plan, { seq: 0 }, [entryOf(1)]);
+  const cancel =
+    "SELECT pg_cancel_backend(pid) FROM pg_locks JOIN pg_database ON oid = database AND datname = current_database() WHERE NOT granted";
+  let cancelled = 0;
+  for (let tries = 0; cancelled === 0 && tries < 10_000; tries++)
+    cancelled = (await holder.query(cancel)).rowCount ?? 0;
+  expect(cancelled).toBe(1);
+  await holder.end();
+  expect(await waiting).toMatchObject({ kind: "appended" });
 });
 
 test("[LOG-23] the other one hears of an append, and can compare heads in any case", async () => {

@@ -21,10 +21,12 @@ export async function askEngine<T>(ask: () => Promise<T>): Promise<T> {
 
 const LOCK_NOT_AVAILABLE = "55P03";
 const DEADLOCK_DETECTED = "40P01";
+const QUERY_CANCELED = "57014";
+const LOCK_REFUSALS: readonly unknown[] = [LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED, QUERY_CANCELED];
 
-/** Somebody else has the lock, or the engine chose us to break a tie. */
+/** Of a statement that takes locks: somebody else has one, several were had one after the other, or we were to break a tie. */
 export function isLockRefusal(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && (error.code === LOCK_NOT_AVAILABLE || error.code === DEADLOCK_DETECTED);
+  return error instanceof pg.DatabaseError && LOCK_REFUSALS.includes(error.code);
 }
 
 export function openError(location: string, error: unknown): ServiceError {

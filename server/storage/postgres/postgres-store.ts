@@ -20,14 +20,7 @@ import { NODE_SLOTS } from "../../state/author-id.ts";
 import type { Clock } from "../../clock.ts";
 import type { KeyValueStore, StoreOp, StoreView } from "../store/store.ts";
 import { lockKeyOf } from "./lock-key.ts";
-import {
-  askEngine,
-  closedError,
-  EngineLost,
-  fullError,
-  inUseError,
-  openError,
-} from "./engine-errors.ts";
+import { askEngine, closedError, EngineLost, fullError, inUseError, openError } from "./engine-errors.ts";
 import { migrate } from "./postgres-schema.ts";
 import { ForeseenReads } from "./foreseen-reads.ts";
 import { begin, PREPARE, type Locked } from "./transaction-beginning.ts";
