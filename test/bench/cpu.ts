@@ -56,6 +56,20 @@ export function cpuMs(pid: number): number {
   return ns > 0 ? ns / NS_PER_MS : tickMs(pid);
 }
 
+/** Of a process and its children; one that ends meanwhile is not counted. */
+export function familyCpuMs(pid: number): number {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
+  return children.reduce((sum, child) => sum + cpuIfThere(child), cpuMs(pid));
+}
+
+function cpuIfThere(pid: number): number {
+  try {
+    return cpuMs(pid);
+  } catch {
+    return 0;
+  }
+}
+
 function tickMs(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   // fields are counted after the name, which may hold spaces: utime and stime are the 12th and 13th from there

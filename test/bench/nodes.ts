@@ -1,124 +1,117 @@
 /**
- * One database, several nodes: how many appends a second, and how long one takes, from 1, 10 and 100 contexts, and of one context
- * that 1, 2 and 4 nodes write at once. `npm run bench:nodes`; a table, by medians of interleaved rounds.
+ * Several nodes over one database: `npm run bench:nodes`, or `npm run bench:nodes -- appends` and so on for a part of it.
  *
- * 1. Each node is a process with a log of its own; clients of a node append as fast as they are answered, in turns.
- * 2. Time is bounded: `MCM_BENCH_MS` a measurement, 2 s unless given.
+ *   appends      how many appends a second, and how long one takes, for 1, 10 and 100 contexts and a hot one, at 1, 2 and 4 nodes
+ *   propagation  from a client's change on one node to its sight at a client of another, 50 changes a second
+ *   deliveries   what a delivery costs the nodes and the engine, with the same connections spread over 1, 2 and 4 nodes
  *
- * Not here: sessions and documents, which cost the same on any log (main.ts).
+ * 1. Every case is measured in each of `ROUNDS` rounds, after one that is not counted; the tables have medians of the rounds.
+ * 2. Time is bounded: `MCM_BENCH_MS` a measurement, 2 s unless given. The load of the machine is told with the figures.
+ *
+ * Not here: what one node costs on LevelDB (main.ts).
  */
-import { fork } from "node:child_process";
-import { once } from "node:events";
-import { fileURLToPath } from "node:url";
-import { PostgresChangeLog } from "../../server/storage/postgres/postgres-change-log.ts";
-import { emptyCheckpoint, entryOf, idOf, metaOf } from "../support/log-fixtures.ts";
+import { loadavg } from "node:os";
 import { PostgresServer } from "../support/postgres-server.ts";
+import { Appenders, type AppendCase } from "./nodes-appends.ts";
+import { SpreadNodes, type Spread } from "./nodes-spread.ts";
+import { percentile, readable, summarize } from "./stats.ts";
 
-const MEASURE_MS = Number(process.env["MCM_BENCH_MS"] ?? 2000);
 const ROUNDS = 3;
-const HOT_CLIENTS = 50;
+const MEASURE_MS = Number(process.env["MCM_BENCH_MS"] ?? 2000);
+const NODES = [1, 2, 4] as const;
 
-interface Job {
-  readonly url: string;
-  readonly contexts: number;
-  readonly clients: number;
-  readonly forMs: number;
+const APPENDS: readonly Omit<AppendCase, "nodes" | "forMs">[] = [
+  { contexts: 1, clients: 1 },
+  { contexts: 10, clients: 10 },
+  { contexts: 100, clients: 100 },
+  { contexts: 1, clients: 50 },
+];
+
+type Figures = readonly (readonly number[])[];
+
+async function appends(postgres: PostgresServer): Promise<void> {
+  const cases = APPENDS.flatMap((one) => NODES.map((nodes) => ({ ...one, nodes, forMs: MEASURE_MS })));
+  const appenders = await Appenders.start(await postgres.database(), Math.max(...NODES));
+  const results = await inRounds(cases, async (one) => {
+    const latenciesMs = await appenders.measure(one);
+    const perSecond = (latenciesMs.length * 1000) / one.forMs;
+    return [perSecond, percentile(latenciesMs, 0.5), percentile(latenciesMs, 0.99)];
+  });
+  await appenders.stop();
+  const rows = cases.map(({ contexts, clients, nodes }, at) => [
+    `${contexts} contexts, ${clients} clients a node`,
+    String(nodes),
+    ...medians(results[at]),
+  ]);
+  table(["appends", "nodes", "appends/s", "p50 ms", "p99 ms"], rows);
 }
 
-interface Measured {
-  readonly appends: number;
-  readonly latenciesMs: readonly number[];
+async function propagation(postgres: PostgresServer): Promise<void> {
+  const shape = { contexts: 1, readers: 2, perSecond: 50, seconds: 1 + (4 * MEASURE_MS) / 1000 };
+  const [results] = await onNodes(postgres, [{ ...shape, nodes: 2 }], ({ sameMs, otherMs }) =>
+    [sameMs, otherMs].flatMap((latencies) => [percentile(latencies, 0.5), percentile(latencies, 0.99)]),
+  );
+  table(["propagation", "same p50 ms", "p99 ms", "other p50 ms", "p99 ms"], [["50 changes/s", ...medians(results)]]);
 }
 
-const CASES = [
-  { name: "1 context, 1 client", nodes: 1, contexts: 1, clients: 1 },
-  { name: "10 contexts, 10 clients", nodes: 1, contexts: 10, clients: 10 },
-  { name: "100 contexts, 100 clients", nodes: 1, contexts: 100, clients: 100 },
-  { name: "1 hot context, 1 node", nodes: 1, contexts: 1, clients: HOT_CLIENTS },
-  { name: "1 hot context, 2 nodes", nodes: 2, contexts: 1, clients: HOT_CLIENTS },
-  { name: "1 hot context, 4 nodes", nodes: 4, contexts: 1, clients: HOT_CLIENTS },
-] as const;
+async function deliveries(postgres: PostgresServer): Promise<void> {
+  const shape = { contexts: 10, readers: 40, perSecond: 100, seconds: 1 + MEASURE_MS / 1000 };
+  const cases = NODES.map((nodes) => ({ ...shape, nodes }));
+  // milliseconds of a thousand deliveries are seconds of a million
+  const results = await onNodes(postgres, cases, ({ nodesCpuMs, engineCpuMs, sameMs, otherMs }) => {
+    const thousands = (sameMs.length + otherMs.length) / 1000;
+    const all = nodesCpuMs.reduce((sum, ms) => sum + ms, 0);
+    return [all, Math.max(...nodesCpuMs), engineCpuMs].map((ms) => ms / thousands);
+  });
+  const connections = shape.contexts * (shape.readers + 1);
+  const rows = cases.map(({ nodes }, at) => [String(nodes), readable(connections / nodes), ...medians(results[at])]);
+  const columns = ["nodes", "connections a node", "all nodes", "busiest node", "engine"];
+  table(["CPU s of 10^6 deliveries", ...columns].slice(1), rows);
+}
 
-if (process.send === undefined) await measureAll();
-else process.once("message", (job: Job) => void work(job));
+async function onNodes(
+  postgres: PostgresServer,
+  cases: readonly (Parameters<SpreadNodes["measure"]>[0] & { readonly nodes: number })[],
+  figures: (spread: Spread) => readonly number[],
+): Promise<readonly Figures[]> {
+  const nodes = await SpreadNodes.start(postgres, Math.max(...cases.map((one) => one.nodes)));
+  try {
+    return await inRounds(cases, async (one) => figures(await nodes.measure(one)));
+  } finally {
+    await nodes.stop();
+  }
+}
 
-async function measureAll(): Promise<void> {
-  const postgres = await PostgresServer.start({ isDurable: true });
-  const results = new Map<string, { perSecond: number; p50: number; p99: number }[]>();
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const { name, nodes, contexts, clients } of CASES) {
-      const job = { url: await prepared(postgres, contexts), contexts, clients, forMs: MEASURE_MS };
-      const all = await Promise.all(Array.from({ length: nodes }, () => inProcess(job)));
-      const latencies = all.flatMap(({ latenciesMs }) => latenciesMs).sort((a, b) => a - b);
-      const appends = all.reduce((sum, one) => sum + one.appends, 0);
-      const at = (share: number): number => latencies[Math.floor(latencies.length * share)] ?? 0;
-      const rounds = results.get(name) ?? [];
-      rounds.push({ perSecond: (appends * 1000) / MEASURE_MS, p50: at(0.5), p99: at(0.99) });
-      results.set(name, rounds);
+/** Case by case, so that what else the machine does meets them alike. */
+async function inRounds<Case>(
+  cases: readonly Case[],
+  measure: (one: Case) => Promise<readonly number[]>,
+): Promise<readonly Figures[]> {
+  const results = cases.map((): (readonly number[])[] => []);
+  for (let round = 0; round <= ROUNDS; round++) {
+    for (const [at, one] of cases.entries()) {
+      const figures = await measure(one);
+      if (round > 0) results[at]?.push(figures);
     }
   }
+  return results;
+}
+
+function medians(rounds: Figures = []): readonly string[] {
+  return (rounds[0] ?? []).map((_, at) => readable(summarize(rounds.map((figures) => figures[at] ?? NaN)).median));
+}
+
+function table(columns: readonly string[], rows: readonly (readonly string[])[]): void {
+  const lines = [columns, columns.map(() => "-"), ...rows].map((cells) => `| ${cells.join(" | ")} |`);
+  process.stdout.write(`${lines.join("\n")}\nload average ${loadavg().map(readable).join(" ")}\n\n`);
+}
+
+const PARTS = { appends, propagation, deliveries };
+const asked = process.argv.slice(2);
+const postgres = await PostgresServer.start({ isDurable: true });
+try {
+  for (const [name, measure] of Object.entries(PARTS))
+    if (asked.length === 0 || asked.includes(name)) await measure(postgres);
+} finally {
   await postgres.stop();
-  const lines = Array.from(results, ([name, rounds]) => {
-    const of = (pick: (round: (typeof rounds)[number]) => number): number => median(rounds.map(pick));
-    const cells = [of((it) => it.perSecond).toFixed(0), of((it) => it.p50).toFixed(1), of((it) => it.p99).toFixed(1)];
-    return `| ${[name, ...cells].join(" | ")} |`;
-  });
-  process.stdout.write(["| case | appends/s | p50 ms | p99 ms |", "|-|-|-|-|", ...lines, ""].join("\n"));
-}
-
-async function prepared(postgres: PostgresServer, contexts: number): Promise<string> {
-  const url = await postgres.database();
-  const log = new PostgresChangeLog({ url });
-  await log.open();
-  await Promise.all(Array.from({ length: contexts }, (_, n) => log.create(metaOf(`c${n}`), emptyCheckpoint())));
-  await log.close();
-  return url;
-}
-
-async function inProcess(job: Job): Promise<Measured> {
-  const child = fork(fileURLToPath(import.meta.url), { execArgv: process.execArgv });
-  child.send(job);
-  const exited = once(child, "exit").then(([code]) => {
-    throw new Error(`a node ended with ${String(code)} before it had measured`);
-  });
-  exited.catch(() => undefined);
-  const [measured] = (await Promise.race([once(child, "message"), exited])) as [Measured];
-  // it lives until it was heard
-  child.disconnect();
-  return measured;
-}
-
-/** Each client appends one entry of 200 bytes after the other; those of a context that wait together go in one batch. */
-async function work({ url, contexts, clients, forMs }: Job): Promise<void> {
-  const log = new PostgresChangeLog({ url });
-  await log.open();
-  const known = new Map<string, number>();
-  const latenciesMs: number[] = [];
-  const endMs = performance.now() + forMs;
-  const update = new Uint8Array(200);
-  const client = async (n: number): Promise<void> => {
-    const id = idOf(`c${n % contexts}`);
-    while (performance.now() < endMs) {
-      const startMs = performance.now();
-      let appending: Promise<unknown> = Promise.resolve();
-      await log.turn(id, {
-        knownSeq: () => known.get(id) ?? 0,
-        keys: [],
-        take(news) {
-          const seq = news?.entries.at(-1)?.seq ?? known.get(id) ?? 0;
-          appending = log.append(id, { seq }, [entryOf(n, { update })]);
-          known.set(id, seq + 1);
-        },
-      });
-      await appending;
-      latenciesMs.push(performance.now() - startMs);
-    }
-  };
-  await Promise.all(Array.from({ length: clients }, (_, n) => client(n)));
-  await log.close();
-  process.send?.({ appends: latenciesMs.length, latenciesMs });
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }

@@ -88,6 +88,11 @@ export class PostgresServer {
     throw new Error(`PostgreSQL did not start:\n${said.join("\n")}`);
   }
 
+  /** Of the process that all others of the server are children of. */
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
   /** kill -9 of the server with all its processes. */
   async kill(): Promise<void> {
     const child = this.#child;

@@ -53,6 +53,10 @@ export class ServerProcess {
     return this.#url;
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   /** kill -9. Resolves when the process is gone. */
   async kill(): Promise<void> {
     await this.#end("SIGKILL");
