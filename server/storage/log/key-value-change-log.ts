@@ -35,7 +35,7 @@ import type {
   StoredSummary,
 } from "../change-log.ts";
 import type { Peers } from "../peers.ts";
-import type { StoreOp } from "../store/store.ts";
+import type { StoreOp, StoreView } from "../store/store.ts";
 import type { LiveContext, Slot } from "./context-slots.ts";
 import { bytesOf, sizeOf, tailOf } from "./head-record.ts";
 import { LogCheckpoints, type CheckpointOptions } from "./log-checkpoints.ts";
@@ -147,9 +147,10 @@ export class KeyValueChangeLog implements ChangeLog {
   }
 
   read(contextId: ContextId, afterSeq: number, limit: number): Promise<readonly LogEntry[]> {
-    return this.#core.read<readonly LogEntry[]>(contextId, [], (view, found) =>
-      reader.entriesAfter(view, found, { seq: afterSeq, limit }),
-    );
+    const window = { seq: afterSeq, limit };
+    const read = (view: StoreView, found: reader.FoundContext): Promise<readonly LogEntry[]> =>
+      reader.entriesAfter(view, found, window);
+    return this.#core.read<readonly LogEntry[]>(contextId, [], read, window);
   }
 
   readBackwards(contextId: ContextId, beforeSeq: number, limit: number): Promise<readonly LogEntry[]> {

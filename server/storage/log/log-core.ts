@@ -15,7 +15,7 @@ import type { StoreOp, StoreView } from "../store/store.ts";
 import type { LogWork } from "./commit-encoder.ts";
 import type { Slot } from "./context-slots.ts";
 import type { CommitSize } from "./group-commit.ts";
-import type { FoundContext } from "./log-reader.ts";
+import type { EntryWindow, FoundContext } from "./log-reader.ts";
 
 export interface LogCore {
   readonly nodeClientId: number;
@@ -36,8 +36,13 @@ export interface LogCore {
   submit(slot: Slot, work: LogWork, size: CommitSize): Promise<void>;
   /** What belongs to no context. */
   write(ops: readonly StoreOp[], size: CommitSize): Promise<void>;
-  /** Reads a context; `none` when there is none. */
-  read<T>(contextId: ContextId, none: T, use: (view: StoreView, found: FoundContext) => T | Promise<T>): Promise<T>;
+  /** Reads a context; `none` when there is none. `window`: entries that will most likely be read. */
+  read<T>(
+    contextId: ContextId,
+    none: T,
+    use: (view: StoreView, found: FoundContext) => T | Promise<T>,
+    window?: EntryWindow,
+  ): Promise<T>;
   onHint(listener: (contextId: ContextId, seq: number) => void): void;
   view<T>(use: (view: StoreView) => Promise<T>): Promise<T>;
 }

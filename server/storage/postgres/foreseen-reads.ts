@@ -1,6 +1,6 @@
 /** Reads of a transaction of which most were foreseen, and came with its first answer. */
 import type { StoreItem, StoreRange, StoreView } from "../store/store.ts";
-import type { FoundItems, Locked, RangeItems } from "./transaction-beginning.ts";
+import type { Foreseen, FoundItems, RangeItems } from "./transaction-beginning.ts";
 import { textOf } from "./transaction-reads.ts";
 
 export class ForeseenReads implements StoreView {
@@ -9,7 +9,7 @@ export class ForeseenReads implements StoreView {
   readonly #values: Map<string, Uint8Array | undefined>;
   readonly #ranges: ReadonlyMap<string, RangeItems>;
 
-  constructor(reads: StoreView, { keys }: Pick<Locked, "keys">, { ofKeys, ofRanges }: FoundItems) {
+  constructor(reads: StoreView, { keys }: Pick<Foreseen, "keys">, { ofKeys, ofRanges }: FoundItems) {
     this.#reads = reads;
     this.#values = new Map(keys.map((key) => [textOf(key), undefined]));
     for (const [key, value] of ofKeys) this.#values.set(textOf(key), value);

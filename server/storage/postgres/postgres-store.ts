@@ -20,10 +20,10 @@ import { NODE_SLOTS } from "../../state/author-id.ts";
 import type { Clock } from "../../clock.ts";
 import type { KeyValueStore, StoreOp, StoreView } from "../store/store.ts";
 import { lockKeyOf } from "./lock-key.ts";
-import { askEngine, closedError, EngineLost, fullError, inUseError, openError } from "./engine-errors.ts";
+import { askEngine, closedError, fullError, inUseError, openError } from "./engine-errors.ts";
 import { migrate } from "./postgres-schema.ts";
 import { ForeseenReads } from "./foreseen-reads.ts";
-import { begin, PREPARE, type Locked } from "./transaction-beginning.ts";
+import { begin, foundIn, PREPARE, readText, type Foreseen, type Locked } from "./transaction-beginning.ts";
 import { itemsOf, TransactionReads } from "./transaction-reads.ts";
 import { writeOps } from "./write-ops.ts";
 
@@ -34,6 +34,8 @@ const NOTICE_DEATH =
 /** Whatever the database is set to: what is acknowledged here is on disk, and on the standbys that it waits for. */
 const WAIT_FOR_STANDBYS =
   "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local')";
+
+const NOTHING: Foreseen = { keys: [], ranges: [] };
 
 export interface PostgresStoreOptions {
   /** postgres://user:password@host:port/database */
@@ -73,7 +75,9 @@ export class PostgresStore implements KeyValueStore {
   async open(): Promise<void> {
     try {
       this.#writers = this.#newPool(1, { pipeline: true, idle_in_transaction_session_timeout: LIMITS.engineIdleMs });
-      this.#readers = this.#newPool(LIMITS.engineReadersMax, {});
+      // before it is asked anything: whoever asks learns that it failed
+      const onConnect = (client: ClientBase): void => void client.query(PREPARE).catch(() => undefined);
+      this.#readers = this.#newPool(LIMITS.engineReadersMax, { onConnect });
       const writer = await this.#writers.connect();
       this.#writer = writer;
       writer.on("notice", ({ message = "" }) => {
@@ -103,7 +107,7 @@ export class PostgresStore implements KeyValueStore {
   }
 
   async batch(ops: readonly StoreOp[]): Promise<void> {
-    await this.locked({ locks: [], keys: [], ranges: [] }, async () => ops);
+    await this.locked({ ...NOTHING, locks: [] }, async () => ops);
   }
 
   /**
@@ -144,21 +148,31 @@ export class PostgresStore implements KeyValueStore {
     );
   }
 
-  /** @throws {EngineLost} and what `use` throws */
-  async view<T>(use: (view: StoreView) => Promise<T>): Promise<T> {
+  /** What is foreseen comes with the beginning. @throws {EngineLost} and what `use` throws */
+  async view<T>(use: (view: StoreView) => Promise<T>, foreseen: Foreseen = NOTHING): Promise<T> {
     const readers = this.#readers;
     if (readers === undefined) throw closedError();
     const client = await askEngine(() => readers.connect());
     let isSound = false;
     try {
-      const startedAt = await askEngine(() => startOf(client, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"));
-      if (startedAt !== this.#startedAt) throw new EngineLost(new Error("the database was started anew"));
-      const result = await use(new TransactionReads(client));
-      await askEngine(() => client.query("COMMIT"));
+      const text = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${START}; ${readText(foreseen)}`;
+      const found = await askEngine(async () => {
+        const answers: unknown = await client.query(text);
+        const [, start] = Array.isArray(answers) ? answers : [];
+        if (startIn(start) !== this.#startedAt) throw new Error("the database was started anew");
+        return foundIn(answers, foreseen);
+      });
+      const result = await use(new ForeseenReads(new TransactionReads(client), foreseen, found));
       isSound = true;
       return result;
     } finally {
-      client.release(!isSound);
+      // nobody waits for its end
+      if (!isSound) client.release(true);
+      else
+        client.query("COMMIT").then(
+          () => client.release(),
+          () => client.release(true),
+        );
     }
   }
 
@@ -221,10 +235,15 @@ function slotKey(slot: number): string {
   return lockKeyOf(`node ${slot}`);
 }
 
-/** Since when the engine at the other end runs; `before` is run before it, such as the beginning of a transaction. */
-async function startOf(client: ClientBase, before = ""): Promise<string> {
-  const start = "SELECT pg_postmaster_start_time()::text::bytea AS key, pg_is_in_recovery()::text::bytea AS value";
-  const [item] = itemsOf(await client.query(`${before}${start}`));
+/** Since when the engine at the other end runs. */
+const START = "SELECT pg_postmaster_start_time()::text::bytea AS key, pg_is_in_recovery()::text::bytea AS value";
+
+async function startOf(client: ClientBase): Promise<string> {
+  return startIn(await client.query(START));
+}
+
+function startIn(answer: unknown): string {
+  const [item] = itemsOf(answer);
   if (item === undefined) throw new Error("it does not say since when it runs");
   const [startedAt = "", isStandby] = item.map((bytes) => Buffer.from(bytes).toString());
   if (isStandby !== "false") throw new Error("it is a standby, which takes no writes");

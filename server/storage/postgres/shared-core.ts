@@ -37,9 +37,13 @@ import { lockKeyOf } from "./lock-key.ts";
 import { NUMBER_BLOCK } from "./postgres-schema.ts";
 import { EngineLost } from "./engine-errors.ts";
 import type { PostgresStore } from "./postgres-store.ts";
+import type { Foreseen } from "./transaction-beginning.ts";
 
 /** The position that a hint tells of a context that was deleted: behind every other. */
 const GONE = Number.MAX_SAFE_INTEGER;
+
+/** Runs that come with a read of entries: as a rule there are few after what is known. */
+const READ_RUNS = 16;
 
 /** What waits for a batch: a decision about a context, a turn at one, or what belongs to none. */
 type Waiting =
@@ -203,16 +207,27 @@ export class SharedCore implements LogCore {
     contextId: ContextId,
     none: T,
     use: (view: StoreView, found: reader.FoundContext) => T | Promise<T>,
+    window?: reader.EntryWindow,
   ): Promise<T> {
     this.#requireCommit();
     await this.#settled.get(contextId);
-    return this.view((view) => reader.ofContext(view, contextId, none, use));
+    const number = this.#numbers.get(contextId);
+    const isAfter = window !== undefined && number !== undefined;
+    const foreseen = {
+      keys: this.#keysOf(contextId),
+      ranges: isAfter ? [{ ...keys.runsBetween(number, window.seq + 1, Infinity), limit: READ_RUNS }] : [],
+    };
+    const read = (view: StoreView, found: reader.FoundContext): T | Promise<T> => {
+      this.#numbers.set(contextId, found.number);
+      return use(view, found);
+    };
+    return this.view((view) => reader.ofContext(view, contextId, none, read), foreseen);
   }
 
-  async view<T>(use: (view: StoreView) => Promise<T>): Promise<T> {
+  async view<T>(use: (view: StoreView) => Promise<T>, foreseen?: Foreseen): Promise<T> {
     this.#requireCommit();
     try {
-      return await this.#store.view(use);
+      return await this.#store.view(use, foreseen);
     } catch (error) {
       if (error instanceof EngineLost) this.#hasLostView = true;
       throw unavailable(error);

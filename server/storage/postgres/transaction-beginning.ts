@@ -1,5 +1,5 @@
 /**
- * What a transaction under locks begins with: the locks, and what will most likely be read, in one round trip.
+ * What a transaction begins with: its locks, if it writes, and what will most likely be read, in one round trip.
  *
  * The statements are planned once for a connection, however many locks and ranges there are: planned for each of them, a turn at a
  * hundred contexts took longer than its disk.
@@ -19,7 +19,7 @@ const ITEMS_MAX = 64;
 const RANGES = "unnest($2, $3, $4, $5) WITH ORDINALITY AS range (gte, lt, items, is_reverse, place)";
 const WITHIN = "SELECT key, value FROM mcm.record WHERE key >= range.gte AND key < range.lt";
 
-/** For the connection that begins such transactions. Every read is by key; a plan that is made once does not know how few they are. */
+/** For connections that begin such transactions. Every read is by key; a plan that is made once does not know how few they are. */
 export const PREPARE = `
   SET enable_seqscan = off; SET jit = off; SET plan_cache_mode = force_generic_plan;
   PREPARE mcm_lock (bigint[]) AS SELECT count(pg_advisory_xact_lock(lock)) FROM unnest($1) AS lock;
@@ -30,14 +30,17 @@ export const PREPARE = `
     UNION ALL SELECT place::int, item.* FROM ${RANGES}, LATERAL (${WITHIN} ORDER BY key DESC LIMIT items) AS item
       WHERE is_reverse`;
 
-export interface Locked {
-  readonly locks: readonly string[];
-  /** What will most likely be read. */
+/** What will most likely be read. */
+export interface Foreseen {
   readonly keys: readonly Uint8Array[];
   readonly ranges: readonly StoreRange[];
 }
 
-/** What came with the locks. */
+export interface Locked extends Foreseen {
+  readonly locks: readonly string[];
+}
+
+/** What of it there is. */
 export interface FoundItems {
   readonly ofKeys: readonly StoreItem[];
   /** In the order of the ranges. */
@@ -53,20 +56,12 @@ export interface RangeItems {
 
 /** The locks are taken in one order, so that two never wait for each other. */
 export async function begin(client: ClientBase, locked: Locked): Promise<FoundItems> {
-  const { keys, ranges } = locked;
   const locks = [...new Set(locked.locks)].sort();
-  const reads = [
-    bytesOf(keys),
-    bytesOf(ranges.map(({ gte }) => gte)),
-    bytesOf(ranges.map(({ lt }) => lt)),
-    arrayOf(ranges.map(({ limit = ITEMS_MAX }) => String(limit))),
-    arrayOf(ranges.map(({ reverse = false }) => String(reverse))),
-  ];
   // a statement sees what was committed when it began: this one begins when the locks are ours
-  const text = `BEGIN; EXECUTE mcm_lock(${arrayOf(locks)}); EXECUTE mcm_read(${reads.join()})`;
+  const text = `BEGIN; EXECUTE mcm_lock(${arrayOf(locks)}); ${readText(locked)}`;
   for (let tries = 1; ; tries++) {
     try {
-      return foundIn(await client.query(text), ranges);
+      return foundIn(await client.query(text), locked);
     } catch (error) {
       // nothing has happened yet
       if (!isLockRefusal(error) || tries === TRIES_MAX) throw error;
@@ -75,7 +70,19 @@ export async function begin(client: ClientBase, locked: Locked): Promise<FoundIt
   }
 }
 
-function foundIn(result: unknown, ranges: readonly StoreRange[]): FoundItems {
+export function readText({ keys, ranges }: Foreseen): string {
+  const reads = [
+    bytesOf(keys),
+    bytesOf(ranges.map(({ gte }) => gte)),
+    bytesOf(ranges.map(({ lt }) => lt)),
+    arrayOf(ranges.map(({ limit = ITEMS_MAX }) => String(limit))),
+    arrayOf(ranges.map(({ reverse = false }) => String(reverse))),
+  ];
+  return `EXECUTE mcm_read(${reads.join()})`;
+}
+
+/** In the answer to a text that ends with `readText`. */
+export function foundIn(result: unknown, { ranges }: Foreseen): FoundItems {
   const [ofKeys = [], ...others] = Array.from({ length: ranges.length + 1 }, (): StoreItem[] => []);
   for (const row of rowsOf(result)) {
     const place = typeof row === "object" && row !== null && "place" in row ? Number(row.place) : 0;
