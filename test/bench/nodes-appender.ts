@@ -22,6 +22,8 @@ process.send?.([]);
 /** Each client appends one entry of 200 bytes after the other; those of a context that wait together go in one batch. */
 async function append({ contexts, clients, forMs }: AppendJob): Promise<readonly number[]> {
   const known = new Map<string, number>();
+  // as a server has, before it writes
+  await Promise.all(contexts.map((name) => log.load(idOf(name))));
   const latenciesMs: number[] = [];
   const endMs = performance.now() + forMs;
   const update = new Uint8Array(200);

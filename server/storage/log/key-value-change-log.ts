@@ -147,10 +147,9 @@ export class KeyValueChangeLog implements ChangeLog {
   }
 
   read(contextId: ContextId, afterSeq: number, limit: number): Promise<readonly LogEntry[]> {
-    const window = { seq: afterSeq, limit };
     const read = (view: StoreView, found: reader.FoundContext): Promise<readonly LogEntry[]> =>
-      reader.entriesAfter(view, found, window);
-    return this.#core.read<readonly LogEntry[]>(contextId, [], read, window);
+      reader.entriesAfter(view, found, { seq: afterSeq, limit });
+    return this.#core.read<readonly LogEntry[]>(contextId, [], read, (number) => reader.runsAfter(number, afterSeq));
   }
 
   readBackwards(contextId: ContextId, beforeSeq: number, limit: number): Promise<readonly LogEntry[]> {

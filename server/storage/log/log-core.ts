@@ -11,11 +11,11 @@
  */
 import type { ContextId } from "../../../shared/ids.ts";
 import type { ContextTurn } from "../change-log.ts";
-import type { StoreOp, StoreView } from "../store/store.ts";
+import type { StoreOp, StoreRange, StoreView } from "../store/store.ts";
 import type { LogWork } from "./commit-encoder.ts";
 import type { Slot } from "./context-slots.ts";
 import type { CommitSize } from "./group-commit.ts";
-import type { EntryWindow, FoundContext } from "./log-reader.ts";
+import type { FoundContext } from "./log-reader.ts";
 
 export interface LogCore {
   readonly nodeClientId: number;
@@ -36,12 +36,12 @@ export interface LogCore {
   submit(slot: Slot, work: LogWork, size: CommitSize): Promise<void>;
   /** What belongs to no context. */
   write(ops: readonly StoreOp[], size: CommitSize): Promise<void>;
-  /** Reads a context; `none` when there is none. `window`: entries that will most likely be read. */
+  /** Reads a context; `none` when there is none. `foresee` tells what of its number will most likely be read. */
   read<T>(
     contextId: ContextId,
     none: T,
     use: (view: StoreView, found: FoundContext) => T | Promise<T>,
-    window?: EntryWindow,
+    foresee?: (number: number) => StoreRange,
   ): Promise<T>;
   onHint(listener: (contextId: ContextId, seq: number) => void): void;
   view<T>(use: (view: StoreView) => Promise<T>): Promise<T>;

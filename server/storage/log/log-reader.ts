@@ -35,6 +35,9 @@ import {
 } from "./record-codec.ts";
 import type { StoreItem, StoreRange, StoreView } from "../store/store.ts";
 
+/** Runs that come with the beginning of a read of what is new. */
+const NEWS_RUNS = 16;
+
 export interface FoundContext {
   readonly number: number;
   readonly meta: ContextMeta;
@@ -129,6 +132,11 @@ export async function entriesAfter(
   return entries;
 }
 
+/** Where entries after a position are, if a run ends there. Few, as a rule. */
+export function runsAfter(number: number, seq: number): StoreRange {
+  return { ...keys.runsBetween(number, seq + 1, Infinity), limit: NEWS_RUNS };
+}
+
 /** The first seq of the run that holds `seq`. */
 async function startOfRun(view: StoreView, number: number, seq: number): Promise<number> {
   if ((await view.get(keys.runKey(number, seq))) !== undefined) return seq;
@@ -208,14 +216,18 @@ export async function sideRecord(
   return value === undefined ? undefined : decodeSideRecord({ key, value, name: recordName(collection, name) });
 }
 
-export async function sideRecords(
-  view: StoreView,
-  number: number,
-  { collection, after, limit, reverse = false }: RecordQuery & { readonly collection: Collection },
-): Promise<readonly SideRecord[]> {
+export interface SideRange extends RecordQuery {
+  readonly collection: Collection;
+}
+
+export function sideRecordsIn(number: number, { collection, after, limit, reverse = false }: SideRange): StoreRange {
+  return { ...keys.recordsBeyond({ context: number, collection, after, reverse }), reverse, limit };
+}
+
+export async function sideRecords(view: StoreView, number: number, range: SideRange): Promise<readonly SideRecord[]> {
+  const { collection } = range;
   const records: SideRecord[] = [];
-  const range = keys.recordsBeyond({ context: number, collection, after, reverse });
-  for await (const page of view.pages({ ...range, reverse, limit })) {
+  for await (const page of view.pages(sideRecordsIn(number, range))) {
     for (const [key, value] of page) {
       const name = keys.recordNameOf(key);
       records.push({ key: name, value: decodeSideRecord({ key, value, name: recordName(collection, name) }) });

@@ -7,10 +7,10 @@ import type { ContextId } from "../../../shared/ids.ts";
 import type { JsonObject } from "../../../shared/json.ts";
 import { contextNotFound } from "../../state/context-not-found.ts";
 import type { Collection, RecordQuery, RecordWrite, SideRecord } from "../change-log.ts";
-import type { StoreView } from "../store/store.ts";
+import type { StoreRange, StoreView } from "../store/store.ts";
 import type { LogCore } from "./log-core.ts";
 import { SERVER } from "./log-keys.ts";
-import { sideRecord, sideRecords } from "./log-reader.ts";
+import { sideRecord, sideRecords, sideRecordsIn } from "./log-reader.ts";
 import { bytesOfOps, sideRecordOps } from "./record-ops.ts";
 
 export class SideRecords {
@@ -33,9 +33,9 @@ export class SideRecords {
   }
 
   list(contextId: ContextId | undefined, collection: Collection, query: RecordQuery): Promise<readonly SideRecord[]> {
-    return this.#view<readonly SideRecord[]>(contextId, [], (view, number) =>
-      sideRecords(view, number, { collection, ...query }),
-    );
+    const range = { collection, ...query };
+    const read = (view: StoreView, number: number): Promise<readonly SideRecord[]> => sideRecords(view, number, range);
+    return this.#view<readonly SideRecord[]>(contextId, [], read, (number) => sideRecordsIn(number, range));
   }
 
   async #writeOfServer(writes: readonly RecordWrite[]): Promise<void> {
@@ -60,8 +60,10 @@ export class SideRecords {
     contextId: ContextId | undefined,
     none: T,
     use: (view: StoreView, number: number) => Promise<T>,
+    foresee?: (number: number) => StoreRange,
   ): Promise<T> {
-    if (contextId !== undefined) return this.#core.read(contextId, none, (view, { number }) => use(view, number));
+    if (contextId !== undefined)
+      return this.#core.read(contextId, none, (view, { number }) => use(view, number), foresee);
     await this.#settled;
     return this.#core.view((view) => use(view, SERVER));
   }

@@ -42,9 +42,6 @@ import type { Foreseen } from "./transaction-beginning.ts";
 /** The position that a hint tells of a context that was deleted: behind every other. */
 const GONE = Number.MAX_SAFE_INTEGER;
 
-/** Runs that come with a read of entries: as a rule there are few after what is known. */
-const READ_RUNS = 16;
-
 /** What waits for a batch: a decision about a context, a turn at one, or what belongs to none. */
 type Waiting =
   | { readonly kind: "decision"; readonly contextId: ContextId; readonly decide: (slot: Slot) => void }
@@ -207,16 +204,13 @@ export class SharedCore implements LogCore {
     contextId: ContextId,
     none: T,
     use: (view: StoreView, found: reader.FoundContext) => T | Promise<T>,
-    window?: reader.EntryWindow,
+    foresee?: (number: number) => StoreRange,
   ): Promise<T> {
     this.#requireCommit();
     await this.#settled.get(contextId);
     const number = this.#numbers.get(contextId);
-    const isAfter = window !== undefined && number !== undefined;
-    const foreseen = {
-      keys: this.#keysOf(contextId),
-      ranges: isAfter ? [{ ...keys.runsBetween(number, window.seq + 1, Infinity), limit: READ_RUNS }] : [],
-    };
+    const isForeseen = foresee !== undefined && number !== undefined;
+    const foreseen = { keys: this.#keysOf(contextId), ranges: isForeseen ? [foresee(number)] : [] };
     const read = (view: StoreView, found: reader.FoundContext): T | Promise<T> => {
       this.#numbers.set(contextId, found.number);
       return use(view, found);

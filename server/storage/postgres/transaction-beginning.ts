@@ -13,7 +13,7 @@ import { itemOf, rowsOf } from "./transaction-reads.ts";
 
 const TRIES_MAX = 3;
 
-/** Of a range that names no limit; where there are as many there may be more. */
+/** Of a range, unless it wants fewer; where there are as many there may be more. */
 const ITEMS_MAX = 64;
 
 const RANGES = "unnest($2, $3, $4, $5) WITH ORDINALITY AS range (gte, lt, items, is_reverse, place)";
@@ -75,7 +75,7 @@ export function readText({ keys, ranges }: Foreseen): string {
     bytesOf(keys),
     bytesOf(ranges.map(({ gte }) => gte)),
     bytesOf(ranges.map(({ lt }) => lt)),
-    arrayOf(ranges.map(({ limit = ITEMS_MAX }) => String(limit))),
+    arrayOf(ranges.map((range) => String(itemsOf(range)))),
     arrayOf(ranges.map(({ reverse = false }) => String(reverse))),
   ];
   return `EXECUTE mcm_read(${reads.join()})`;
@@ -90,9 +90,13 @@ export function foundIn(result: unknown, { ranges }: Foreseen): FoundItems {
   }
   const ofRanges = ranges.map((range, at) => {
     const items = others[at] ?? [];
-    return { range, items, isCut: items.length === (range.limit ?? ITEMS_MAX) };
+    return { range, items, isCut: items.length === itemsOf(range) };
   });
   return { ofKeys, ofRanges };
+}
+
+function itemsOf({ limit = Infinity }: StoreRange): number {
+  return Math.min(limit, ITEMS_MAX);
 }
 
 /** As a literal; the values stand for themselves. */
