@@ -23,8 +23,9 @@ export interface Shape {
   readonly nodes: number;
   /** Each with one writer. */
   readonly contexts: number;
-  /** Of each context, in turns at the nodes from the writer's on. */
+  /** Of each context, in turns at the nodes from the writer's on, or all at the writer's node. */
   readonly readers: number;
+  readonly isTogether?: boolean;
   /** Changes of all writers together. */
   readonly perSecond: number;
   readonly seconds: number;
@@ -64,7 +65,7 @@ export class SpreadNodes {
     await rm(this.#folder, { recursive: true, force: true });
   }
 
-  async measure({ nodes, contexts, readers, perSecond, seconds }: Shape): Promise<Spread> {
+  async measure({ nodes, contexts, readers, isTogether = false, perSecond, seconds }: Shape): Promise<Spread> {
     const perWriter = Math.ceil((perSecond * seconds) / contexts);
     const total = perWriter * contexts;
     const sentAt = new Float64Array(total);
@@ -76,12 +77,13 @@ export class SpreadNodes {
       Array.from({ length: contexts }, async (_, writer) => {
         const joined = await this.#room(used, writer);
         const reader = (at: number): Promise<LoadClient> => {
-          const seen = at % nodes === 0 ? latencies.sameMs : latencies.otherMs;
+          const node = isTogether ? 0 : at % nodes;
+          const seen = node === 0 ? latencies.sameMs : latencies.otherMs;
           const receiver = new Receiver(-1, (_from, sequence) => {
             const nth = sequence * contexts + writer;
             if (nth >= perSecond) seen.push(performance.now() - (sentAt[nth] ?? 0));
           });
-          return joined(at, { onContent: (message) => goal.add(receiver.see(message)) });
+          return joined(node, { onContent: (message) => goal.add(receiver.see(message)) });
         };
         const client = await joined(0, {});
         clients.push(client, ...(await Promise.all(Array.from({ length: readers }, (_each, at) => reader(at)))));

@@ -3,7 +3,8 @@
  *
  *   appends      how many appends a second, and how long one takes, for 1, 10 and 100 contexts and a hot one, at 1, 2 and 4 nodes
  *   propagation  from a client's change on one node to its sight at a client of another, 50 changes a second
- *   deliveries   what a delivery costs the nodes and the engine, with the same connections spread over 1, 2 and 4 nodes
+ *   deliveries   what a delivery costs the nodes and the engine, with the same connections spread over 1, 2 and 4 nodes, and
+ *                when those of a context are at one node
  *
  * 1. Every case is measured in each of `ROUNDS` rounds, after one that is not counted; the tables have medians of the rounds.
  * 2. Time is bounded: `MCM_BENCH_MS` a measurement, 2 s unless given. The load of the machine is told with the figures.
@@ -56,7 +57,8 @@ async function propagation(postgres: PostgresServer): Promise<void> {
 
 async function deliveries(postgres: PostgresServer): Promise<void> {
   const shape = { contexts: 10, readers: 40, perSecond: 100, seconds: 1 + MEASURE_MS / 1000 };
-  const cases = NODES.map((nodes) => ({ ...shape, nodes }));
+  const spread = NODES.map((nodes) => ({ ...shape, nodes, isTogether: false }));
+  const cases = [...spread, ...spread.slice(1).map((one) => ({ ...one, isTogether: true }))];
   // milliseconds of a thousand deliveries are seconds of a million
   const results = await onNodes(postgres, cases, ({ nodesCpuMs, engineCpuMs, sameMs, otherMs }) => {
     const thousands = (sameMs.length + otherMs.length) / 1000;
@@ -64,9 +66,12 @@ async function deliveries(postgres: PostgresServer): Promise<void> {
     return [all, Math.max(...nodesCpuMs), engineCpuMs].map((ms) => ms / thousands);
   });
   const connections = shape.contexts * (shape.readers + 1);
-  const rows = cases.map(({ nodes }, at) => [String(nodes), readable(connections / nodes), ...medians(results[at])]);
-  const columns = ["nodes", "connections a node", "all nodes", "busiest node", "engine"];
-  table(["CPU s of 10^6 deliveries", ...columns].slice(1), rows);
+  const rows = cases.map(({ nodes, isTogether }, at) => [
+    `${nodes}${isTogether ? ", each context at one" : ""}`,
+    readable(connections / nodes),
+    ...medians(results[at]),
+  ]);
+  table(["nodes", "connections a node", "CPU s of 10^6 deliveries: all nodes", "busiest node", "engine"], rows);
 }
 
 async function onNodes(
