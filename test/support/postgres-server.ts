@@ -96,11 +96,21 @@ export class PostgresServer {
     await once(child, "exit");
   }
 
+  /** Where its socket is. */
+  get folder(): string {
+    return this.#folder;
+  }
+
   /** A new database; its address for clients. */
   async database(): Promise<string> {
+    return this.address(await this.newDatabase());
+  }
+
+  /** A new database; its name. */
+  async newDatabase(): Promise<string> {
     const name = `t${++this.#databases}`;
     await this.query("postgres", `CREATE DATABASE ${name}`);
-    return this.address(name);
+    return name;
   }
 
   async query(database: string, text: string): Promise<void> {
