@@ -83,7 +83,7 @@ export class NodeLoad {
       const id = `${client.actor}-${n}`;
       const isIntruder = client.chance(0.1);
       const path = isIntruder ? "/n/c" : `/w/${id}`;
-      const write = { id, ops: [{ op: "add", path, value: n } satisfies JsonOp] };
+      const write = { id, ops: [{ op: "add", path, value: id } satisfies JsonOp] };
       await (client.chance(0.15) ? client.writeOnce(this.history, write) : client.write(this.history, write));
     }
   }

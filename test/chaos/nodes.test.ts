@@ -94,7 +94,8 @@ async function violationsOf(load: NodeLoad, contextIds: readonly ContextId[], re
     const entries = logs[at] ?? [];
     violations.push(...judge(id, entries, load.history));
     const callers = stage.urls.map((url) => new RestCaller(url, "reader"));
-    const versions = entries.filter(({ kind }) => kind === "change").map(({ seq, message }) => ({ seq, message }));
+    const changes = entries.filter(({ kind }) => kind === "change");
+    const versions = changes.map(({ seq, message }) => ({ seq, message }));
     for (const caller of callers) {
       const told = (await caller.changes(id)).map(({ seq, message }) => ({ seq, message }));
       expect(told).toEqual(versions);
@@ -106,8 +107,8 @@ async function violationsOf(load: NodeLoad, contextIds: readonly ContextId[], re
       ["a", n.a],
       ["b", n.b],
     ] as const)
-      expect(value).toBe(entries.filter(({ paths }) => paths.includes(`/n/${name}`)).length);
-    const members = entries.flatMap(({ paths }) => paths.filter((path) => path.startsWith("/w/")));
+      expect(value).toBe(changes.filter(({ paths }) => paths.includes(`/n/${name}`)).length);
+    const members = changes.flatMap(({ paths }) => paths.filter((path) => path.startsWith("/w/")));
     expect(
       Object.keys(w)
         .map((key) => `/w/${key}`)
