@@ -40,6 +40,12 @@ const FAULTS = {
     await postgres.kill();
     await postgres.restart();
   },
+  // the others may come back after it, and find their places taken
+  "node and engine killed": async ({ server }, _, postgres) => {
+    await Promise.all([server.kill(), postgres.kill()]);
+    await postgres.restart();
+    await server.restart();
+  },
 } satisfies Record<string, Fault>;
 
 type FaultName = keyof typeof FAULTS;
@@ -53,7 +59,12 @@ const OF_LINES: readonly [FaultName, ...FaultName[]] = [
   "stall",
   "cut",
 ];
-const OF_PROCESSES: readonly [FaultName, ...FaultName[]] = ["node stands still", "node killed", "engine killed"];
+const OF_PROCESSES: readonly [FaultName, ...FaultName[]] = [
+  "node stands still",
+  "node killed",
+  "engine killed",
+  "node and engine killed",
+];
 const PROCESS_CHANCE = 0.3;
 
 /** One fault, from its beginning to its end. @returns its name */

@@ -1,5 +1,5 @@
 /**
- * Three nodes over one PostgreSQL, clients at all of them, and faults. Rules NODE-1, NODE-2, NODE-5, NODE-7: what was
+ * Three nodes over one PostgreSQL, clients at all of them, and faults. Rules NODE-1, NODE-2, NODE-5, NODE-7, NODE-31: what was
  * acknowledged is there once, in one order, and was there for everybody from then on; locks let one in at a time.
  *
  *   MCM_SEED            the same faults again (what they meet is up to the machine)
@@ -44,7 +44,7 @@ afterAll(async () => {
 });
 
 test(
-  `[NODE-1] [NODE-2] [NODE-5] [NODE-7] ${FAULTS} faults, seed ${SEED}: one order, nothing lost, twice, old or unlocked`,
+  `[NODE-1] [NODE-2] [NODE-5] [NODE-7] [NODE-31] ${FAULTS} faults, seed ${SEED}: one order, nothing lost, twice, old or unlocked`,
   async () => {
     const random = randomFrom(SEED);
     const endsAtMs = performance.now() + MINUTES * 60_000;

@@ -37,6 +37,8 @@ class Rig {
     const head = { ...CONTEXT.head, seq: last?.seq ?? 0, version: last?.version ?? 0 };
     return { meta: CONTEXT.meta, head };
   };
+  nodeSlot = 3;
+  recovered: () => void = () => undefined;
   readonly follower: Follower;
 
   constructor() {
@@ -44,10 +46,15 @@ class Rig {
       live.droppedBy ??= error as LiveContext["droppedBy"];
       this.dropped.push(error.code);
     };
+    const nodeSlot = (): number => this.nodeSlot;
     this.follower = new Follower({
       clock: this.clock,
       storage: {
         isShared: true,
+        get nodeSlot() {
+          return nodeSlot();
+        },
+        onRecovered: (listener: () => void) => void (this.recovered = listener),
         summary: () => {
           this.asked++;
           return this.summary();
@@ -109,4 +116,17 @@ test("[NODE-2] who asks while the log is being looked at waits for a look that b
   answer?.();
   await Promise.all([first, ...others]);
   expect([rig.asked, rig.live.state.seq]).toEqual([2, 2]);
+});
+
+test("[NODE-32] a server that lost its place to another loads its contexts again, under the ids of its new one", () => {
+  const rig = new Rig();
+  rig.follower.start();
+  rig.recovered();
+  expect(rig.dropped).toEqual([]);
+  rig.nodeSlot = 5;
+  rig.recovered();
+  expect(rig.dropped).toEqual(["STORE_UNAVAILABLE"]);
+  rig.recovered();
+  expect(rig.dropped).toHaveLength(1);
+  rig.follower.stop();
 });
