@@ -78,6 +78,15 @@ test("[LOG-30] nor is one whose connection somebody ends", async () => {
   await expect(outcome).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
 });
 
+test("[LOG-30] whatever the database is set to, a commit waits for the standby", async () => {
+  await engine.primary.query(database, `ALTER DATABASE ${database} SET synchronous_commit = off`);
+  await two.close();
+  await two.open();
+  const { outcome } = await appendWaiting();
+  engine.link.heal();
+  await outcome.catch(() => undefined);
+});
+
 test("[LOG-30] an engine that was started anew shows what no standby has: it is not believed before one has all", async () => {
   const { length } = await rows();
   await appendWaiting();
@@ -85,6 +94,7 @@ test("[LOG-30] an engine that was started anew shows what no standby has: it is 
   await engine.primary.kill();
   await engine.primary.restart();
   expect((await rows()).length).toBeGreaterThan(length);
+  await expect(numbersIn(one)).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
   await one.close();
   await expect(one.open()).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
   await expect(numbersIn(one)).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });

@@ -8,6 +8,7 @@ import { SyncManager } from "../../server/sync/sync-manager.ts";
 import { admittedOf, at, stateFrom, storedContext, withTail } from "../support/stored-state.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { ANONYMOUS } from "../../shared/ids.ts";
+import { LIMITS } from "../../shared/limits.ts";
 
 const CONTEXT = storedContext({ n: 0 });
 
@@ -60,7 +61,7 @@ class Rig {
           return this.summary();
         },
         read: async (_id: unknown, after: number) => this.log.filter(({ seq }) => seq > Math.max(after, this.base)),
-        heads: async () => new Map(),
+        heads: async () => new Map([[this.live.id, this.log.length]]),
         onHint: () => undefined,
         listRecords: async () => [],
       },
@@ -116,6 +117,28 @@ test("[NODE-2] who asks while the log is being looked at waits for a look that b
   answer?.();
   await Promise.all([first, ...others]);
   expect([rig.asked, rig.live.state.seq]).toEqual([2, 2]);
+});
+
+test("[NODE-1] a hint that was lost: what others appended is found by comparing heads", async () => {
+  const rig = new Rig();
+  rig.follower.start();
+  rig.log = raised(2);
+  rig.clock.advance(LIMITS.headsEveryMs);
+  await expect.poll(() => rig.live.state.seq).toBe(2);
+  rig.follower.stop();
+});
+
+test("[NODE-5] where others count the time of a lock too, a renewal is an entry that all of them read", () => {
+  const lockId = "6ba7b810-9dad-41d1-80b4-00c04fd430c8";
+  const by = { kind: "lock", actor: ANONYMOUS, origin: "rest" } as const;
+  const acquire = { ...by, event: { op: "acquire", lockId, paths: ["/n"], mode: "exclusive", ttlMs: 1000 } } as const;
+  const renew = { ...by, event: { op: "renew", lockId, ttlMs: 1000 } } as const;
+  const [alone, shared] = [stateFrom(CONTEXT), stateFrom(CONTEXT, { nodeSlot: 0 })];
+  const kinds = [alone, shared].map((state) => state.admit([acquire, renew], at(0)).map(({ kind }) => kind));
+  expect(kinds).toEqual([
+    ["admitted", "unchanged"],
+    ["admitted", "admitted"],
+  ]);
 });
 
 test("[NODE-32] a server that lost its place to another loads its contexts again, under the ids of its new one", () => {
