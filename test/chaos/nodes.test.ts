@@ -36,7 +36,7 @@ let stage: NodesStage;
 beforeAll(async () => {
   postgres = await PostgresServer.start({ isDurable: true });
   stage = await NodesStage.start(postgres, NODES);
-}, 60_000);
+});
 
 afterAll(async () => {
   await stage.close();

@@ -66,7 +66,8 @@ export const MUTANTS: readonly Mutant[] = [
     file: "server/state/locks/lock-desk.ts",
     text: 'if (event.op === "expire") return this.#isOverdue(lockId, nowMs) ? event : undefined;',
     instead: 'if (event.op === "expire") return this.table.get(lockId) === undefined ? undefined : event;',
-    test: { layer: "unit", file: "test/unit/lock-use-cases.test.ts", title: "in the same turn as the end" },
+    test: following("an end that is due here is none"),
+    isQuick: true,
   },
   {
     name: "only hints, no comparing of heads",

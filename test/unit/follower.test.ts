@@ -1,5 +1,5 @@
 /** What another server appended, and the contexts in memory that follow it. */
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { Follower } from "../../server/context/follower.ts";
 import { LiveContext } from "../../server/state/state-manager.ts";
 import type { PendingWrite } from "../../server/context/write-path.ts";
@@ -128,17 +128,28 @@ test("[NODE-1] a hint that was lost: what others appended is found by comparing 
   rig.follower.stop();
 });
 
-test("[NODE-5] where others count the time of a lock too, a renewal is an entry that all of them read", () => {
+describe("[NODE-5] where others count the time of a lock too", () => {
   const lockId = "6ba7b810-9dad-41d1-80b4-00c04fd430c8";
   const by = { kind: "lock", actor: ANONYMOUS, origin: "rest" } as const;
   const acquire = { ...by, event: { op: "acquire", lockId, paths: ["/n"], mode: "exclusive", ttlMs: 1000 } } as const;
   const renew = { ...by, event: { op: "renew", lockId, ttlMs: 1000 } } as const;
-  const [alone, shared] = [stateFrom(CONTEXT), stateFrom(CONTEXT, { nodeSlot: 0 })];
-  const kinds = [alone, shared].map((state) => state.admit([acquire, renew], at(0)).map(({ kind }) => kind));
-  expect(kinds).toEqual([
-    ["admitted", "unchanged"],
-    ["admitted", "admitted"],
-  ]);
+
+  test("a renewal is an entry that all of them read", () => {
+    const [alone, shared] = [stateFrom(CONTEXT), stateFrom(CONTEXT, { nodeSlot: 0 })];
+    const kinds = [alone, shared].map((state) => state.admit([acquire, renew], at(0)).map(({ kind }) => kind));
+    expect(kinds).toEqual([
+      ["admitted", "unchanged"],
+      ["admitted", "admitted"],
+    ]);
+  });
+
+  test("an end that is due here is none when another one renewed it before the turn", () => {
+    const [here, there] = [0, 1].map((nodeSlot) => stateFrom(CONTEXT, { nodeSlot }));
+    const { tail } = withTail(CONTEXT, admittedOf(there?.admit([acquire, renew], at(900)) ?? []));
+    for (const [index, entry] of tail.entries()) here?.absorb(entry, { monotonicMs: 900 * index });
+    const expire = { ...by, event: { op: "expire", lockId } } as const;
+    expect([1000, 1900].map((ms) => here?.admit([expire], at(ms))[0]?.kind)).toEqual(["unchanged", "admitted"]);
+  });
 });
 
 test("[NODE-32] a server that lost its place to another loads its contexts again, under the ids of its new one", () => {
