@@ -135,7 +135,7 @@ class LoadClient {
   constructor(options: LoadOptions, actor: string) {
     this.#options = options;
     this.actor = actor;
-    this.random = randomFrom(options.seed + [...actor].reduce((sum, char) => sum * 31 + char.charCodeAt(0), 0));
+    this.random = randomFrom(options.seed + Buffer.from(actor).reduce((sum, byte) => sum * 31 + byte, 0));
   }
 
   chance(of: number): boolean {

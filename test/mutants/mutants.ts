@@ -67,7 +67,6 @@ export const MUTANTS: readonly Mutant[] = [
     text: 'if (event.op === "expire") return this.#isOverdue(lockId, nowMs) ? event : undefined;',
     instead: 'if (event.op === "expire") return this.table.get(lockId) === undefined ? undefined : event;',
     test: following("an end that is due here is none"),
-    isQuick: true,
   },
   {
     name: "only hints, no comparing of heads",
@@ -83,7 +82,6 @@ export const MUTANTS: readonly Mutant[] = [
     text: "for (const live of [...state.live()]) drop(live, reloading());",
     instead: "void state;",
     test: following("a server that lost its place"),
-    isQuick: true,
   },
   {
     name: "a place is waited for, whoever has it",
