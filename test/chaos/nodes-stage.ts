@@ -9,6 +9,9 @@ import { FaultyProxy } from "../support/faulty-proxy.ts";
 import type { PostgresServer } from "../support/postgres-server.ts";
 import { ServerProcess } from "../support/server-process.ts";
 
+/** Long runs are of low priority, beside others. */
+const READY_MS_MAX = 300_000;
+
 export interface StagedNode {
   readonly server: ServerProcess;
   readonly proxy: FaultyProxy;
@@ -32,7 +35,8 @@ export class NodesStage {
     for (let node = 0; node < count; node++) {
       const proxy = await FaultyProxy.start(postgres.folder);
       const environment = { MCM_STORAGE: proxy.address(database) };
-      nodes.push({ proxy, server: await ServerProcess.start({ dataDir: join(folder, `node-${node}`), environment }) });
+      const options = { dataDir: join(folder, `node-${node}`), environment, readyMs: READY_MS_MAX };
+      nodes.push({ proxy, server: await ServerProcess.start(options) });
     }
     return new NodesStage({ nodes, folder, database });
   }
