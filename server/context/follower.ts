@@ -7,6 +7,7 @@
  *  2. What is read here is no older than what was durable anywhere when it was asked for.
  *  3. A hint may be lost or late: every live context is compared with its log's head once a while.
  *  4. Of a context that was recreated or deleted elsewhere, this server forgets what it holds, and ends its sessions.
+ *  5. So it does with all, when its place among the servers is another one than before: that has other Yjs client ids.
  *
  * Not here: contexts that are not in memory (onlookers.ts), this server's own writes (write-path.ts), how hints travel (server/storage/postgres).
  */
@@ -33,7 +34,10 @@ type Live = LiveContext<PendingWrite>;
 
 interface FollowerOptions {
   readonly clock: Clock;
-  readonly storage: Pick<StorageManager, "isShared" | "summary" | "heads" | "read" | "listRecords" | "onHint">;
+  readonly storage: Pick<
+    StorageManager,
+    "isShared" | "nodeSlot" | "summary" | "heads" | "read" | "listRecords" | "onHint" | "onRecovered"
+  >;
   readonly sync: SyncManager;
   readonly state: StateManager<PendingWrite>;
   readonly events: OnlookersOptions["events"];
@@ -52,16 +56,20 @@ export class Follower {
   readonly #conflicts: ConflictNews;
   readonly #onlookers: Onlookers;
   #cancelLook: (() => void) | undefined;
+  #nodeSlot: number | undefined;
 
   constructor(options: FollowerOptions) {
     this.#options = options;
     this.#conflicts = new ConflictNews(options);
     this.#onlookers = new Onlookers(options);
     options.storage.onHint((id, seq) => this.#hinted(id, seq));
+    options.storage.onRecovered(() => this.#reopened());
   }
 
   start(): void {
-    if (!this.#options.storage.isShared) return;
+    const { isShared, nodeSlot } = this.#options.storage;
+    if (!isShared) return;
+    this.#nodeSlot ??= nodeSlot;
     this.#cancelLook = this.#options.clock.setTimer(LIMITS.headsEveryMs, () => void this.#look());
   }
 
@@ -164,6 +172,13 @@ export class Follower {
       if (!this.absorb(live, { meta, entries })) return;
     }
     this.absorb(live, { meta, entries: [] });
+  }
+
+  #reopened(): void {
+    const { storage, state, drop } = this.#options;
+    if (!storage.isShared || storage.nodeSlot === this.#nodeSlot) return;
+    this.#nodeSlot = storage.nodeSlot;
+    for (const live of [...state.live()]) drop(live, reloading());
   }
 
   #hinted(id: ContextId, seq: number): void {

@@ -66,6 +66,8 @@ export class AuditStore {
   readonly #limits: Pick<Limits, "auditEntriesMax" | "auditAgeMsMax">;
   readonly #nodeSlot: (() => number) | undefined;
   #counts: Counts | undefined;
+  /** Under which the counts lie: a server that lost its place counts on in another. */
+  #countedAs = "";
   #others: Counts = NONE;
   #dropping: { readonly outcome: AuditOutcome; readonly keys: readonly string[] } | undefined;
 
@@ -160,8 +162,10 @@ export class AuditStore {
   }
 
   async #load(): Promise<Counts> {
-    if (this.#counts !== undefined) return this.#counts;
-    const { done, denied } = (await this.#records.readRecord(undefined, COLLECTION, this.#countsKey)) ?? {};
+    const key = this.#countsKey;
+    if (this.#counts !== undefined && this.#countedAs === key) return this.#counts;
+    const { done, denied } = (await this.#records.readRecord(undefined, COLLECTION, key)) ?? {};
+    this.#countedAs = key;
     this.#counts = { done: countOf(done), denied: countOf(denied) };
     return this.#counts;
   }
@@ -183,7 +187,7 @@ export class AuditStore {
   }
 
   async #write(writes: readonly Omit<RecordWrite, "collection">[], counts: Counts): Promise<void> {
-    const all = [...writes, { key: this.#countsKey, value: { ...counts } }];
+    const all = [...writes, { key: this.#countedAs, value: { ...counts } }];
     await this.#records.writeRecords(
       undefined,
       all.map((write) => ({ collection: COLLECTION, ...write })),

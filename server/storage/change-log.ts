@@ -242,7 +242,7 @@ export interface ChangeLog {
   readonly hasFailed: boolean;
   /** Other processes may write the same data. */
   readonly isShared: boolean;
-  /** This process' place among those that have it open, from 0 on, until close(). */
+  /** This process' place among those that have it open, from 0 on; opened again it may be another one. */
   readonly nodeSlot: number;
   /** Those processes; undefined where there are none. */
   readonly peers: Peers | undefined;

@@ -1,216 +1,123 @@
 /**
- * Three nodes over one PostgreSQL, clients spread over them, and faults: nodes and engine killed with -9, nodes that stand
- * still. Rules NODE-1, NODE-5, NODE-7: what was acknowledged is there once, in one order; locks let one in at a time.
+ * Three nodes over one PostgreSQL, clients at all of them, and faults. Rules NODE-1, NODE-2, NODE-5, NODE-7, NODE-31: what was
+ * acknowledged is there once, in one order, and was there for everybody from then on; locks let one in at a time.
  *
- * 1. Every write has an idempotency key and goes on at the next node until it is answered: an unknown outcome is asked again.
- * 2. Nothing sleeps: the next fault comes when so many writes have been acknowledged since the last one.
+ *   MCM_SEED            the same faults again (what they meet is up to the machine)
+ *   MCM_NODE_FAULTS     how many in a round; what a round wrote is judged at its end
+ *   MCM_NODE_MINUTES    rounds go on for so long: one unless given
+ *
+ * 1. Nothing sleeps: the next fault comes when so many writes have been acknowledged since the last one.
  */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { connect } from "../../client/index.ts";
 import type { Client, Context } from "../../client/index.ts";
-import type { JsonOp } from "../../shared/change.ts";
-import { intBelow, randomFrom } from "../support/editing-history.ts";
+import { parseContextId } from "../../shared/ids.ts";
+import type { ContextId } from "../../shared/ids.ts";
+import { randomFrom } from "../support/editing-history.ts";
+import type { Random } from "../support/editing-history.ts";
+import { judge } from "../support/node-history-checks.ts";
 import { PostgresServer } from "../support/postgres-server.ts";
 import { RestCaller } from "../support/rest-caller.ts";
 import { until } from "../support/running-server.ts";
-import { ServerProcess } from "../support/server-process.ts";
+import { inflict } from "./nodes-faults.ts";
+import { NodeLoad } from "./nodes-load.ts";
+import { NodesStage } from "./nodes-stage.ts";
 
-const FAULTS = Number(process.env["MCM_NODE_FAULTS"] ?? 10);
+const FAULTS = Number(process.env["MCM_NODE_FAULTS"] ?? 40);
+const MINUTES = Number(process.env["MCM_NODE_MINUTES"] ?? 0);
 const SEED = Number(process.env["MCM_SEED"] ?? Date.now() % 1_000_000);
 const NODES = 3;
-const WRITERS = 6;
-const ACKS_PER_FAULT = 30;
-/** A node and the engine may be down at once; a paused node answers when it goes on. */
-const TRIES_MAX = 400;
-const LOCK_MS = 3000;
+const CONTEXTS = 2;
+const ACKS_PER_FAULT = 10;
 
-let folder: string;
 let postgres: PostgresServer;
-const nodes: ServerProcess[] = [];
-const clients: Client[] = [];
+let stage: NodesStage;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "mcm-nodes-"));
   postgres = await PostgresServer.start({ isDurable: true });
-  const storage = await postgres.database();
-  for (let node = 0; node < NODES; node++) {
-    const environment = { MCM_STORAGE: storage };
-    nodes.push(await ServerProcess.start({ dataDir: join(folder, `node-${node}`), environment }));
-  }
-}, 60_000);
+  stage = await NodesStage.start(postgres, NODES);
+});
 
 afterAll(async () => {
-  for (const client of clients) await client.close().catch(() => undefined);
-  await Promise.all(nodes.map((node) => node.kill()));
+  await stage.close();
   await postgres.stop();
-  await rm(folder, { recursive: true, force: true });
 });
 
-interface Acknowledged {
-  readonly key: string;
-  readonly version: number;
-}
+test(
+  `[NODE-1] [NODE-2] [NODE-5] [NODE-7] [NODE-31] ${FAULTS} faults, seed ${SEED}: one order, nothing lost, twice, old or unlocked`,
+  async () => {
+    const random = randomFrom(SEED);
+    const endsAtMs = performance.now() + MINUTES * 60_000;
+    let number = 0;
+    do await round(number++, random);
+    while (performance.now() < endsAtMs);
+  },
+  (10 + MINUTES * 2) * 60_000,
+);
 
-/** What clients did, and what they were told. */
-class Load {
-  readonly acknowledged: Acknowledged[] = [];
-  raised = 0;
-  isOver = false;
-  #waiting: { readonly at: number; resolve(): void }[] = [];
-
-  /** Resolves when so many more writes were acknowledged. */
-  more(count: number): Promise<void> {
-    return new Promise((resolve) => void this.#waiting.push({ at: this.acknowledged.length + count, resolve }));
-  }
-
-  acknowledge(ack: Acknowledged): void {
-    this.acknowledged.push(ack);
-    for (const one of this.#waiting) if (this.acknowledged.length >= one.at) one.resolve();
-    this.#waiting = this.#waiting.filter(({ at }) => this.acknowledged.length < at);
-  }
-}
-
-/** Asks one node after the other until one answers; a refusal is an answer. */
-async function anywhere<T>(first: number, ask: (caller: RestCaller) => Promise<T>, actor: string): Promise<T> {
-  let failure: unknown;
-  for (let tries = 0; tries < TRIES_MAX; tries++) {
-    const node = nodes[(first + tries) % NODES];
-    try {
-      if (node !== undefined) return await ask(new RestCaller(node.url, actor));
-    } catch (error) {
-      if (isFinal(error)) throw error;
-      failure = error;
-      await turn();
-    }
-  }
-  throw new Error("no node answered", { cause: failure });
-}
-
-function isFinal(error: unknown): boolean {
-  return error instanceof Error && "status" in error && typeof error.status === "number" && error.status < 500;
-}
-
-/** Answers come in between. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 20));
-}
-
-async function write(load: Load, writer: number): Promise<void> {
-  const actor = `writer-${writer}`;
-  for (let n = 0; !load.isOver; n++) {
-    const key = `${writer}-${n}`;
-    const ops: JsonOp[] = [{ op: "add", path: `/w/${key}`, value: n }];
-    const { version } = await anywhere(writer + n, (caller) => caller.change("plan", ops, key), actor);
-    load.acknowledge({ key, version });
-  }
-}
-
-/** Reads, adds one, writes: under a lock, and with nothing else that would make it safe. */
-async function raise(load: Load, raiser: number): Promise<void> {
-  const actor = `raiser-${raiser}`;
-  for (let n = 0; !load.isOver; n++) {
-    const lockId = crypto.randomUUID();
-    const grant = await anywhere(
-      raiser + n,
-      (caller) => caller.lock("plan", { lockId, paths: ["/n"], ttlMs: LOCK_MS, waitMs: 2000 }),
-      actor,
-    ).catch(orUndefined);
-    if (grant === undefined) continue;
-    const { data } = await anywhere(raiser + n + 1, (caller) => caller.read("plan"), actor);
-    const value = (data as { n: number }).n + 1;
-    const ops: JsonOp[] = [{ op: "replace", path: "/n", value }];
-    const key = `raise-${raiser}-${n}`;
-    const written = await anywhere(
-      raiser + n + 2,
-      (caller) => caller.change("plan", ops, key, { lockToken: grant.fencingToken }),
-      actor,
-    ).catch(orUndefined);
-    if (written !== undefined) load.raised++;
-    await anywhere(raiser + n, (caller) => caller.unlock("plan", lockId), actor).catch(orUndefined);
-  }
-}
-
-/** Refused: somebody else has the lock, or had it meanwhile. */
-function orUndefined(error: unknown): undefined {
-  if (!isFinal(error)) throw error;
-}
-
-/** Types into the text of a live replica, and comes back whenever its node does. */
-async function type(load: Load, context: Context, letter: string): Promise<number> {
-  let typed = 0;
-  for (; !load.isOver; typed++) {
-    context.data.getText("text").insert(0, letter);
-    await context.saved();
-  }
-  return typed;
-}
-
-async function fault(random: ReturnType<typeof randomFrom>): Promise<string> {
-  const which = intBelow(random, NODES);
-  const node = nodes[which];
-  if (node === undefined) throw new Error("no such node");
-  const chance = random();
-  if (chance < 0.5) {
-    await node.kill();
-    await node.restart();
-    return `node ${which} killed`;
-  }
-  if (chance < 0.75) {
-    await postgres.kill();
-    await postgres.restart();
-    return "engine killed";
-  }
-  node.signal("SIGSTOP");
-  const ms = 200 + intBelow(random, 2500);
-  await new Promise((resolve) => setTimeout(resolve, ms));
-  node.signal("SIGCONT");
-  return `node ${which} stood still for ${ms} ms`;
-}
-
-test(`[NODE-1] [NODE-5] [NODE-7] ${FAULTS} faults, seed ${SEED}: one order, nothing lost, nothing twice, one holder`, async () => {
-  const random = randomFrom(SEED);
-  await new RestCaller(nodes[0]?.url ?? "", "creator").create("plan", { w: {}, n: 0, text: { $text: "" } });
-  const contexts: Context[] = [];
-  for (const [index, node] of nodes.entries()) {
-    const client = await connect(node.url, { actor: `typist-${index}` });
+/** A load of its own, with contexts of its own: what it leaves is small enough to be judged, and then let go. */
+async function round(number: number, random: Random): Promise<void> {
+  const contextIds = Array.from({ length: CONTEXTS }, (_, at) => parseContextId(`plan-${number}-${at}`));
+  for (const id of contextIds)
+    await new RestCaller(stage.urls[0] ?? "", "creator").create(id, { w: {}, n: { a: 0, b: 0 }, text: { $text: "" } });
+  const clients: Client[] = [];
+  const replicas: Context[] = [];
+  for (const [at, url] of stage.urls.entries()) {
+    const client = await connect(url, { actor: `typist-${at}` });
     clients.push(client);
-    contexts.push(await client.open("plan"));
+    replicas.push(await client.open(contextIds[0] ?? ""));
   }
-  const load = new Load();
-  const writing = [
-    ...Array.from({ length: WRITERS }, (_, writer) => write(load, writer)),
-    ...[0, 1].map((raiser) => raise(load, raiser)),
-  ];
-  const typing = contexts.map((context, index) => type(load, context, "abc".charAt(index)));
-  const failed = Promise.all([...writing, ...typing]);
-  failed.catch(() => undefined);
-  const faults: string[] = [];
-  for (let round = 0; round < FAULTS; round++) {
-    await Promise.race([load.more(ACKS_PER_FAULT), failed]);
-    faults.push(await fault(random));
+  const load = new NodeLoad({ seed: SEED + number, name: `c${number}`, urls: stage.urls, contextIds, replicas });
+  const startedMs = performance.now();
+  const counts = new Map<string, number>();
+  for (let fault = 0; fault < FAULTS; fault++) {
+    await load.more(ACKS_PER_FAULT);
+    const name = await inflict(stage, postgres, random);
+    counts.set(name, (counts.get(name) ?? 0) + 1);
   }
-  await Promise.race([load.more(ACKS_PER_FAULT), failed]);
-  load.isOver = true;
-  await Promise.all(writing);
-  const typed = (await Promise.all(typing)).reduce((sum, count) => sum + count, 0);
+  await load.more(ACKS_PER_FAULT);
+  await load.end();
+  const seconds = Math.round((performance.now() - startedMs) / 1000);
+  expect(await violationsOf(load, contextIds, replicas)).toEqual([]);
+  for (const client of clients) await client.close();
+  const { acknowledged, reads, grants } = load.history;
+  const faults = Array.from(counts, ([name, count]) => `${count} ${name}`).join(", ");
+  process.stdout.write(
+    `round ${number}: ${FAULTS} faults in ${seconds} s (${faults}); ${acknowledged} acknowledged, ${reads.length} reads, ${grants.length} locks: 0 violations\n`,
+  );
+}
 
-  const seen = await Promise.all(nodes.map((node) => new RestCaller(node.url, "reader").changes("plan")));
-  const [changes = []] = seen;
-  for (const other of seen) expect(other).toEqual(changes);
-  expect(changes.map(({ version }) => version)).toEqual(changes.map((_, at) => at + 1));
-  const placeOf = new Map(changes.flatMap(({ paths, version }) => paths.map((path) => [path, version] as const)));
-  for (const { key, version } of load.acknowledged) expect([key, placeOf.get(`/w/${key}`)]).toEqual([key, version]);
-  const adds = changes.filter(({ paths }) => paths.some((path) => path.startsWith("/w/")));
-  expect(new Set(adds.map(({ paths }) => paths[0])).size).toBe(adds.length);
-
-  const { data } = await new RestCaller(nodes[1]?.url ?? "", "reader").read("plan");
-  const plan = data as { w: object; n: number; text: string };
-  expect(plan.n).toBe(load.raised);
-  expect(Object.keys(plan.w).sort()).toEqual(load.acknowledged.map(({ key }) => key).sort());
-  expect(plan.text).toHaveLength(typed);
-  await Promise.all(contexts.map((context) => until(context.doc, () => context.get("/text") === plan.text)));
-  process.stdout.write(`${faults.length} faults, ${changes.length} changes, ${load.raised} raised, ${typed} typed\n`);
-});
+async function violationsOf(load: NodeLoad, contextIds: readonly ContextId[], replicas: readonly Context[]) {
+  const logs = await stage.logOf(postgres, contextIds);
+  const violations: string[] = [];
+  for (const [at, id] of contextIds.entries()) {
+    const entries = logs[at] ?? [];
+    violations.push(...judge(id, entries, load.history));
+    const callers = stage.urls.map((url) => new RestCaller(url, "reader"));
+    const changes = entries.filter(({ kind }) => kind === "change");
+    const versions = changes.map(({ seq, message }) => ({ seq, message }));
+    for (const caller of callers) {
+      const told = (await caller.changes(id)).map(({ seq, message }) => ({ seq, message }));
+      expect(told).toEqual(versions);
+    }
+    const [first, ...others] = await Promise.all(callers.map(async (caller) => (await caller.read(id)).data));
+    for (const other of others) expect(other).toEqual(first);
+    const { n, w, text } = first as { n: { a: number; b: number }; w: object; text: string };
+    for (const [name, value] of [
+      ["a", n.a],
+      ["b", n.b],
+    ] as const)
+      expect(value).toBe(changes.filter(({ paths }) => paths.includes(`/n/${name}`)).length);
+    const members = changes.flatMap(({ paths }) => paths.filter((path) => path.startsWith("/w/")));
+    expect(
+      Object.keys(w)
+        .map((key) => `/w/${key}`)
+        .sort(),
+    ).toEqual(members.sort());
+    if (at > 0) continue;
+    expect(text).toHaveLength(replicas.reduce((sum, replica) => sum + load.typed(replica), 0));
+    await Promise.all(replicas.map((replica) => until(replica.doc, () => replica.get("/text") === text)));
+    for (const replica of replicas) await until(replica.doc, () => replica.get("/n/a") === n.a);
+  }
+  return violations;
+}

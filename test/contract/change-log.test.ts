@@ -51,5 +51,5 @@ describeChangeLog("PostgresChangeLog", { survivesReopen: true }, () => ({
     await log.open();
     return log;
   },
-  dispose: () => postgres.query("t1", "DROP SCHEMA mcm CASCADE"),
+  dispose: async () => void (await postgres.query("t1", "DROP SCHEMA mcm CASCADE")),
 }));

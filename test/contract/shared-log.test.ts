@@ -180,6 +180,19 @@ test("[LOG-24] each has a place of its own, and keeps it when it opens again; th
   await third.close();
 });
 
+test("[LOG-24] after the engine died, who finds its place taken by another process gets one that is free", async () => {
+  await postgres.kill();
+  await postgres.restart();
+  const third = new PostgresChangeLog({ url });
+  await third.open();
+  for (const log of [one, two]) {
+    await log.close();
+    await log.open();
+  }
+  expect(new Set([one.nodeSlot, two.nodeSlot, third.nodeSlot])).toEqual(new Set([0, 1, 2]));
+  await third.close();
+});
+
 test("[LOG-25] who stands still with a context holds up its writers, and them only, until the engine ends it", async () => {
   await one.create(metaOf("other"), emptyCheckpoint());
   const still = new pg.Client({ connectionString: url, idle_in_transaction_session_timeout: 500 });

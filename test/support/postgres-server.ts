@@ -5,13 +5,29 @@
  * 2. Every wait is for an event: a line that it writes, or its end. Only the processes that it started are ever signalled.
  * 3. PostgreSQL does not run as root: then it runs as nobody, from a copy of the binaries that nobody may read.
  *
- * Not here: faults between it and its clients.
+ * 4. A standby is a copy of the folder (pg_backup_start), since the package has no program that makes one.
+ *
+ * Not here: faults between it and its clients (faulty-proxy.ts), when one fails over.
  */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { chownSync } from "node:fs";
-import { access, chmod, cp, mkdtemp, readFile, rename, rm } from "node:fs/promises";
+import {
+  access,
+  appendFile,
+  chmod,
+  chown,
+  copyFile,
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  writeFile,
+} from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -21,7 +37,9 @@ import { z } from "zod";
 
 /** User and group "nobody" of every Linux. */
 const NOBODY = 65_534;
-const READY = /database system is ready to accept connections/;
+const READY = /database system is ready to accept (?:read-only )?connections/;
+/** What of its folder is of the running server alone, or comes over the line. */
+const NOT_COPIED = /\/data\/(?:postmaster\.|pg_wal\/\w{24}$)/;
 const SPEED = { fsync: "off", full_page_writes: "off", synchronous_commit: "off" } as const;
 
 export interface PostgresServerOptions {
@@ -42,8 +60,7 @@ export class PostgresServer {
   }
 
   static async start(options: PostgresServerOptions = {}): Promise<PostgresServer> {
-    const folder = await mkdtemp(join(tmpdir(), "mcm-pg-"));
-    if (identity !== undefined) chownSync(folder, NOBODY, NOBODY);
+    const folder = await newFolder();
     const server = new PostgresServer(folder, options);
     const flags = [
       "-D",
@@ -60,6 +77,26 @@ export class PostgresServer {
     await run(await binary("initdb"), [...flags, "--locale=C"]);
     await server.restart();
     return server;
+  }
+
+  /** A server that follows this one through a line on `port` of loopback, as `name`. Resolves when it answers. */
+  async standby(name: string, port: number): Promise<PostgresServer> {
+    const folder = await newFolder();
+    const data = join(folder, "data");
+    const label = await this.#copied(data);
+    await writeFile(join(data, "backup_label"), label);
+    await writeFile(join(data, "standby.signal"), "");
+    const line = `host=127.0.0.1 port=${port} user=mcm application_name=${name}`;
+    await appendFile(join(data, "postgresql.auto.conf"), `primary_conninfo = '${line}'\n`);
+    await ownAll(data);
+    const server = new PostgresServer(folder, this.#options);
+    await server.restart();
+    return server;
+  }
+
+  /** From now on it takes writes. */
+  async promote(): Promise<void> {
+    await this.query("postgres", "SELECT pg_promote(true, 60)");
   }
 
   /** Starts it again on its data. */
@@ -101,22 +138,44 @@ export class PostgresServer {
     await once(child, "exit");
   }
 
-  /** A new database; its address for clients. */
-  async database(): Promise<string> {
-    const name = `t${++this.#databases}`;
-    await this.query("postgres", `CREATE DATABASE ${name}`);
-    return this.address(name);
+  /** Where its socket is. */
+  get folder(): string {
+    return this.#folder;
   }
 
-  async query(database: string, text: string): Promise<void> {
+  /** A new database; its address for clients. */
+  async database(): Promise<string> {
+    return this.address(await this.newDatabase());
+  }
+
+  /** A new database; its name. */
+  async newDatabase(): Promise<string> {
+    const name = `t${++this.#databases}`;
+    await this.query("postgres", `CREATE DATABASE ${name}`);
+    return name;
+  }
+
+  async query(database: string, text: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
     const client = new pg.Client({ connectionString: this.address(database) });
     await client.connect();
-    await client.query(text);
+    const { rows } = await client.query<Record<string, unknown>>(text);
     await client.end();
+    return rows;
   }
 
   address(database: string): string {
     return `postgres://mcm@localhost/${database}?host=${encodeURIComponent(this.#folder)}`;
+  }
+
+  /** Copies its folder while it runs. @returns what the copy needs to know where it begins */
+  async #copied(to: string): Promise<string> {
+    const client = new pg.Client({ connectionString: this.address("postgres") });
+    await client.connect();
+    await client.query("SELECT pg_backup_start('copy', true)");
+    await copyLive(join(this.#folder, "data"), to);
+    const { rows } = await client.query<{ labelfile: string }>("SELECT labelfile FROM pg_backup_stop(false)");
+    await client.end();
+    return rows[0]?.labelfile ?? "";
   }
 
   async stop(): Promise<void> {
@@ -127,6 +186,34 @@ export class PostgresServer {
     }
     await rm(this.#folder, { recursive: true, force: true });
   }
+}
+
+/** A folder in which files come and go meanwhile: what is gone was not needed. */
+async function copyLive(from: string, to: string): Promise<void> {
+  await mkdir(to, { mode: 0o700 });
+  for (const entry of await readdir(from, { withFileTypes: true })) {
+    const [source, target] = [join(from, entry.name), join(to, entry.name)];
+    if (NOT_COPIED.test(source)) continue;
+    try {
+      await (entry.isDirectory() ? copyLive(source, target) : copyFile(source, target));
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+    }
+  }
+  await ownAll(to);
+}
+
+/** Whoever runs it owns it. */
+async function ownAll(folder: string): Promise<void> {
+  if (identity === undefined) return;
+  await chown(folder, NOBODY, NOBODY);
+  for (const name of await readdir(folder)) await chown(join(folder, name), NOBODY, NOBODY);
+}
+
+async function newFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "mcm-pg-"));
+  if (identity !== undefined) chownSync(folder, NOBODY, NOBODY);
+  return folder;
 }
 
 const identity = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : undefined;

@@ -28,10 +28,13 @@ export class RestRefusal extends Error {
 export class RestCaller {
   readonly #base: string;
   readonly #actor: string;
+  readonly #patienceMs: number | undefined;
 
-  constructor(url: string, actor: string) {
+  /** @param patienceMs after so long without an answer it hangs up; for ever unless given */
+  constructor(url: string, actor: string, patienceMs?: number) {
     this.#base = `${url}/v1/contexts`;
     this.#actor = actor;
+    this.#patienceMs = patienceMs;
   }
 
   create(id: string, data: JsonObject): Promise<ContextView> {
@@ -46,15 +49,17 @@ export class RestCaller {
   change(
     id: string,
     changes: readonly JsonOp[],
-    idempotencyKey: string,
-    { ifVersion, lockToken }: { readonly ifVersion?: number; readonly lockToken?: number } = {},
+    idempotencyKey: string | undefined,
+    {
+      lockToken,
+      ...more
+    }: { readonly ifVersion?: number; readonly message?: string; readonly lockToken?: number } = {},
   ): Promise<ChangeResult> {
     const headers = {
-      "idempotency-key": idempotencyKey,
+      ...(idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }),
       ...(lockToken === undefined ? {} : { "lock-token": String(lockToken) }),
     };
-    const body = { changes, ...(ifVersion === undefined ? {} : { ifVersion }) };
-    return this.#call(`/${id}`, { method: "PATCH", body, headers });
+    return this.#call(`/${id}`, { method: "PATCH", body: { changes, ...more }, headers });
   }
 
   /** All changes that the history keeps. */
@@ -88,6 +93,10 @@ export class RestCaller {
     return this.#call(`/${id}/locks`, { method: "POST", body: request });
   }
 
+  renew(id: string, lockId: string): Promise<LockView> {
+    return this.#call(`/${id}/locks/${lockId}`, { method: "PUT", body: {} });
+  }
+
   unlock(id: string, lockId: string): Promise<void> {
     return this.#call(`/${id}/locks/${lockId}`, { method: "DELETE" });
   }
@@ -110,6 +119,7 @@ export class RestCaller {
         ...headers,
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(this.#patienceMs === undefined ? {} : { signal: AbortSignal.timeout(this.#patienceMs) }),
     });
     const answer = await response.text();
     if (!response.ok) {
@@ -121,7 +131,7 @@ export class RestCaller {
 }
 
 interface Request {
-  readonly method?: "DELETE" | "GET" | "POST" | "PATCH";
+  readonly method?: "DELETE" | "GET" | "PATCH" | "POST" | "PUT";
   readonly body?: object;
   readonly headers?: Readonly<Record<string, string>>;
 }

@@ -29,6 +29,8 @@ export interface ServerProcessOptions {
   /** Flags for node, such as an --import that plants a fault. */
   readonly nodeFlags?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
+  /** How long it may take until it listens. */
+  readonly readyMs?: number;
 }
 
 export class ServerProcess {
@@ -118,6 +120,7 @@ async function launch({
   flags = [],
   nodeFlags = [],
   environment = {},
+  readyMs = READY_MS_MAX,
 }: ServerProcessOptions): Promise<Listening> {
   const own = ["--port", String(port), "--data-dir", dataDir, "--log-level", "warn"];
   const args = [...nodeFlags, MAIN, "serve", ...own, ...flags];
@@ -129,17 +132,17 @@ async function launch({
   child.once("exit", () => process.off("exit", endWithUs));
   try {
     const said: string[] = [];
-    return { child, url: await listening(child, said), said };
+    return { child, url: await listening(child, said, readyMs), said };
   } catch (error) {
     child.kill("SIGKILL");
     throw error;
   }
 }
 
-function listening(child: ChildProcess, output: string[]): Promise<string> {
+function listening(child: ChildProcess, output: string[], readyMs: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const fail = (what: string): void => reject(new Error(`The server ${what}. It said:\n${output.join("\n")}`));
-    const timer = setTimeout(fail, READY_MS_MAX, `was not ready after ${READY_MS_MAX} ms`);
+    const timer = setTimeout(fail, readyMs, `was not ready after ${readyMs} ms`);
     // both streams are read to their end: a server that logs must not block on a full pipe
     for (const stream of [child.stdout, child.stderr]) {
       if (stream === null) continue;

@@ -1,5 +1,5 @@
 /** What another server appended, and the contexts in memory that follow it. */
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { Follower } from "../../server/context/follower.ts";
 import { LiveContext } from "../../server/state/state-manager.ts";
 import type { PendingWrite } from "../../server/context/write-path.ts";
@@ -8,6 +8,7 @@ import { SyncManager } from "../../server/sync/sync-manager.ts";
 import { admittedOf, at, stateFrom, storedContext, withTail } from "../support/stored-state.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { ANONYMOUS } from "../../shared/ids.ts";
+import { LIMITS } from "../../shared/limits.ts";
 
 const CONTEXT = storedContext({ n: 0 });
 
@@ -37,6 +38,8 @@ class Rig {
     const head = { ...CONTEXT.head, seq: last?.seq ?? 0, version: last?.version ?? 0 };
     return { meta: CONTEXT.meta, head };
   };
+  nodeSlot = 3;
+  recovered: () => void = () => undefined;
   readonly follower: Follower;
 
   constructor() {
@@ -44,16 +47,21 @@ class Rig {
       live.droppedBy ??= error as LiveContext["droppedBy"];
       this.dropped.push(error.code);
     };
+    const nodeSlot = (): number => this.nodeSlot;
     this.follower = new Follower({
       clock: this.clock,
       storage: {
         isShared: true,
+        get nodeSlot() {
+          return nodeSlot();
+        },
+        onRecovered: (listener: () => void) => void (this.recovered = listener),
         summary: () => {
           this.asked++;
           return this.summary();
         },
         read: async (_id: unknown, after: number) => this.log.filter(({ seq }) => seq > Math.max(after, this.base)),
-        heads: async () => new Map(),
+        heads: async () => new Map([[this.live.id, this.log.length]]),
         onHint: () => undefined,
         listRecords: async () => [],
       },
@@ -109,4 +117,50 @@ test("[NODE-2] who asks while the log is being looked at waits for a look that b
   answer?.();
   await Promise.all([first, ...others]);
   expect([rig.asked, rig.live.state.seq]).toEqual([2, 2]);
+});
+
+test("[NODE-1] a hint that was lost: what others appended is found by comparing heads", async () => {
+  const rig = new Rig();
+  rig.follower.start();
+  rig.log = raised(2);
+  rig.clock.advance(LIMITS.headsEveryMs);
+  await expect.poll(() => rig.live.state.seq).toBe(2);
+  rig.follower.stop();
+});
+
+describe("[NODE-5] where others count the time of a lock too", () => {
+  const lockId = "6ba7b810-9dad-41d1-80b4-00c04fd430c8";
+  const by = { kind: "lock", actor: ANONYMOUS, origin: "rest" } as const;
+  const acquire = { ...by, event: { op: "acquire", lockId, paths: ["/n"], mode: "exclusive", ttlMs: 1000 } } as const;
+  const renew = { ...by, event: { op: "renew", lockId, ttlMs: 1000 } } as const;
+
+  test("a renewal is an entry that all of them read", () => {
+    const [alone, shared] = [stateFrom(CONTEXT), stateFrom(CONTEXT, { nodeSlot: 0 })];
+    const kinds = [alone, shared].map((state) => state.admit([acquire, renew], at(0)).map(({ kind }) => kind));
+    expect(kinds).toEqual([
+      ["admitted", "unchanged"],
+      ["admitted", "admitted"],
+    ]);
+  });
+
+  test("an end that is due here is none when another one renewed it before the turn", () => {
+    const [here, there] = [0, 1].map((nodeSlot) => stateFrom(CONTEXT, { nodeSlot }));
+    const { tail } = withTail(CONTEXT, admittedOf(there?.admit([acquire, renew], at(900)) ?? []));
+    for (const [index, entry] of tail.entries()) here?.absorb(entry, { monotonicMs: 900 * index });
+    const expire = { ...by, event: { op: "expire", lockId } } as const;
+    expect([1000, 1900].map((ms) => here?.admit([expire], at(ms))[0]?.kind)).toEqual(["unchanged", "admitted"]);
+  });
+});
+
+test("[NODE-32] a server that lost its place to another loads its contexts again, under the ids of its new one", () => {
+  const rig = new Rig();
+  rig.follower.start();
+  rig.recovered();
+  expect(rig.dropped).toEqual([]);
+  rig.nodeSlot = 5;
+  rig.recovered();
+  expect(rig.dropped).toEqual(["STORE_UNAVAILABLE"]);
+  rig.recovered();
+  expect(rig.dropped).toHaveLength(1);
+  rig.follower.stop();
 });

@@ -7,6 +7,7 @@
  *     nothing that is late can come after what was decided later.
  *  2. There is one writing connection. It holds the process' place among the nodes for as long as it lives: nobody else
  *     writes under its Yjs client ids, and this process not before nothing of a lost connection can commit any more.
+ *     Opened again, the place is the same, unless another process took it while the engine knew of neither.
  *  3. An engine that was started anew is believed only after a synced write of ours (its first answers may show commits
  *     that no standby has): every connection belongs to the start that `open` saw.
  *  4. A commit of which the engine says that it did not wait for its standbys is no commit.
@@ -20,7 +21,7 @@ import { NODE_SLOTS } from "../../state/author-id.ts";
 import type { Clock } from "../../clock.ts";
 import type { KeyValueStore, StoreOp, StoreView } from "../store/store.ts";
 import { lockKeyOf } from "./lock-key.ts";
-import { askEngine, closedError, fullError, inUseError, openError } from "./engine-errors.ts";
+import { askEngine, closedError, fullError, inUseError, isLockRefusal, openError } from "./engine-errors.ts";
 import { migrate } from "./postgres-schema.ts";
 import { ForeseenReads } from "./foreseen-reads.ts";
 import { begin, foundIn, PREPARE, readText, type Foreseen, type Locked } from "./transaction-beginning.ts";
@@ -57,7 +58,7 @@ export class PostgresStore implements KeyValueStore {
   #startedAt: string | undefined;
   /** The last commit did not wait for the standbys. */
   #isUnsafe = false;
-  /** Its place among the processes that write the database; kept for the life of the process. */
+  /** Its place among the processes that write the database. */
   #slot: number | undefined;
 
   constructor({ url, clock, isAlone = false }: PostgresStoreOptions) {
@@ -204,10 +205,7 @@ export class PostgresStore implements KeyValueStore {
    * @throws {ServiceError} DATA_DIR_LOCKED
    */
   async #takeSlot(writer: ClientBase): Promise<void> {
-    if (this.#slot !== undefined) {
-      await writer.query(`SELECT pg_advisory_lock(${slotKey(this.#slot)})`);
-      return;
-    }
+    if (this.#slot !== undefined && (await hasRegained(writer, this.#slot))) return;
     for (let slot = 0; slot < NODE_SLOTS; slot++) {
       const text = `SELECT pg_try_advisory_lock(${slotKey(slot)}) AS "isOurs"`;
       const { rows } = await writer.query<{ isOurs: boolean }>(text);
@@ -228,6 +226,17 @@ export class PostgresStore implements KeyValueStore {
 
   #afterMs(delayMs: number): Promise<void> {
     return new Promise((resolve) => void this.#clock.setTimer(delayMs, resolve));
+  }
+}
+
+/** False: it is somebody else's now, or a connection of ours that is lost still has it. */
+async function hasRegained(writer: ClientBase, slot: number): Promise<boolean> {
+  try {
+    await writer.query(`SELECT pg_advisory_lock(${slotKey(slot)})`);
+    return true;
+  } catch (error) {
+    if (isLockRefusal(error)) return false;
+    throw error;
   }
 }
 

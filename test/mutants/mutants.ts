@@ -1,0 +1,135 @@
+/**
+ * Mistakes that many nodes over one engine would not survive, and the test that must notice each.
+ *
+ * Not here: how they are planted and run (main.ts).
+ */
+
+export interface Mutant {
+  readonly name: string;
+  readonly file: string;
+  /** Stands there exactly once. */
+  readonly text: string;
+  readonly instead: string;
+  readonly test: { readonly layer: string; readonly file: string; readonly title: string };
+  /** Its test takes a second or two: it is planted in every run of all tests. */
+  readonly isQuick?: true;
+}
+
+const STORE = "server/storage/postgres/postgres-store.ts";
+const CORE = "server/storage/postgres/shared-core.ts";
+
+const turns = (title: string) => ({ layer: "contract", file: "test/contract/shared-log.test.ts", title });
+const replicated = (title: string) => ({ layer: "contract", file: "test/contract/replicated-log.test.ts", title });
+const following = (title: string) => ({ layer: "unit", file: "test/unit/follower.test.ts", title });
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    name: "turns without locks",
+    file: STORE,
+    text: "const take = [...new Set(locks)].sort().map((lock) => `SELECT pg_advisory_xact_lock(${lock})`);",
+    instead: "const take: string[] = locks.slice(0, 0);",
+    test: turns("turns of both at the same time"),
+  },
+  {
+    name: "turns without news",
+    file: CORE,
+    text: "entries: seq < stored.head.seq ? await reader.entriesAfter(view, context, { seq, limit: Infinity }) : [],",
+    instead: "entries: [],",
+    test: turns("a turn learns first of all that others appended"),
+    isQuick: true,
+  },
+  {
+    name: "no look for what was answered elsewhere",
+    file: CORE,
+    text: "answered: answered.filter((record) => record !== undefined),",
+    instead: "answered: [],",
+    test: turns("a turn learns which of its requests were answered meanwhile"),
+    isQuick: true,
+  },
+  {
+    name: "client ids of others are not claimed",
+    file: "server/state/context-state.ts",
+    text: "    this.clientIds.claimed(advances, actor);\n    this.size.grew(",
+    instead: "    this.size.grew(",
+    test: { layer: "property", file: "test/property/absorb.test.ts", title: "is the one that is loaded" },
+  },
+  {
+    name: "renewals that no log has",
+    file: "server/state/context-state.ts",
+    text: "new LockDesk(fold.locks.list(), monotonicMs, nodeSlot !== undefined)",
+    instead: "new LockDesk(fold.locks.list(), monotonicMs, nodeSlot === -1)",
+    test: following("a renewal is an entry that all of them read"),
+    isQuick: true,
+  },
+  {
+    name: "locks that end whoever renewed them",
+    file: "server/state/locks/lock-desk.ts",
+    text: 'if (event.op === "expire") return this.#isOverdue(lockId, nowMs) ? event : undefined;',
+    instead: 'if (event.op === "expire") return this.table.get(lockId) === undefined ? undefined : event;',
+    test: following("an end that is due here is none"),
+  },
+  {
+    name: "only hints, no comparing of heads",
+    file: "server/context/follower.ts",
+    text: "if (head === undefined || head > context.state.seq) this.#freshenSoon(context);",
+    instead: "if (head === undefined) this.#freshenSoon(context);",
+    test: following("a hint that was lost"),
+    isQuick: true,
+  },
+  {
+    name: "contexts that keep the client ids of a place that was lost",
+    file: "server/context/follower.ts",
+    text: "for (const live of [...state.live()]) drop(live, reloading());",
+    instead: "void state;",
+    test: following("a server that lost its place"),
+  },
+  {
+    name: "a place is waited for, whoever has it",
+    file: STORE,
+    text: "if (isLockRefusal(error)) return false;\n    throw error;",
+    instead: "throw error;",
+    test: turns("who finds its place taken"),
+  },
+  {
+    name: "an engine that was started anew is believed",
+    file: "server/storage/log/log-layout.ts",
+    text: "  await store.batch(ops, { sync: true });",
+    instead: "  if (found === undefined) await store.batch(ops, { sync: true });",
+    test: replicated("an engine that was started anew"),
+  },
+  {
+    name: "connections of two starts of the engine are mixed",
+    file: STORE,
+    text: "if (startedAt !== this.#startedAt) throw",
+    instead: "if (startedAt === undefined) throw",
+    test: replicated("an engine that was started anew"),
+  },
+  {
+    name: "a cancelled wait for the standby is a commit",
+    file: STORE,
+    text: 'if (message.includes("synchronous replication")) this.#isUnsafe = true;',
+    instead: "void message;",
+    test: replicated("a wait for the standby that somebody cancels"),
+  },
+  {
+    name: "answers before the commit",
+    file: STORE,
+    text: 'await writer.query("COMMIT");\n    } catch',
+    instead: 'void writer.query("COMMIT").catch(() => undefined);\n    } catch',
+    test: replicated("nor is one whose connection somebody ends"),
+  },
+  {
+    name: "commits that wait for nobody, as the database is set",
+    file: STORE,
+    text: "await writer.query(WAIT_FOR_STANDBYS);",
+    instead: "void WAIT_FOR_STANDBYS;",
+    test: replicated("whatever the database is set to"),
+  },
+  {
+    name: "a standby is taken",
+    file: STORE,
+    text: 'if (isStandby !== "false") throw',
+    instead: "if (isStandby === undefined) throw",
+    test: replicated("a standby is refused"),
+  },
+];
