@@ -48,6 +48,7 @@ import { RecordWatch } from "./record-watch.ts";
 import { RestoredContexts } from "./restored-contexts.ts";
 import { RetentionScheduler } from "./retention/retention-scheduler.ts";
 import { SizeWatch } from "./retention/size-watch.ts";
+import type { StorageFailures, StorageStatus } from "./storage-status.ts";
 
 export interface StorageLogger {
   info(message: string, fields?: Readonly<Record<string, unknown>>): void;
@@ -65,24 +66,6 @@ export interface StorageManagerOptions {
   readonly checkpoints?: CheckpointBuilder;
   /** How much history is kept; bounded in bytes unless given. */
   readonly retention?: RetentionPolicy;
-}
-
-export interface StorageStatus {
-  readonly available: boolean;
-  /** Of the failure under way; absent when all is well. */
-  readonly lastError?: string;
-  readonly failedAtMs?: number;
-  /** Bytes of appends that wait for the disk, and the age of the oldest. */
-  readonly queueBytes: number;
-  readonly lagMs: number;
-}
-
-/** Since the start. */
-export interface StorageFailures {
-  /** How often a write failed. */
-  readonly count: number;
-  /** Why the last one did. */
-  readonly reason: string;
 }
 
 /** How often what is old is looked for: cached contexts, idempotency records. */
@@ -196,12 +179,14 @@ export class StorageManager {
   status(): StorageStatus {
     const { queueBytes, lagMs } = this.#pending;
     const { available, lastError, failedAtMs } = this.#recovery;
+    const { engine } = this.#log;
     return {
       available: available && this.#closing === undefined,
       ...(lastError === undefined ? {} : { lastError }),
       ...(failedAtMs === undefined ? {} : { failedAtMs }),
       queueBytes,
       lagMs,
+      ...(engine === undefined ? {} : { engine }),
     };
   }
 

@@ -33,6 +33,9 @@ const NO_COUNTS: Readonly<Record<CounterName, number>> = {
   damagedReads: 0,
   lockTimeouts: 0,
   slowEnds: 0,
+  engineTurns: 0,
+  engineTurnMs: 0,
+  hintsLost: 0,
 };
 
 interface SampleParts {

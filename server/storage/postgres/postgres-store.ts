@@ -15,16 +15,22 @@
  */
 import pg from "pg";
 import type { ClientBase, Pool, PoolClient } from "pg";
+import { ServiceError } from "../../../shared/errors.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import type { KeyRange } from "../log/log-keys.ts";
 import { NODE_SLOTS } from "../../state/author-id.ts";
+import type { EngineStats } from "../../../shared/monitoring.ts";
 import type { Clock } from "../../clock.ts";
+import { NO_MONITOR } from "../../monitor-port.ts";
+import type { EngineMonitor, EngineTurn } from "../../monitor-port.ts";
 import type { KeyValueStore, StoreItem, StoreOp, StoreView } from "../store/store.ts";
 import { lockKeyOf } from "./lock-key.ts";
 import {
   askEngine,
   closedError,
+  EngineFault,
   EngineLost,
+  failureKindOf,
   fullError,
   inUseError,
   isLockRefusal,
@@ -36,6 +42,8 @@ import { itemsOf, TransactionReads } from "./transaction-reads.ts";
 import { writeOps } from "./write-ops.ts";
 
 const TRIES_MAX = 3;
+
+const UNREPLICATED = "the database did not wait for its standbys: the write may be lost with it";
 
 /** A connection whose other end is gone is to be given up soon: it holds a place, and perhaps contexts. */
 const NOTICE_DEATH =
@@ -51,7 +59,11 @@ export interface PostgresStoreOptions {
   readonly clock: Clock;
   /** Nobody else may use the database while it is open. */
   readonly isAlone?: boolean;
+  readonly monitor?: EngineMonitor | undefined;
 }
+
+/** What a transaction under locks took. */
+export type LockedTimes = Pick<EngineTurn, "lockMs" | "decideMs" | "commitMs">;
 
 /** What a transaction under locks begins with. */
 export interface Locked {
@@ -66,6 +78,7 @@ export class PostgresStore implements KeyValueStore {
   readonly #url: string;
   readonly #clock: Clock;
   readonly #isAlone: boolean;
+  readonly #monitor: EngineMonitor;
   #writers: Pool | undefined;
   #readers: Pool | undefined;
   #writer: PoolClient | undefined;
@@ -76,8 +89,12 @@ export class PostgresStore implements KeyValueStore {
   /** Its place among the processes that write the database; kept for the life of the process. */
   #slot: number | undefined;
 
-  constructor({ url, clock, isAlone = false }: PostgresStoreOptions) {
+  /** How often it was opened. */
+  #opens = 0;
+
+  constructor({ url, clock, isAlone = false, monitor = NO_MONITOR.engine }: PostgresStoreOptions) {
     this.#isAlone = isAlone;
+    this.#monitor = monitor;
     this.#url = url;
     this.#clock = clock;
     this.location = databaseName(url);
@@ -86,6 +103,17 @@ export class PostgresStore implements KeyValueStore {
   /** Known after open(). */
   get nodeSlot(): number {
     return this.#slot ?? 0;
+  }
+
+  get reopens(): number {
+    return Math.max(0, this.#opens - 1);
+  }
+
+  get connections(): EngineStats["connections"] {
+    const pools = [this.#writers, this.#readers].flatMap((pool) => pool ?? []);
+    const sum = (of: (pool: Pool) => number): number => pools.reduce((all, pool) => all + of(pool), 0);
+    const open = sum(({ totalCount }) => totalCount);
+    return { open, inUse: open - sum(({ idleCount }) => idleCount), waiting: sum(({ waitingCount }) => waitingCount) };
   }
 
   async open(): Promise<void> {
@@ -102,7 +130,9 @@ export class PostgresStore implements KeyValueStore {
       await writer.query(NOTICE_DEATH);
       await (this.#isAlone ? this.#takeAllSlots(writer) : this.#takeSlot(writer));
       await migrate(writer, this.location);
+      this.#opens++;
     } catch (error) {
+      this.#monitor.failed(failureKindOf(error));
       await this.close();
       throw openError(this.location, error);
     }
@@ -127,22 +157,30 @@ export class PostgresStore implements KeyValueStore {
    * Runs `use` with the locks held, then writes what it returns, in one transaction.
    * @throws what `use` throws, with nothing written; {Error} when the outcome is unknown
    */
-  async locked(locked: Locked, use: (view: StoreView) => Promise<readonly StoreOp[]>): Promise<void> {
+  async locked(locked: Locked, use: (view: StoreView) => Promise<readonly StoreOp[]>): Promise<LockedTimes> {
     const writer = this.#writer;
     if (writer === undefined) throw closedError();
+    const times = [this.#clock.monotonicMs()];
+    const passed = (): void => void times.push(this.#clock.monotonicMs());
     try {
-      const found = await begin(writer, locked);
+      const found = await begin(writer, locked, (error) => this.#monitor.failed(failureKindOf(error)));
+      passed();
       const ops = await use(new ForeseenReads(new TransactionReads(writer), locked, found));
+      passed();
       await writeOps(writer, ops);
       this.#isUnsafe = false;
       await writer.query("COMMIT");
+      passed();
+      if (this.#isUnsafe) throw new EngineFault("unreplicated", UNREPLICATED);
     } catch (error) {
+      if (!(error instanceof ServiceError)) this.#monitor.failed(failureKindOf(error));
       // whatever it was, the connection's state is not known
       this.#writer = undefined;
       writer.release(true);
       throw error;
     }
-    if (this.#isUnsafe) throw new Error("the database did not wait for its standbys: the write may be lost with it");
+    const [beganMs = 0, heldMs = 0, decidedMs = 0, committedMs = 0] = times;
+    return { lockMs: heldMs - beganMs, decideMs: decidedMs - heldMs, commitMs: committedMs - decidedMs };
   }
 
   /** Numbers of new contexts: the first of so many as a block has (postgres-schema.ts). */
@@ -165,11 +203,21 @@ export class PostgresStore implements KeyValueStore {
   async view<T>(use: (view: StoreView) => Promise<T>): Promise<T> {
     const readers = this.#readers;
     if (readers === undefined) throw closedError();
+    try {
+      return await this.#viewWith(readers, use);
+    } catch (error) {
+      if (error instanceof EngineLost) this.#monitor.failed(failureKindOf(error));
+      throw error;
+    }
+  }
+
+  async #viewWith<T>(readers: Pool, use: (view: StoreView) => Promise<T>): Promise<T> {
     const client = await askEngine(() => readers.connect());
     let isSound = false;
     try {
       const startedAt = await askEngine(() => startOf(client, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"));
-      if (startedAt !== this.#startedAt) throw new EngineLost(new Error("the database was started anew"));
+      if (startedAt !== this.#startedAt)
+        throw new EngineLost(new EngineFault("restarted", "the database was started anew"));
       const result = await use(new TransactionReads(client));
       await askEngine(() => client.query("COMMIT"));
       isSound = true;
@@ -235,7 +283,11 @@ export class PostgresStore implements KeyValueStore {
 }
 
 /** Begins the transaction, and takes the locks: in one order, so that two never wait for each other. */
-async function begin(client: ClientBase, { locks, keys, ranges }: Locked): Promise<readonly StoreItem[]> {
+async function begin(
+  client: ClientBase,
+  { locks, keys, ranges }: Locked,
+  onRefusal: (error: unknown) => void,
+): Promise<readonly StoreItem[]> {
   const take = [...new Set(locks)].sort().map((lock) => `SELECT pg_advisory_xact_lock(${lock})`);
   const reads = [`(SELECT key, value FROM mcm.record WHERE key IN (${keys.map(literal).join() || "NULL"}))`];
   for (const { gte, lt } of ranges) {
@@ -250,6 +302,7 @@ async function begin(client: ClientBase, { locks, keys, ranges }: Locked): Promi
     } catch (error) {
       // nothing has happened yet
       if (!isLockRefusal(error) || tries === TRIES_MAX) throw error;
+      onRefusal(error);
       await client.query("ROLLBACK");
     }
   }
@@ -269,7 +322,7 @@ async function startOf(client: ClientBase, before = ""): Promise<string> {
   const [item] = itemsOf(await client.query(`${before}${start}`));
   if (item === undefined) throw new Error("it does not say since when it runs");
   const [startedAt = "", isStandby] = item.map((bytes) => Buffer.from(bytes).toString());
-  if (isStandby !== "false") throw new Error("it is a standby, which takes no writes");
+  if (isStandby !== "false") throw new EngineFault("standby", "it is a standby, which takes no writes");
   return startedAt;
 }
 
