@@ -4,6 +4,11 @@ import type { Families } from "./families.ts";
 import type { MetricParts } from "./metric-parts.ts";
 import type { Point } from "./tally.ts";
 
+/** What is counted is told where there is a database, also when it is 0. */
+function isThere({ census }: MetricParts): boolean {
+  return census().log.engine !== undefined;
+}
+
 export function describeEngine(families: Families, parts: MetricParts): void {
   describeTurns(families, parts);
   describeHints(families, parts);
@@ -11,19 +16,15 @@ export function describeEngine(families: Families, parts: MetricParts): void {
   describeStandbys(families, parts);
 }
 
-function describeTurns(families: Families, { counts, census }: MetricParts): void {
-  const { engine } = counts;
-  const told = (value: number): number | undefined => (census().log.engine === undefined ? undefined : value);
+function describeTurns(families: Families, parts: MetricParts): void {
+  const { engine } = parts.counts;
   families.durations(
     {
       name: "mcm_engine_turn_seconds",
       what: "Time of a batch of turns at contexts, by phase: lock (until the contexts are ours and their news is read), decide, commit.",
       bad: "A long lock is other nodes at the same contexts or a far database, a long commit its disk or a standby, a long decide this node.",
     },
-    () =>
-      census().log.engine === undefined
-        ? []
-        : Object.entries(engine.phases).map(([phase, latency]) => [{ phase }, latency] as const),
+    () => (isThere(parts) ? Object.entries(engine.phases).map(([phase, latency]) => [{ phase }, latency]) : []),
   );
   families.count(
     {
@@ -31,7 +32,7 @@ function describeTurns(families: Families, { counts, census }: MetricParts): voi
       what: "Contexts that had a turn in these batches.",
       bad: "Divided by mcm_engine_turn_seconds_count it is the size of a batch; one that grows is a database that is slower than the writers.",
     },
-    () => told(engine.contexts),
+    () => (isThere(parts) ? engine.contexts : undefined),
   );
   families.count(
     {
@@ -39,7 +40,7 @@ function describeTurns(families: Families, { counts, census }: MetricParts): voi
       what: "Turns that met entries of other nodes which were not known here yet.",
       bad: "Many are contexts that several nodes write at once: each waits for the others. Send who writes together to one node.",
     },
-    () => told(engine.contended),
+    () => (isThere(parts) ? engine.contended : undefined),
   );
   families.counts(
     {
@@ -48,12 +49,12 @@ function describeTurns(families: Families, { counts, census }: MetricParts): voi
       bad: "55 and 40 are waits for a lock and are tried again; unreplicated is a commit that waited for no standby; others stop this node's writes for a moment.",
     },
     engine.failures.names,
-    () => (census().log.engine === undefined ? [] : engine.failures.points()),
+    () => (isThere(parts) ? engine.failures.points() : []),
   );
 }
 
-function describeHints(families: Families, { counts, census }: MetricParts): void {
-  const { engine } = counts;
+function describeHints(families: Families, parts: MetricParts): void {
+  const { engine } = parts.counts;
   families.counts(
     {
       name: "mcm_engine_hints_total",
@@ -62,9 +63,7 @@ function describeHints(families: Families, { counts, census }: MetricParts): voi
     },
     ["outcome"],
     () =>
-      census().log.engine === undefined
-        ? []
-        : Object.entries(engine.hints).map(([outcome, value]) => ({ labels: { outcome }, value })),
+      isThere(parts) ? Object.entries(engine.hints).map(([outcome, value]) => ({ labels: { outcome }, value })) : [],
   );
   families.count(
     {
@@ -72,7 +71,7 @@ function describeHints(families: Families, { counts, census }: MetricParts): voi
       what: "Entries of other nodes that were taken into contexts in memory here.",
       bad: "One that stands still while other nodes write the same contexts is a node that is cut off.",
     },
-    () => (census().log.engine === undefined ? undefined : engine.entriesFollowed),
+    () => (isThere(parts) ? engine.entriesFollowed : undefined),
   );
   families.durations(
     {
@@ -80,7 +79,7 @@ function describeHints(families: Families, { counts, census }: MetricParts): voi
       what: "Time from the making of an entry at another node, by that node's clock, to its being taken in here.",
       bad: "Near 1 s hints are lost; more, or 0 throughout, are clocks that differ: let NTP set them.",
     },
-    () => (census().log.engine === undefined ? [] : [[{}, engine.follows]]),
+    () => (isThere(parts) ? [[{}, engine.follows]] : []),
   );
 }
 
