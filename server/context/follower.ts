@@ -38,7 +38,10 @@ type Live = LiveContext<PendingWrite>;
 
 interface FollowerOptions {
   readonly clock: Clock;
-  readonly storage: Pick<StorageManager, "isShared" | "summary" | "heads" | "read" | "listRecords" | "onHint">;
+  readonly storage: Pick<
+    StorageManager,
+    "isShared" | "summary" | "heads" | "read" | "listRecords" | "onHint" | "onRecovered"
+  >;
   readonly sync: SyncManager;
   readonly state: StateManager<PendingWrite>;
   readonly logger: Logger;
@@ -75,6 +78,8 @@ export class Follower {
       },
     });
     options.storage.onHint((id, seq) => this.#hinted(id, seq));
+    // that it was opened is an answer
+    options.storage.onRecovered(() => this.#contact.answered());
   }
 
   start(): void {

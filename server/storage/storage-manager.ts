@@ -132,7 +132,10 @@ export class StorageManager {
     this.records = new RecordWatch({
       log,
       clock,
-      onError: (error) => logger?.warn("What other servers wrote could not be read; it is tried again.", { error }),
+      onError: (error) => {
+        if (this.#isFailing(error)) return;
+        logger?.warn("What other servers wrote could not be read; it is tried again.", { error });
+      },
     });
   }
 
@@ -367,9 +370,15 @@ export class StorageManager {
       return await call();
     } catch (error) {
       if (toServiceError(error).code === "DATA_DAMAGED") this.#monitor.damaged(contextId);
-      if (this.#log.hasFailed && this.#recovery.available) this.#failed(error);
+      this.#isFailing(error);
       throw error;
     }
+  }
+
+  /** The log is closed and opened again: it begins now, or has begun. */
+  #isFailing(error: unknown): boolean {
+    if (this.#log.hasFailed && this.#recovery.available) this.#failed(error);
+    return !this.#recovery.available;
   }
 
   /** What others appended to a context is not in the cache. */

@@ -47,6 +47,7 @@ class Rig {
   heads: () => Promise<ReadonlyMap<ContextId, number>> = async () =>
     new Map([[this.live.id, this.log.at(-1)?.seq ?? 0]]);
   hint: (id: ContextId, seq: number) => void = () => undefined;
+  recovered = (): void => undefined;
   readonly ended: string[] = [];
   readonly counts = new EngineCounts();
   readonly follower: Follower;
@@ -67,6 +68,7 @@ class Rig {
         read: async (_id: unknown, after: number) => this.log.filter(({ seq }) => seq > Math.max(after, this.base)),
         heads: () => this.heads(),
         onHint: (listener: Rig["hint"]) => (this.hint = listener),
+        onRecovered: (listener: () => void) => (this.recovered = listener),
         listRecords: async () => [],
       },
       sync: Object.assign(new SyncManager(this.clock), {
@@ -173,6 +175,12 @@ test.each<[string, Rig["heads"]]>([
     rig.ended.length = 0;
     await rig.seconds(CUT_OFF_S + 2);
     expect(rig.ended).toEqual([]);
+    rig.heads = silence;
+    await rig.seconds(CUT_OFF_S + 2);
+    expect(rig.ended).not.toEqual([]);
+    // a log that was opened again has answered
+    rig.recovered();
+    rig.follower.assertFresh();
     rig.follower.stop();
     await turns();
     expect(rig.clock.timerCount).toBe(0);
