@@ -70,7 +70,9 @@ beforeAll(async () => {
     [/listen 8080;/, `listen 127.0.0.1:${port};`],
     // names of Docker's, which only an nginx that is newer than this may look up again
     [/resolver [^;]*;/, ""],
-    ...ports.map((it, at) => [new RegExp(`node-${at + 1}:4400(.*) resolve;`, "g"), `127.0.0.1:${it}$1;`] as const),
+    ...ports.map(
+      (place, at) => [new RegExp(`node-${at + 1}:4400(.*) resolve;`, "g"), `127.0.0.1:${place}$1;`] as const,
+    ),
   ];
   for (const [from, to] of changes) {
     expect(text).toMatch(from);
@@ -106,9 +108,9 @@ async function ask(method: string, path: string, headers: Record<string, string>
   return `${response.status} ${await response.text()}`;
 }
 
-async function answersOf(count: number, ask: () => Promise<string>): Promise<ReadonlySet<string>> {
+async function answersOf(count: number, question: () => Promise<string>): Promise<ReadonlySet<string>> {
   const answers = new Set<string>();
-  for (let n = 0; n < count; n++) answers.add(await ask());
+  for (let n = 0; n < count; n++) answers.add(await question());
   return answers;
 }
 
@@ -141,7 +143,7 @@ it("[DEPLOY-4] MCP of one caller stays at one node", async () => {
   for (const token of ["a", "b", "c", "d"]) {
     forget();
     await answersOf(4, () => ask("POST", "/mcp", { authorization: `Bearer ${token}` }));
-    expect(nodes.map(({ got }) => got.length).toSorted()).toEqual([0, 4]);
+    expect(nodes.map(({ got }) => got.length).toSorted((a, b) => a - b)).toEqual([0, 4]);
   }
 });
 
