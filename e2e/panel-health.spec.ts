@@ -1,5 +1,6 @@
 /** The panel's views of the server itself: sessions, figures, alerts; and a token that may not see them. */
 import { connect } from "../client/index.ts";
+import type { StatsView } from "../shared/protocol/rest-monitoring.ts";
 import { expectGoodView, troubleOf } from "./support/panel.ts";
 import { expect, test } from "./support/test.ts";
 
@@ -57,8 +58,15 @@ test("[PANEL-20] an alert says what is the matter; a server without figures is s
   await page.route("**/v1/alerts", (route) =>
     route.fulfill({ json: { alerts: [{ ...alert, contextId: "plan", raisedAt }], cleared: [] } }),
   );
+  const standbys = { needed: 1, named: 1, connected: 0 };
+  const engine = { isReachable: true, isPrimary: true, connections: { open: 3, inUse: 0, waiting: 0 }, reconnects: 0 };
+  await page.route("**/v1/stats", async (route) => {
+    const stats = (await (await route.fetch()).json()) as StatsView;
+    await route.fulfill({ json: { ...stats, log: { ...stats.log, engine: { ...engine, standbys } } } });
+  });
   await page.goto(`${server.url}/panel/#/health`);
   await expect(page.getByRole("article")).toContainText("Look at the disk.");
+  await expect(page.getByText("0 standbys of 1 needed")).toBeVisible();
   const refuse = (code: string, status: number) =>
     page.route("**/v1/sessions?**", (route) => route.fulfill({ status, json: { code, detail: "no", details: {} } }));
   await refuse("NOT_FOUND", 404);

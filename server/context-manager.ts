@@ -169,7 +169,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       readers: this.readers,
       drop,
     };
-    this.#follower = new Follower(told);
+    this.#follower = new Follower({ ...told, monitor });
     const conflicts = new ConflictThinning(options);
     this.#writePath = new WritePath({ ...told, monitor, conflicts, others: this.#follower });
     const clientIds = new ClientIdPool(storage);
@@ -182,8 +182,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       clock,
       compact: async (caller, id) => (this.#assertOpen(), compaction.compact(caller, id)),
     });
-    const { figures } = this.#finder;
-    this.conflicts = new ConflictUseCases({ access: this, storage, clock, figures });
+    this.conflicts = new ConflictUseCases({ access: this, storage, clock, figures: this.#finder.figures });
     this.types = new TypeUseCases({ access: this, types, storage, clock });
     this.data = new DataUseCases({
       ...options,
@@ -449,6 +448,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
 
   #assertOpen(): void {
     if (this.#isClosing) throw shuttingDown();
+    this.#follower.assertFresh();
   }
 }
 

@@ -124,7 +124,33 @@ export type CacheName = "contexts" | "states" | "answers";
 /** `refused`: at once, by somebody who did not want to wait. `timeout`: after the wait. `ended`: anything else went wrong. */
 export type LockOutcome = "granted" | "refused" | "timeout" | "ended";
 
+/** A batch of turns at contexts that other servers write too, decided and committed. */
+export interface EngineTurn {
+  readonly contexts: number;
+  /** Of them, those in which others had appended what was not known here. */
+  readonly contended: number;
+  /** Until the locks were held and the heads read; until all was decided; until it was written and committed. */
+  readonly lockMs: number;
+  readonly decideMs: number;
+  readonly commitMs: number;
+}
+
+/** `sent`: told to others. `heard`: from others. `lost`: what others should have told and did not. */
+export type HintOutcome = "sent" | "heard" | "lost";
+
+/** What happens between servers of one data and their database. */
+export interface EngineMonitor {
+  turned(turn: EngineTurn): void;
+  /** `kind` is one of few words. */
+  failed(kind: string): void;
+  hinted(outcome: HintOutcome, count: number): void;
+  /** Entries of another server were taken in, so long after the first of them was made by that server's clock. */
+  followed(entries: number, durationMs: number): void;
+}
+
 export interface Monitor {
+  readonly engine: EngineMonitor;
+
   operated(operation: Operated): void;
   requested(request: Requested): void;
 
@@ -165,6 +191,7 @@ const nothing = (): void => undefined;
 
 /** For parts that nobody watches. */
 export const NO_MONITOR: Monitor = {
+  engine: { turned: nothing, failed: nothing, hinted: nothing, followed: nothing },
   operated: nothing,
   requested: nothing,
   settled: nothing,

@@ -374,6 +374,8 @@ export const LIMITS = {
   headsEveryMs: 1000,
   /** A node's line to the others that says nothing for so long is ended by the engine, and with it what the node leads. */
   engineLineIdleMs: 10_000,
+  /** A node whose database has given no answer for so long ends its sessions: longer than an answer and an opening may take. */
+  engineSilentMs: 10_000,
   /** What nodes say to each other and waits to be sent; then the oldest gives way. */
   peerQueueCharsMax: 1024 * 1024,
   /** Entries of another node that are taken in at a time. */

@@ -106,6 +106,34 @@ export interface ContextStats {
   readonly queuedWrites: number;
 }
 
+/** The database behind the log of several servers, as this one sees it. */
+export interface EngineStats {
+  readonly isReachable: boolean;
+  /** It takes writes. False as well while nobody can say. */
+  readonly isPrimary: boolean;
+  readonly connections: {
+    readonly open: number;
+    readonly inUse: number;
+    /** Requests that wait for one. */
+    readonly waiting: number;
+  };
+  /** How often a connection that was lost was built again. */
+  readonly reconnects: number;
+  /** Absent while nobody can say. */
+  readonly standbys?: StandbyStats;
+}
+
+export interface StandbyStats {
+  /** Those that commits wait for, at least; 0 when they wait for none. */
+  readonly needed: number;
+  /** Those that may be waited for. */
+  readonly named: number;
+  /** Of those named; of all when none are. */
+  readonly connected: number;
+  /** What the furthest behind has not replayed; absent when it may not be known. */
+  readonly lagBytes?: number;
+}
+
 export interface Stats {
   readonly atMs: number;
   readonly uptimeMs: number;
@@ -143,6 +171,8 @@ export interface Stats {
     readonly folderBytes?: number;
     readonly diskFreeBytes?: number;
     readonly diskTotalBytes?: number;
+    /** Absent where the data folder is the log's place. */
+    readonly engine?: EngineStats;
   };
   readonly process: {
     readonly rssBytes: number;

@@ -8,6 +8,7 @@
  *  3. A hint may be lost or late: every live context is compared with its log's head once a while.
  *  4. Of a context that was recreated or deleted elsewhere, this server forgets what it holds, and ends its sessions.
  *  5. So it does with all, when its place among the servers is another one than before: that has other Yjs client ids.
+ *  6. When the log does not answer for long, what is here is shown to nobody (log-contact.ts).
  *
  * Not here: contexts that are not in memory (onlookers.ts), this server's own writes (write-path.ts), how hints travel (server/storage/postgres).
  */
@@ -17,6 +18,8 @@ import type { ServiceError } from "../../shared/errors.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type { Clock } from "../clock.ts";
+import type { EngineMonitor } from "../monitor-port.ts";
+import type { Logger } from "../monitor/logger.ts";
 import { contextNotFound } from "../state/context-not-found.ts";
 import type { LiveContext, StateManager } from "../state/state-manager.ts";
 import type { LogEntry, News } from "../storage/change-log.ts";
@@ -24,6 +27,8 @@ import type { StorageManager } from "../storage/storage-manager.ts";
 import type { SyncManager } from "../sync/sync-manager.ts";
 import type { Publication } from "../sync/topic.ts";
 import { ConflictNews } from "./conflict-news.ts";
+import { LogContact } from "./log-contact.ts";
+import { LostHints } from "./lost-hints.ts";
 import { Onlookers } from "./onlookers.ts";
 import type { OnlookersOptions } from "./onlookers.ts";
 import { compacted } from "./recreation.ts";
@@ -40,7 +45,9 @@ interface FollowerOptions {
   >;
   readonly sync: SyncManager;
   readonly state: StateManager<PendingWrite>;
-  readonly events: OnlookersOptions["events"];
+  readonly logger: Logger;
+  readonly monitor: { readonly engine: Pick<EngineMonitor, "hinted" | "followed"> };
+  readonly events: OnlookersOptions["events"] & { close(error: ServiceError): void };
   readonly readers: OnlookersOptions["readers"];
   readonly locks: { changed(live: Live, entry: LogEntry): void };
   readonly meta: { changed(live: Live, change: MetaChange): void };
@@ -55,6 +62,9 @@ export class Follower {
   readonly #next = new Map<Live, Promise<void>>();
   readonly #conflicts: ConflictNews;
   readonly #onlookers: Onlookers;
+  readonly #contact: LogContact;
+  readonly #lostHints = new LostHints();
+  #isStopped = false;
   #cancelLook: (() => void) | undefined;
   #nodeSlot: number | undefined;
 
@@ -62,6 +72,13 @@ export class Follower {
     this.#options = options;
     this.#conflicts = new ConflictNews(options);
     this.#onlookers = new Onlookers(options);
+    this.#contact = new LogContact({
+      ...options,
+      end: (error) => {
+        options.sync.endEverything(error);
+        options.events.close(error);
+      },
+    });
     options.storage.onHint((id, seq) => this.#hinted(id, seq));
     options.storage.onRecovered(() => this.#reopened());
   }
@@ -69,11 +86,19 @@ export class Follower {
   start(): void {
     const { isShared, nodeSlot } = this.#options.storage;
     if (!isShared) return;
-    this.#nodeSlot ??= nodeSlot;
-    this.#cancelLook = this.#options.clock.setTimer(LIMITS.headsEveryMs, () => void this.#look());
+    this.#nodeSlot = nodeSlot;
+    this.#contact.start();
+    this.#lookLater();
+  }
+
+  /** @throws {ServiceError} STORE_UNAVAILABLE when what is in memory may be old */
+  assertFresh(): void {
+    this.#contact.assertThere();
   }
 
   stop(): void {
+    this.#isStopped = true;
+    this.#contact.stop();
     this.#cancelLook?.();
   }
 
@@ -95,9 +120,15 @@ export class Follower {
     return next;
   }
 
+  #lookLater(): void {
+    // one that was under way then ends after it
+    if (this.#isStopped) return;
+    this.#cancelLook = this.#options.clock.setTimer(LIMITS.headsEveryMs, () => void this.#look());
+  }
+
   /** False when the context is not what it was: it is dropped then. */
   absorb(live: Live, { meta, entries }: Pick<News, "meta" | "entries">): boolean {
-    const { sync, state, clock, drop } = this.#options;
+    const { sync, state, clock, monitor, drop } = this.#options;
     if (live.isDropped) return false;
     if (meta.firstEpoch !== live.meta.firstEpoch) {
       drop(live, contextNotFound());
@@ -117,6 +148,7 @@ export class Follower {
       return false;
     }
     const sinceMs = clock.monotonicMs();
+    monitor.engine.followed(fresh.length, Math.max(0, clock.nowMs() - first.atMs));
     try {
       const publications = fresh.flatMap((entry) =>
         publicationOf(entry, live.state.absorb(entry, { monotonicMs: sinceMs })),
@@ -176,6 +208,8 @@ export class Follower {
 
   #reopened(): void {
     const { storage, state, drop } = this.#options;
+    // that it was opened is an answer
+    this.#contact.answered();
     if (!storage.isShared || storage.nodeSlot === this.#nodeSlot) return;
     this.#nodeSlot = storage.nodeSlot;
     for (const live of [...state.live()]) drop(live, reloading());
@@ -183,6 +217,7 @@ export class Follower {
 
   #hinted(id: ContextId, seq: number): void {
     const live = this.#options.state.get(id);
+    this.#lostHints.heard(id, seq);
     if (live === undefined) this.#onlookers.hinted(id, seq);
     else if (seq > live.state.seq) this.#freshenSoon(live);
   }
@@ -193,19 +228,25 @@ export class Follower {
   }
 
   async #look(): Promise<void> {
-    const { storage, state } = this.#options;
+    const { storage, state, monitor } = this.#options;
     try {
       const live = [...state.live()];
       const heads = await storage.heads(live.map(({ id }) => id));
+      this.#contact.answered();
+      const news = new Map<ContextId, number>();
       for (const context of live) {
         const head = heads.get(context.id);
-        if (head === undefined || head > context.state.seq) this.#freshenSoon(context);
+        if (head !== undefined && head <= context.state.seq) continue;
+        if (head !== undefined && !context.isDropped) news.set(context.id, head);
+        this.#freshenSoon(context);
       }
+      const lost = this.#lostHints.look(news);
+      if (lost > 0) monitor.engine.hinted("lost", lost);
       await this.#onlookers.look((id) => state.get(id) !== undefined);
     } catch {
       // as above
     }
-    this.start();
+    this.#lookLater();
   }
 }
 

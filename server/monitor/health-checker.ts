@@ -10,7 +10,7 @@
  */
 import type { ContextId } from "../../shared/ids.ts";
 import { LIMITS } from "../../shared/limits.ts";
-import type { Health, HealthCheck, HealthStatus } from "../../shared/monitoring.ts";
+import type { EngineStats, Health, HealthCheck, HealthStatus } from "../../shared/monitoring.ts";
 import { eventLoopDelayMsMax, memoryUsedRatio } from "./alerts/alert-rules.ts";
 import { totalsOfContexts } from "./census.ts";
 import type { Samples } from "./samples.ts";
@@ -33,9 +33,11 @@ interface HealthSources {
 type Finding = readonly [status: Exclude<HealthStatus, "ok">, reason: string] | undefined;
 
 export function checkHealth({ sources, samples, damagedContexts }: HealthSources): Health {
+  const log = sources.log();
   const findings: Readonly<Record<string, Finding>> = {
     server: sources.isStopping() ? ["down", "The server is stopping."] : undefined,
-    log: logFinding(sources.log()),
+    log: logFinding(log),
+    ...(log.engine === undefined ? {} : { engine: engineFinding(log.engine) }),
     disk: diskFinding(samples),
     memory: memoryFinding(samples),
     eventLoop: eventLoopFinding(samples),
@@ -60,6 +62,15 @@ function logFinding({ available, lastError, lagMs, queueBytes }: ReturnType<Sour
     "degraded",
     `${mebibytes(queueBytes)} MB of changes wait for the disk; at ${mebibytes(LIMITS.appendQueueBytesMax)} MB writes are refused.`,
   ];
+}
+
+/** That the log cannot be written says the log itself; this says why, and what may come to that. */
+function engineFinding({ isReachable, isPrimary, standbys }: EngineStats): Finding {
+  if (!isReachable) return ["degraded", "The database does not answer a new connection."];
+  if (!isPrimary) return ["degraded", "The database that answers is a standby, which takes no writes."];
+  if (standbys === undefined || standbys.connected >= standbys.needed) return undefined;
+  const { needed, connected } = standbys;
+  return ["degraded", `Commits wait: they need ${needed} of the standbys, and ${connected} are connected.`];
 }
 
 function diskFinding({ latest }: Samples): Finding {

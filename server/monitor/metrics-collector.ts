@@ -10,6 +10,7 @@
  */
 import type { Census } from "./census.ts";
 import { describeContexts } from "./metrics/context-families.ts";
+import { describeEngine } from "./metrics/engine-families.ts";
 import { Families } from "./metrics/families.ts";
 import { describeLog } from "./metrics/log-families.ts";
 import { describeProcess } from "./metrics/process-families.ts";
@@ -21,6 +22,7 @@ import type { MetricParts } from "./metrics/metric-parts.ts";
 const DESCRIPTIONS = [
   describeUseCases,
   describeLog,
+  describeEngine,
   describeContexts,
   describeSessions,
   describeWebhooks,

@@ -11,6 +11,7 @@ export function monitorFanOut(counts: Counts, log: EventLog): Monitor {
       line(told);
     };
   return {
+    engine: counts.engine,
     operated: both(
       (it) => counts.operated(it),
       (it) => log.operated(it),

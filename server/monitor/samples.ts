@@ -21,6 +21,9 @@ export const COUNTERS = [
   "damagedReads",
   "lockTimeouts",
   "slowEnds",
+  "engineTurns",
+  "engineTurnMs",
+  "hintsLost",
 ] as const;
 export type CounterName = (typeof COUNTERS)[number];
 

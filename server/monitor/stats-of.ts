@@ -45,7 +45,13 @@ export function statsOf({ census, samples, counts, ...rest }: Findings): Stats {
       commit: counts.commits.recent.stats(),
       propagation: counts.propagations.recent.stats(),
     },
-    log: { available: log.available, lagMs: rounded(log.lagMs), queueBytes: log.queueBytes, ...diskStats(samples) },
+    log: {
+      available: log.available,
+      lagMs: rounded(log.lagMs),
+      queueBytes: log.queueBytes,
+      ...diskStats(samples),
+      ...(log.engine === undefined ? {} : { engine: log.engine }),
+    },
     process: processStats(samples),
   };
 }

@@ -4,7 +4,7 @@
  * Not here: finding out about the process itself (process-vitals.ts) and the disk (disk-probe.ts).
  */
 import type { ContextId } from "../../shared/ids.ts";
-import type { ContextStats, SessionStats } from "../../shared/monitoring.ts";
+import type { ContextStats, EngineStats, SessionStats } from "../../shared/monitoring.ts";
 import type { WebhookState } from "../../shared/webhook.ts";
 
 export interface LogVitals {
@@ -15,6 +15,8 @@ export interface LogVitals {
   readonly queueBytes: number;
   /** Age of the oldest append that has no answer. */
   readonly lagMs: number;
+  /** Of a log that other servers write too. */
+  readonly engine?: EngineStats;
 }
 
 /** A context in memory. */

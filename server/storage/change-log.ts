@@ -20,6 +20,7 @@ import type { ContextHead, ContextMeta, MetaChange } from "../../shared/context.
 import type { Actor, ContextId } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
 import type { Lock, LockEvent } from "../../shared/lock.ts";
+import type { EngineStats } from "../../shared/monitoring.ts";
 import type { Peers } from "./peers.ts";
 
 /**
@@ -246,6 +247,8 @@ export interface ChangeLog {
   readonly nodeSlot: number;
   /** Those processes; undefined where there are none. */
   readonly peers: Peers | undefined;
+  /** How the database is that they share; undefined where there is none. Answers at once. */
+  readonly engine: EngineStats | undefined;
 
   /**
    * Makes a context at version 0 with `checkpoint` (its seq and version are 0, its salt that of `meta`) as its content.

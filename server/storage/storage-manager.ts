@@ -48,6 +48,7 @@ import { RecordWatch } from "./record-watch.ts";
 import { RestoredContexts } from "./restored-contexts.ts";
 import { RetentionScheduler } from "./retention/retention-scheduler.ts";
 import { SizeWatch } from "./retention/size-watch.ts";
+import type { StorageFailures, StorageStatus } from "./storage-status.ts";
 
 export interface StorageLogger {
   info(message: string, fields?: Readonly<Record<string, unknown>>): void;
@@ -65,24 +66,6 @@ export interface StorageManagerOptions {
   readonly checkpoints?: CheckpointBuilder;
   /** How much history is kept; bounded in bytes unless given. */
   readonly retention?: RetentionPolicy;
-}
-
-export interface StorageStatus {
-  readonly available: boolean;
-  /** Of the failure under way; absent when all is well. */
-  readonly lastError?: string;
-  readonly failedAtMs?: number;
-  /** Bytes of appends that wait for the disk, and the age of the oldest. */
-  readonly queueBytes: number;
-  readonly lagMs: number;
-}
-
-/** Since the start. */
-export interface StorageFailures {
-  /** How often a write failed. */
-  readonly count: number;
-  /** Why the last one did. */
-  readonly reason: string;
 }
 
 /** How often what is old is looked for: cached contexts, idempotency records. */
@@ -149,7 +132,10 @@ export class StorageManager {
     this.records = new RecordWatch({
       log,
       clock,
-      onError: (error) => logger?.warn("What other servers wrote could not be read; it is tried again.", { error }),
+      onError: (error) => {
+        if (this.#isFailing(error)) return;
+        logger?.warn("What other servers wrote could not be read; it is tried again.", { error });
+      },
     });
   }
 
@@ -196,12 +182,14 @@ export class StorageManager {
   status(): StorageStatus {
     const { queueBytes, lagMs } = this.#pending;
     const { available, lastError, failedAtMs } = this.#recovery;
+    const { engine } = this.#log;
     return {
       available: available && this.#closing === undefined,
       ...(lastError === undefined ? {} : { lastError }),
       ...(failedAtMs === undefined ? {} : { failedAtMs }),
       queueBytes,
       lagMs,
+      ...(engine === undefined ? {} : { engine }),
     };
   }
 
@@ -382,9 +370,15 @@ export class StorageManager {
       return await call();
     } catch (error) {
       if (toServiceError(error).code === "DATA_DAMAGED") this.#monitor.damaged(contextId);
-      if (this.#log.hasFailed && this.#recovery.available) this.#failed(error);
+      this.#isFailing(error);
       throw error;
     }
+  }
+
+  /** The log is closed and opened again: it begins now, or has begun. */
+  #isFailing(error: unknown): boolean {
+    if (this.#log.hasFailed && this.#recovery.available) this.#failed(error);
+    return !this.#recovery.available;
   }
 
   /** What others appended to a context is not in the cache. */

@@ -69,6 +69,21 @@ export const sessionListSchema = z.object({ sessions: z.array(sessionSchema), ne
 
 const latencySchema = z.object({ count, p50Ms: amount, p95Ms: amount, p99Ms: amount });
 
+const engineSchema = z.object({
+  isReachable: z.boolean(),
+  isPrimary: z.boolean(),
+  connections: z.object({ open: count, inUse: count, waiting: count.describe("Requests that wait for one") }),
+  reconnects: count,
+  standbys: z
+    .object({
+      needed: count.describe("Those that commits wait for, at least"),
+      named: count,
+      connected: count,
+      lagBytes: count.exactOptional().describe("What the furthest behind has not replayed"),
+    })
+    .exactOptional(),
+});
+
 export const statsSchema = z.object({
   at: isoTime,
   uptimeMs: amount,
@@ -117,6 +132,7 @@ export const statsSchema = z.object({
     folderBytes: count.exactOptional(),
     diskFreeBytes: count.exactOptional(),
     diskTotalBytes: count.exactOptional(),
+    engine: engineSchema.exactOptional().describe("The database, where the log is in one"),
   }),
   process: z.object({
     rssBytes: count,

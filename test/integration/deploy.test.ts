@@ -172,6 +172,10 @@ const composeSchema = z.object({
       ports: z.array(z.string()).default([]),
       volumes: z.array(z.string()).default([]),
       secrets: z.array(z.string()).default([]),
+      profiles: z.array(z.string()).default([]),
+      image: z.string(),
+      depends_on: z.union([z.array(z.string()), z.record(z.string(), z.object({ condition: z.string() }))]).default([]),
+      healthcheck: z.object({ test: z.array(z.string()) }).optional(),
     }),
   ),
   volumes: z.record(z.string(), z.unknown()),
@@ -179,8 +183,19 @@ const composeSchema = z.object({
 });
 
 describe("docker-compose.yml", async () => {
-  const compose = composeSchema.parse(parse(await readFile("docker-compose.yml", "utf8")));
+  const compose = composeSchema.parse(parse(await readFile("docker-compose.yml", "utf8"), { merge: true }));
   const services = Object.values(compose.services);
+  const ofCluster = Object.entries(compose.services).filter(([, { profiles }]) => profiles.includes("cluster"));
+  const nodes = ofCluster.filter(([, { image }]) => image === "mcp-context-manager");
+  /** What the image sets, and what compose puts in. */
+  const environmentOf = async (service: string, env: Readonly<Record<string, string>> = {}) => {
+    const [, assignments = ""] = /^ENV (.*)$/m.exec(await readFile("Dockerfile", "utf8")) ?? [];
+    const set = Object.fromEntries(assignments.split(" ").map((assignment) => assignment.split("=")));
+    const all: Record<string, string> = { ...set, ...compose.services[service]?.environment };
+    const filled = (value: string): string =>
+      value.replace(/\$\{(\w+):-(.*?)\}/g, (_, name: string, otherwise: string) => env[name] ?? otherwise);
+    return Object.fromEntries(Object.entries(all).map(([name, value]) => [name, filled(value)]));
+  };
 
   test("[DEPLOY-3] mounts what is there, and shows itself to this machine only", () => {
     const sources = services.flatMap(({ volumes }) => volumes.map((volume) => volume.split(":")[0] ?? ""));
@@ -189,31 +204,93 @@ describe("docker-compose.yml", async () => {
     ).toEqual([]);
     expect(services.flatMap(({ secrets }) => secrets).filter((name) => !(name in compose.secrets))).toEqual([]);
     const ports = services.flatMap((service) => service.ports);
-    expect([ports.length, ports.filter((port) => !port.startsWith("127.0.0.1:"))]).toEqual([3, []]);
+    expect([ports.length, ports.filter((port) => !port.startsWith("127.0.0.1:"))]).toEqual([4, []]);
+    expect(new Set(ports.map((port) => port.split(":")[1])).size).toBe(4);
   });
 
   test("[DEPLOY-3] docker-compose takes it", async (context) => {
     if (findProgram("docker-compose") === undefined) context.skip("install docker-compose");
-    expect(await run("docker-compose", ["-f", "docker-compose.yml", "config", "-q"])).toEqual({ code: 0, output: "" });
+    const args = ["-f", "docker-compose.yml", "--profile", "cluster", "config", "-q"];
+    expect(await run("docker-compose", args)).toEqual({ code: 0, output: "" });
   });
 
   test("[DEPLOY-3] with what the image sets, the server has a configuration that it starts with", async () => {
-    const image = await readFile("Dockerfile", "utf8");
-    const [, assignments = ""] = /^ENV (.*)$/m.exec(image) ?? [];
-    const set = Object.fromEntries(assignments.split(" ").map((assignment) => assignment.split("=")));
-    const environment: Record<string, string> = { ...set, ...compose.services["server"]?.environment };
+    const environment = await environmentOf("server");
     const known = new Set<string>(Object.values(SETTINGS).map(({ variable }) => variable));
     const ours = Object.keys(environment).filter((name) => name.startsWith("MCM_"));
     expect([ours.length > 5, ours.filter((name) => !known.has(name))]).toEqual([true, []]);
-    // compose puts defaults in
-    const filled = Object.entries(environment).map(([name, value]) => [name, value.replace(/\$\{\w+:-(.*?)\}/g, "$1")]);
-    const config = parseConfig({}, Object.fromEntries(filled), { jwtSecretFile: { text: SECRET } });
+    const config = parseConfig({}, environment, { jwtSecretFile: { text: SECRET } });
     expect(config).toMatchObject({
       host: "0.0.0.0",
       port: 4400,
       dataDir: "/data",
       allowedHosts: ["server", "localhost"],
     });
+  });
+
+  test("[DEPLOY-4] the cluster's nodes are alike, and start with the database's address, one name and one secret", async () => {
+    expect(nodes.map(([name]) => name)).toEqual(["node-1", "node-2", "node-3"]);
+    const known = new Set<string>(Object.values(SETTINGS).map(({ variable }) => variable));
+    const [first, ...others] = await Promise.all(
+      nodes.map(async ([name]) => {
+        const environment = await environmentOf(name, {
+          MCM_POSTGRES_PASSWORD: "pass",
+          MCM_PUBLIC_HOST: "mcm.example",
+        });
+        expect(Object.keys(environment).filter((it) => it.startsWith("MCM_") && !known.has(it))).toEqual([]);
+        return parseConfig({}, environment, { jwtSecretFile: { text: SECRET } });
+      }),
+    );
+    expect(first).toMatchObject({
+      storage: "postgres://mcm:pass@postgres:5432/mcm",
+      host: "0.0.0.0",
+      allowedHosts: ["node-1", "node-2", "node-3", "mcm.example"],
+    });
+    for (const other of others) expect(JSON.stringify(other)).toBe(JSON.stringify(first));
+  });
+
+  test("[DEPLOY-4] it starts in order: primary, standby, nodes, balancer; each says whether it is well", () => {
+    const waitsFor = ofCluster.map(([name, { depends_on: before }]) => [
+      name,
+      Object.entries(before).map(([it, { condition }]) => `${it} ${condition}`),
+    ]);
+    const databases = ["postgres service_healthy", "postgres-standby service_healthy"];
+    expect(Object.fromEntries(waitsFor)).toEqual({
+      postgres: [],
+      "postgres-standby": [databases[0]],
+      ...Object.fromEntries(nodes.map(([name]) => [name, databases])),
+      balancer: nodes.map(([name]) => `${name} service_healthy`),
+    });
+    // the nodes' stands in the image
+    const mute = ofCluster.filter(
+      ([, { image, healthcheck }]) => !image.startsWith("mcp-") && healthcheck === undefined,
+    );
+    expect(mute).toEqual([]);
+  });
+
+  test("[DEPLOY-4] no secret stands in the file, and the scripts of the database take theirs from the environment", async () => {
+    const texts = ["docker-compose.yml", "deploy/postgres/primary.sh", "deploy/postgres/standby.sh"];
+    for (const text of await Promise.all(texts.map((file) => readFile(file, "utf8")))) {
+      const said = Array.from(text.matchAll(/^.*password.*$/gim), ([line]) => line.trim());
+      expect(
+        said.filter((line) => !/MCM_POSTGRES_PASSWORD|:'password'|secrets\/|__FILE|-password\]/.test(line)),
+      ).toEqual([]);
+    }
+    const variables = ofCluster.flatMap(([, { environment }]) => Object.entries(environment));
+    const secrets = variables.filter(([name]) => /PASSWORD/.test(name)).map(([, value]) => value);
+    expect(new Set(secrets)).toEqual(new Set(["${MCM_POSTGRES_PASSWORD:-}"]));
+  });
+
+  test("[DEPLOY-4] the balancer and Prometheus know all nodes", async () => {
+    const places = nodes.map(([name]) => `${name}:4400`);
+    const nginx = await readFile("deploy/proxy/nginx-cluster.conf", "utf8");
+    const upstreams = Array.from(nginx.matchAll(/upstream \w+ \{[^}]*\}/g), ([block]) =>
+      Array.from(block.matchAll(/server (\S+) .*resolve;/g), ([, place]) => place),
+    );
+    expect(upstreams).toEqual([places, places]);
+    expect(await readFile("deploy/prometheus/prometheus.yml", "utf8")).toContain(
+      `targets: ["server:4400", ${places.map((place) => `"${place}"`).join(", ")}]`,
+    );
   });
 
   test("[DEPLOY-3] the image is built of what is there and let through", async () => {

@@ -1,4 +1,6 @@
 /** Several servers in this process over one database, as nodes of one service. */
+import { systemClock } from "../../server/clock.ts";
+import type { Clock } from "../../server/clock.ts";
 import { parseConfig } from "../../server/config.ts";
 import type { Environment } from "../../server/config.ts";
 import { startServer } from "../../server/server.ts";
@@ -27,8 +29,12 @@ export async function startNodes(
   };
 }
 
-export async function startNode(storage: string, environment: Environment = {}): Promise<TestServer> {
+export async function startNode(
+  storage: string,
+  environment: Environment = {},
+  clock: Clock = systemClock,
+): Promise<TestServer> {
   const logger = new RecordingLogger();
-  const server = await startServer(parseConfig({ port: "0", storage }, environment), { logger });
+  const server = await startServer(parseConfig({ port: "0", storage }, environment), { logger, clock });
   return { url: server.url, logger, close: () => server.close() };
 }

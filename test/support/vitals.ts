@@ -1,6 +1,6 @@
 /** Samples, contexts and a process as the monitor sees them, all well unless a test says otherwise. */
 import { parseActor, parseContextId } from "../../shared/ids.ts";
-import type { SessionStats } from "../../shared/monitoring.ts";
+import type { EngineStats, SessionStats } from "../../shared/monitoring.ts";
 import { takeCensus } from "../../server/monitor/census.ts";
 import { Samples } from "../../server/monitor/samples.ts";
 import type { CounterName, Sample } from "../../server/monitor/samples.ts";
@@ -33,6 +33,9 @@ const NO_COUNTS: Readonly<Record<CounterName, number>> = {
   damagedReads: 0,
   lockTimeouts: 0,
   slowEnds: 0,
+  engineTurns: 0,
+  engineTurnMs: 0,
+  hintsLost: 0,
 };
 
 interface SampleParts {
@@ -55,6 +58,18 @@ export function sampleAt(atMs: number, { counters, process: own, disk, sources }
     oldestLockWaitMs: 0,
     ...(disk === undefined ? {} : { disk }),
   };
+}
+
+/** A log in a database that is well, with a standby that follows. */
+export function engineLog(engine: Partial<EngineStats> = {}): { readonly log: Sources["log"] } {
+  const well: EngineStats = {
+    isReachable: true,
+    isPrimary: true,
+    connections: { open: 3, inUse: 1, waiting: 0 },
+    reconnects: 0,
+    standbys: { needed: 1, named: 1, connected: 1, lagBytes: 0 },
+  };
+  return { log: () => ({ available: true, queueBytes: 0, lagMs: 0, engine: { ...well, ...engine } }) };
 }
 
 export function samplesOf(...samples: readonly Sample[]): Samples {

@@ -3,12 +3,17 @@ import { describe, expect, test } from "vitest";
 import { Follower } from "../../server/context/follower.ts";
 import { LiveContext } from "../../server/state/state-manager.ts";
 import type { PendingWrite } from "../../server/context/write-path.ts";
+import type { ServiceError } from "../../shared/errors.ts";
+import type { ContextId } from "../../shared/ids.ts";
+import { LIMITS } from "../../shared/limits.ts";
+import { EngineCounts } from "../../server/monitor/metrics/engine-counts.ts";
+import { RecordingLogger } from "../support/recording-logger.ts";
 import type { LogEntry, StoredSummary } from "../../server/storage/change-log.ts";
 import { SyncManager } from "../../server/sync/sync-manager.ts";
 import { admittedOf, at, stateFrom, storedContext, withTail } from "../support/stored-state.ts";
 import { ManualClock } from "../support/manual-clock.ts";
+import { turns } from "../support/service-rig.ts";
 import { ANONYMOUS } from "../../shared/ids.ts";
-import { LIMITS } from "../../shared/limits.ts";
 
 const CONTEXT = storedContext({ n: 0 });
 
@@ -38,8 +43,14 @@ class Rig {
     const head = { ...CONTEXT.head, seq: last?.seq ?? 0, version: last?.version ?? 0 };
     return { meta: CONTEXT.meta, head };
   };
-  nodeSlot = 3;
+  /** What the log says of all heads. */
+  heads: () => Promise<ReadonlyMap<ContextId, number>> = async () =>
+    new Map([[this.live.id, this.log.at(-1)?.seq ?? 0]]);
+  hint: (id: ContextId, seq: number) => void = () => undefined;
   recovered: () => void = () => undefined;
+  nodeSlot = 3;
+  readonly ended: string[] = [];
+  readonly counts = new EngineCounts();
   readonly follower: Follower;
 
   constructor() {
@@ -55,26 +66,46 @@ class Rig {
         get nodeSlot() {
           return nodeSlot();
         },
-        onRecovered: (listener: () => void) => void (this.recovered = listener),
         summary: () => {
           this.asked++;
           return this.summary();
         },
         read: async (_id: unknown, after: number) => this.log.filter(({ seq }) => seq > Math.max(after, this.base)),
-        heads: async () => new Map([[this.live.id, this.log.length]]),
-        onHint: () => undefined,
+        heads: () => this.heads(),
+        onHint: (listener: Rig["hint"]) => (this.hint = listener),
+        onRecovered: (listener: () => void) => (this.recovered = listener),
         listRecords: async () => [],
       },
-      sync: new SyncManager(this.clock),
+      sync: Object.assign(new SyncManager(this.clock), {
+        endEverything: ({ code }: ServiceError) => void this.ended.push(`sessions ${code}`),
+      }),
+      logger: new RecordingLogger(),
+      monitor: { engine: this.counts },
       state: { get: () => this.live, live: () => [this.live], drop },
-      events: { emit: (_meta: unknown, kind: string) => void this.told.push(kind) },
+      events: {
+        emit: (_meta: unknown, kind: string) => void this.told.push(kind),
+        close: ({ code }: ServiceError) => void this.ended.push(`events ${code}`),
+      },
       locks: { changed: () => undefined },
       meta: { changed: () => undefined },
       readers: { changed: () => undefined },
       drop,
     } as unknown as ConstructorParameters<typeof Follower>[0]);
   }
+
+  /** A second passes, and what looks is answered. */
+  async second(): Promise<void> {
+    this.clock.advance(LIMITS.headsEveryMs);
+    await turns();
+  }
+
+  async seconds(count: number): Promise<void> {
+    for (let n = 0; n < count; n++) await this.second();
+  }
 }
+
+const CUT_OFF_S = LIMITS.engineSilentMs / LIMITS.headsEveryMs;
+const ALL = ["sessions STORE_UNAVAILABLE", "events STORE_UNAVAILABLE"];
 
 test("[NODE-3] entries are taken in once, in order, and told when they are", async () => {
   const rig = new Rig();
@@ -162,5 +193,76 @@ test("[NODE-32] a server that lost its place to another loads its contexts again
   expect(rig.dropped).toEqual(["STORE_UNAVAILABLE"]);
   rig.recovered();
   expect(rig.dropped).toHaveLength(1);
+  rig.follower.stop();
+});
+
+test.each<[string, Rig["heads"]]>([
+  ["refuses", () => Promise.reject(new Error("gone"))],
+  ["says nothing", () => new Promise(() => undefined)],
+])(
+  "[NODE-18] a log that %s for as long as it may, and no longer, ends all sessions and feeds until it answers",
+  async (_how, silence) => {
+    const rig = new Rig();
+    const there = rig.heads;
+    rig.follower.start();
+    await rig.seconds(2);
+    let answer = (): void => undefined;
+    rig.heads = () =>
+      Promise.race([silence(), new Promise<never>((_, reject) => (answer = () => reject(new Error("late"))))]);
+    await rig.seconds(CUT_OFF_S - 1);
+    expect(rig.ended).toEqual([]);
+    rig.follower.assertFresh();
+    await rig.second();
+    expect(rig.ended).toEqual(ALL);
+    expect(() => rig.follower.assertFresh()).toThrow(expect.objectContaining({ code: "STORE_UNAVAILABLE" }));
+    // what began before it knew is ended as well
+    await rig.second();
+    expect(rig.ended).toEqual([...ALL, ...ALL]);
+    rig.heads = there;
+    answer();
+    await turns();
+    await rig.seconds(2);
+    rig.follower.assertFresh();
+    rig.ended.length = 0;
+    await rig.seconds(CUT_OFF_S + 2);
+    expect(rig.ended).toEqual([]);
+    rig.heads = silence;
+    await rig.seconds(CUT_OFF_S + 2);
+    expect(rig.ended).not.toEqual([]);
+    // a log that was opened again has answered
+    rig.recovered();
+    rig.follower.assertFresh();
+    rig.follower.stop();
+    await turns();
+    expect(rig.clock.timerCount).toBe(0);
+  },
+);
+
+test("[MON-11] a hint is lost when a look found its news and nobody told, before or after", async () => {
+  const rig = new Rig();
+  const { id } = rig.live;
+  const { hints } = rig.counts;
+  rig.follower.start();
+  // told before the look, while it is still being read
+  let read = (): void => undefined;
+  const { summary } = rig;
+  rig.log = raised(1);
+  rig.summary = () => new Promise((resolve) => (read = () => resolve(summary())));
+  rig.hint(id, 1);
+  await rig.seconds(2);
+  rig.summary = summary;
+  read();
+  await turns();
+  expect([rig.live.state.seq, hints.lost]).toEqual([1, 0]);
+  // told after the look
+  rig.log = raised(2);
+  await rig.second();
+  rig.hint(id, 2);
+  await rig.seconds(2);
+  expect([rig.live.state.seq, hints.lost]).toEqual([2, 0]);
+  // never told
+  rig.log = raised(3);
+  await rig.seconds(4);
+  expect([rig.live.state.seq, hints.lost, rig.counts.entriesFollowed]).toEqual([3, 1, 3]);
   rig.follower.stop();
 });

@@ -85,11 +85,7 @@ function Figures({ stats: { contexts, sessions, rates, log, process } }: { reado
     ["Sessions", String(sessions.open), `${sessions.behind} behind`],
     ["Changes", `${amount(rates.changes)}/s`, `${amount(rates.refusals)} refused/s`],
     ["Log", log.available ? "writing" : "not writing", `lag ${Math.round(log.lagMs)} ms`],
-    [
-      "On disk",
-      bytesText(log.folderBytes ?? 0),
-      log.diskFreeBytes === undefined ? "in memory" : `${bytesText(log.diskFreeBytes)} free`,
-    ],
+    placeOf(log),
     ["Processor", `${Math.round(process.cpuShare * 100)} %`, "of one core"],
   ];
   return (
@@ -104,6 +100,30 @@ function Figures({ stats: { contexts, sessions, rates, log, process } }: { reado
       ))}
     </dl>
   );
+}
+
+/** Where the log lies. */
+function placeOf({ engine, folderBytes = 0, diskFreeBytes }: StatsView["log"]): readonly [string, string, string] {
+  if (engine !== undefined) return ["Database", engineText(engine), standbysText(engine)];
+  return [
+    "On disk",
+    bytesText(folderBytes),
+    diskFreeBytes === undefined ? "in memory" : `${bytesText(diskFreeBytes)} free`,
+  ];
+}
+
+type Engine = NonNullable<StatsView["log"]["engine"]>;
+
+function engineText({ isReachable, isPrimary }: Engine): string {
+  if (!isReachable) return "no answer";
+  return isPrimary ? "primary" : "a standby";
+}
+
+function standbysText({ standbys }: Engine): string {
+  if (standbys === undefined) return "standbys unknown";
+  const { needed, connected, lagBytes } = standbys;
+  const count = needed === 0 ? `${connected} standbys` : `${connected} standbys of ${needed} needed`;
+  return lagBytes === undefined || connected === 0 ? count : `${count}, ${bytesText(lagBytes)} behind`;
 }
 
 function Charts({ samples }: { readonly samples: readonly StatsView[] }) {

@@ -11,7 +11,7 @@
  */
 import type { ContextId } from "../../../shared/ids.ts";
 import { LIMITS } from "../../../shared/limits.ts";
-import type { AlertLevel } from "../../../shared/monitoring.ts";
+import type { AlertLevel, StandbyStats } from "../../../shared/monitoring.ts";
 import type { Worst } from "../census.ts";
 import type { Sample, Samples } from "../samples.ts";
 
@@ -55,6 +55,10 @@ const ofWorst = ({ value, contextId }: Worst): Reading => ({
   value,
   ...(contextId === undefined ? {} : { contextId }),
 });
+
+function ofStandbys({ engine }: Sample["log"], read: (standbys: StandbyStats) => number): Reading | undefined {
+  return engine?.standbys === undefined ? undefined : of(Math.max(0, read(engine.standbys)));
+}
 
 /** Of what V8 may use, or of what the process may: whichever is nearer to its end. */
 export function memoryUsedRatio({ process: it }: Pick<Sample, "process">): number {
@@ -165,6 +169,78 @@ const LOG_RULES: readonly AlertRule[] = [
     clearForMs: 0,
     read: (samples) => of(samples.increase("damagedReads", 15 * MINUTE_MS)),
     series: "increase(mcm_log_damaged_reads_total[15m])",
+  },
+];
+
+/** Nothing to measure where the log lies in a folder. */
+const ENGINE_RULES: readonly AlertRule[] = [
+  {
+    name: "engine-unreachable",
+    summary: "The database does not answer: this node serves nobody until it does.",
+    advice: "Look at the database, and at the network to it. The node comes back by itself when it answers.",
+    unit: "",
+    badWhen: "low",
+    thresholds: [{ level: "critical", at: 0, forMs: 10 * SECOND_MS, clearAt: 1 }],
+    clearForMs: 10 * SECOND_MS,
+    read: (_samples, { log: { engine } }) => (engine === undefined ? undefined : of(engine.isReachable ? 1 : 0)),
+    series: "mcm_engine_reachable",
+  },
+  {
+    name: "append-latency",
+    summary: "Writes take long in the database: their writers wait, and so do all who follow them.",
+    advice:
+      "Look at mcm_engine_turn_seconds by phase. A long commit is the database's disk or a standby, a long lock other nodes at the same contexts.",
+    unit: "s",
+    badWhen: "high",
+    thresholds: [
+      { level: "warning", at: 0.1, forMs: 30 * SECOND_MS, clearAt: 0.05 },
+      { level: "critical", at: 1, forMs: 10 * SECOND_MS, clearAt: 0.5 },
+    ],
+    clearForMs: 30 * SECOND_MS,
+    read: (samples, { log: { engine } }) => {
+      const turns = samples.increase("engineTurns", MINUTE_MS);
+      return engine === undefined || turns === 0
+        ? undefined
+        : of(samples.increase("engineTurnMs", MINUTE_MS) / turns / 1000);
+    },
+    series:
+      'sum without (phase) (rate(mcm_engine_turn_seconds_sum[1m])) / ignoring (phase) rate(mcm_engine_turn_seconds_count{phase="commit"}[1m])',
+  },
+  {
+    name: "standby-missing",
+    summary: "A standby that commits may wait for is gone: when the others go too, every write waits.",
+    advice: "Look at pg_stat_replication on the primary, and start the standby that is not there.",
+    unit: "",
+    badWhen: "high",
+    thresholds: [{ level: "warning", at: 1, forMs: 30 * SECOND_MS, clearAt: 0 }],
+    clearForMs: 10 * SECOND_MS,
+    read: (_samples, { log }) => ofStandbys(log, ({ named, connected }) => named - connected),
+    series: "mcm_engine_standbys_named - mcm_engine_standbys_connected",
+  },
+  {
+    name: "standbys-too-few",
+    summary: "Commits wait for standbys that are not there: no write is acknowledged.",
+    advice:
+      "Start a standby that synchronous_standby_names names. To give up what it promises, and write without, take its name out.",
+    unit: "",
+    badWhen: "high",
+    thresholds: [{ level: "critical", at: 1, forMs: 5 * SECOND_MS, clearAt: 0 }],
+    clearForMs: 10 * SECOND_MS,
+    read: (_samples, { log }) => ofStandbys(log, ({ needed, connected }) => needed - connected),
+    series: "mcm_engine_standbys_needed - mcm_engine_standbys_connected",
+  },
+  {
+    name: "hints-lost",
+    summary: "Nodes do not hear of each other's changes at once: their clients see them up to a second later.",
+    advice:
+      "Let nodes reach the database directly, not through a pooler in transaction mode. Look at mcm_engine_reconnects_total and the database's load.",
+    unit: "",
+    badWhen: "high",
+    thresholds: [{ level: "warning", at: 20, forMs: 0, clearAt: 5 }],
+    clearForMs: 0,
+    read: (samples, { log: { engine } }) =>
+      engine === undefined ? undefined : of(samples.increase("hintsLost", 5 * MINUTE_MS)),
+    series: 'increase(mcm_engine_hints_total{outcome="lost"}[5m])',
   },
 ];
 
@@ -312,4 +388,10 @@ const PROCESS_RULES: readonly AlertRule[] = [
   },
 ];
 
-export const ALERT_RULES: readonly AlertRule[] = [...LOG_RULES, ...CONTEXT_RULES, ...WEBHOOK_RULES, ...PROCESS_RULES];
+export const ALERT_RULES: readonly AlertRule[] = [
+  ...LOG_RULES,
+  ...ENGINE_RULES,
+  ...CONTEXT_RULES,
+  ...WEBHOOK_RULES,
+  ...PROCESS_RULES,
+];

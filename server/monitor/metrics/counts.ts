@@ -25,6 +25,7 @@ import type {
   SettledTurn,
   Traffic,
 } from "../../monitor-port.ts";
+import { EngineCounts } from "./engine-counts.ts";
 import { Latency, RecentLatency } from "./latency.ts";
 import { Tally } from "./tally.ts";
 
@@ -52,6 +53,7 @@ type EndedTraffic = { -readonly [Key in keyof Traffic]: number };
 const DAMAGED_MAX = 100;
 
 export class Counts implements Monitor {
+  readonly engine = new EngineCounts();
   readonly operations = new Tally(["operation", "outcome"]);
   readonly operationTimes = new Map<string, Latency>();
   readonly operationRecent = new RecentLatency();

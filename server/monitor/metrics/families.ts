@@ -43,6 +43,8 @@ export class Families {
       registers: [this.#registry],
       collect: () => {
         counter.reset();
+        // what cannot be told is absent, not 0
+        counter.remove({});
         for (const { labels, value } of read()) counter.inc(labels, value);
       },
     });
@@ -63,7 +65,6 @@ export class Families {
       registers: [this.#registry],
       collect: () => {
         gauge.reset();
-        // what cannot be told is absent, not 0
         gauge.remove({});
         for (const { labels, value } of read()) gauge.set(labels, value);
       },

@@ -34,6 +34,7 @@ import type {
   StoredContext,
   StoredSummary,
 } from "../change-log.ts";
+import type { EngineStats } from "../../../shared/monitoring.ts";
 import type { Peers } from "../peers.ts";
 import type { StoreOp, StoreView } from "../store/store.ts";
 import type { LiveContext, Slot } from "./context-slots.ts";
@@ -72,6 +73,10 @@ export class KeyValueChangeLog implements ChangeLog {
 
   get isShared(): boolean {
     return this.#core.isShared;
+  }
+
+  get engine(): EngineStats | undefined {
+    return undefined;
   }
 
   get nodeSlot(): number {

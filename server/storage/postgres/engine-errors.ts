@@ -10,6 +10,17 @@ export class EngineLost extends Error {
   }
 }
 
+/** What is wrong on this side, with a word for it. */
+export class EngineFault extends Error {
+  readonly kind: string;
+
+  constructor(kind: "restarted" | "standby" | "unreplicated", message: string) {
+    super(message);
+    this.name = "EngineFault";
+    this.kind = kind;
+  }
+}
+
 /** @throws {EngineLost} instead of what `ask` throws */
 export async function askEngine<T>(ask: () => Promise<T>): Promise<T> {
   try {
@@ -27,6 +38,17 @@ const LOCK_REFUSALS: readonly unknown[] = [LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED
 /** Of a statement that takes locks: somebody else has one, several were had one after the other, or we were to break a tie. */
 export function isLockRefusal(error: unknown): boolean {
   return error instanceof pg.DatabaseError && LOCK_REFUSALS.includes(error.code);
+}
+
+/** One of few words: the class of what the engine said, or what happened to the connection. */
+export function failureKindOf(error: unknown): string {
+  const cause = error instanceof EngineLost ? error.cause : error;
+  if (cause instanceof EngineFault) return cause.kind;
+  if (cause instanceof pg.DatabaseError) return cause.code?.slice(0, 2) ?? "other";
+  if (!(cause instanceof Error)) return "other";
+  if (/timeout/i.test(cause.message)) return "timeout";
+  // a code of Node's, or in pg's own words
+  return "code" in cause || /connection/i.test(cause.message) ? "connection" : "other";
 }
 
 export function openError(location: string, error: unknown): ServiceError {

@@ -11,6 +11,8 @@
  */
 import type { ContextId } from "../../../shared/ids.ts";
 import { parseContextId } from "../../../shared/ids.ts";
+import { NO_MONITOR } from "../../monitor-port.ts";
+import type { EngineMonitor } from "../../monitor-port.ts";
 import { NOTICE_BYTES_MAX } from "./notice-line.ts";
 import type { NoticeLine } from "./notice-line.ts";
 
@@ -20,13 +22,15 @@ type Listener = (contextId: ContextId, seq: number) => void;
 
 export class HintLine {
   readonly #line: NoticeLine;
+  readonly #monitor: Pick<EngineMonitor, "hinted">;
   readonly #listeners = new Set<Listener>();
   /** What is to be told: of each context the newest position. */
   readonly #waiting = new Map<ContextId, number>();
   #isSending = false;
 
-  constructor(line: NoticeLine) {
+  constructor(line: NoticeLine, monitor: Pick<EngineMonitor, "hinted"> = NO_MONITOR.engine) {
     this.#line = line;
+    this.#monitor = monitor;
     line.hear(CHANNEL, (message) => this.#heard(message));
     line.onLost(() => this.#waiting.clear());
   }
@@ -53,7 +57,11 @@ export class HintLine {
   async #send(): Promise<void> {
     this.#isSending = true;
     try {
-      while (this.#waiting.size > 0) await this.#line.say(CHANNEL, this.#message());
+      while (this.#waiting.size > 0) {
+        const message = this.#message();
+        await this.#line.say(CHANNEL, message);
+        this.#monitor.hinted("sent", message.split(" ").length);
+      }
     } catch {
       // the line was lost, and what waited with it
     } finally {
@@ -73,7 +81,9 @@ export class HintLine {
   }
 
   #heard(message: string): void {
-    for (const word of message.split(" ")) {
+    const words = message.split(" ");
+    this.#monitor.hinted("heard", words.length);
+    for (const word of words) {
       const at = word.lastIndexOf(":");
       const id = parseContextId(word.slice(0, at));
       for (const listener of this.#listeners) listener(id, Number(word.slice(at + 1)));

@@ -30,6 +30,7 @@ export class NoticeLine {
   #client: pg.Client | undefined;
   #isOpen = false;
   #isUp = false;
+  #joins = 0;
   #cancelRetry: (() => void) | undefined;
 
   constructor(options: NoticeLineOptions) {
@@ -39,6 +40,11 @@ export class NoticeLine {
 
   get isUp(): boolean {
     return this.#isUp;
+  }
+
+  /** How often it was built again. */
+  get rejoins(): number {
+    return Math.max(0, this.#joins - 1);
   }
 
   /** Before open(). One listener for each channel. */
@@ -106,6 +112,7 @@ export class NoticeLine {
     );
     if (this.#client !== client) return;
     this.#isUp = true;
+    this.#joins++;
     for (const joined of this.#joinedListeners) joined();
   }
 

@@ -1,9 +1,11 @@
 /** The log in a PostgreSQL database, which several servers may write at once. */
 import { systemClock, type Clock } from "../../clock.ts";
+import type { EngineStats } from "../../../shared/monitoring.ts";
 import type { Limits } from "../../../shared/limits.ts";
 import type { Monitor } from "../../monitor-port.ts";
 import { KeyValueChangeLog } from "../log/key-value-change-log.ts";
 import type { Peers } from "../peers.ts";
+import { EngineWatch } from "./engine-watch.ts";
 import { HintLine } from "./hint-line.ts";
 import { NoticeLine } from "./notice-line.ts";
 import { PeerLine } from "./peer-line.ts";
@@ -20,11 +22,28 @@ export interface PostgresChangeLogOptions {
 
 export class PostgresChangeLog extends KeyValueChangeLog {
   override readonly peers: Peers;
+  readonly #line: NoticeLine;
+  readonly #store: PostgresStore;
+  readonly #watch: EngineWatch;
 
   constructor({ url, clock = systemClock, ...rest }: PostgresChangeLogOptions) {
     const engine = { url, clock };
     const line = new NoticeLine(engine);
-    super(new SharedCore({ store: new PostgresStore(engine), hints: new HintLine(line), clock, ...rest }));
+    const store = new PostgresStore({ ...engine, monitor: rest.monitor?.engine });
+    super(new SharedCore({ store, hints: new HintLine(line, rest.monitor?.engine), clock, ...rest }));
     this.peers = new PeerLine(line, clock);
+    this.#line = line;
+    this.#store = store;
+    this.#watch = new EngineWatch(engine);
+  }
+
+  override get engine(): EngineStats {
+    const reconnects = this.#store.reopens + this.#line.rejoins;
+    return { ...this.#watch.found, connections: this.#store.connections, reconnects };
+  }
+
+  override async close(): Promise<void> {
+    this.#watch.stop();
+    await super.close();
   }
 }

@@ -16,17 +16,33 @@
  */
 import pg from "pg";
 import type { ClientBase, Pool, PoolClient } from "pg";
+import { ServiceError } from "../../../shared/errors.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import { NODE_SLOTS } from "../../state/author-id.ts";
+import type { EngineStats } from "../../../shared/monitoring.ts";
 import type { Clock } from "../../clock.ts";
+import { NO_MONITOR } from "../../monitor-port.ts";
+import type { EngineMonitor, EngineTurn } from "../../monitor-port.ts";
 import type { KeyValueStore, StoreOp, StoreView } from "../store/store.ts";
 import { lockKeyOf } from "./lock-key.ts";
-import { askEngine, closedError, fullError, inUseError, isLockRefusal, openError } from "./engine-errors.ts";
+import {
+  askEngine,
+  closedError,
+  EngineFault,
+  EngineLost,
+  failureKindOf,
+  fullError,
+  inUseError,
+  isLockRefusal,
+  openError,
+} from "./engine-errors.ts";
 import { migrate } from "./postgres-schema.ts";
 import { ForeseenReads } from "./foreseen-reads.ts";
 import { begin, foundIn, PREPARE, readText, type Foreseen, type Locked } from "./transaction-beginning.ts";
 import { itemsOf, TransactionReads } from "./transaction-reads.ts";
 import { writeOps } from "./write-ops.ts";
+
+const UNREPLICATED = "the database did not wait for its standbys: the write may be lost with it";
 
 /** A connection whose other end is gone is to be given up soon: it holds a place, and perhaps contexts. */
 const NOTICE_DEATH =
@@ -44,13 +60,18 @@ export interface PostgresStoreOptions {
   readonly clock: Clock;
   /** Nobody else may use the database while it is open. */
   readonly isAlone?: boolean;
+  readonly monitor?: EngineMonitor | undefined;
 }
+
+/** What a transaction under locks took. */
+export type LockedTimes = Pick<EngineTurn, "lockMs" | "decideMs" | "commitMs">;
 
 export class PostgresStore implements KeyValueStore {
   readonly location: string;
   readonly #url: string;
   readonly #clock: Clock;
   readonly #isAlone: boolean;
+  readonly #monitor: EngineMonitor;
   #writers: Pool | undefined;
   #readers: Pool | undefined;
   #writer: PoolClient | undefined;
@@ -61,8 +82,12 @@ export class PostgresStore implements KeyValueStore {
   /** Its place among the processes that write the database. */
   #slot: number | undefined;
 
-  constructor({ url, clock, isAlone = false }: PostgresStoreOptions) {
+  /** How often it was opened. */
+  #opens = 0;
+
+  constructor({ url, clock, isAlone = false, monitor = NO_MONITOR.engine }: PostgresStoreOptions) {
     this.#isAlone = isAlone;
+    this.#monitor = monitor;
     this.#url = url;
     this.#clock = clock;
     this.location = databaseName(url);
@@ -71,6 +96,17 @@ export class PostgresStore implements KeyValueStore {
   /** Known after open(). */
   get nodeSlot(): number {
     return this.#slot ?? 0;
+  }
+
+  get reopens(): number {
+    return Math.max(0, this.#opens - 1);
+  }
+
+  get connections(): EngineStats["connections"] {
+    const pools = [this.#writers, this.#readers].flatMap((pool) => pool ?? []);
+    const sum = (of: (pool: Pool) => number): number => pools.reduce((all, pool) => all + of(pool), 0);
+    const open = sum(({ totalCount }) => totalCount);
+    return { open, inUse: open - sum(({ idleCount }) => idleCount), waiting: sum(({ waitingCount }) => waitingCount) };
   }
 
   async open(): Promise<void> {
@@ -90,7 +126,9 @@ export class PostgresStore implements KeyValueStore {
       await (this.#isAlone ? this.#takeAllSlots(writer) : this.#takeSlot(writer));
       await migrate(writer, this.location);
       await writer.query(PREPARE);
+      this.#opens++;
     } catch (error) {
+      this.#monitor.failed(failureKindOf(error));
       await this.close();
       throw openError(this.location, error);
     }
@@ -115,22 +153,30 @@ export class PostgresStore implements KeyValueStore {
    * Runs `use` with the locks held, then writes what it returns, in one transaction.
    * @throws what `use` throws, with nothing written; {Error} when the outcome is unknown
    */
-  async locked(locked: Locked, use: (view: StoreView) => Promise<readonly StoreOp[]>): Promise<void> {
+  async locked(locked: Locked, use: (view: StoreView) => Promise<readonly StoreOp[]>): Promise<LockedTimes> {
     const writer = this.#writer;
     if (writer === undefined) throw closedError();
+    const times = [this.#clock.monotonicMs()];
+    const passed = (): void => void times.push(this.#clock.monotonicMs());
     try {
-      const found = await begin(writer, locked);
+      const found = await begin(writer, locked, (error) => this.#monitor.failed(failureKindOf(error)));
+      passed();
       const ops = await use(new ForeseenReads(new TransactionReads(writer), locked, found));
+      passed();
       this.#isUnsafe = false;
       // sent together; after one that failed nothing is committed
       await Promise.all([...writeOps(writer, ops), writer.query("COMMIT")]);
+      passed();
+      if (this.#isUnsafe) throw new EngineFault("unreplicated", UNREPLICATED);
     } catch (error) {
+      if (!(error instanceof ServiceError)) this.#monitor.failed(failureKindOf(error));
       // whatever it was, the connection's state is not known
       this.#writer = undefined;
       writer.release(true);
       throw error;
     }
-    if (this.#isUnsafe) throw new Error("the database did not wait for its standbys: the write may be lost with it");
+    const [beganMs = 0, heldMs = 0, decidedMs = 0, committedMs = 0] = times;
+    return { lockMs: heldMs - beganMs, decideMs: decidedMs - heldMs, commitMs: committedMs - decidedMs };
   }
 
   /** Numbers of new contexts: the first of so many as a block has (postgres-schema.ts). */
@@ -153,6 +199,15 @@ export class PostgresStore implements KeyValueStore {
   async view<T>(use: (view: StoreView) => Promise<T>, foreseen: Foreseen = NOTHING): Promise<T> {
     const readers = this.#readers;
     if (readers === undefined) throw closedError();
+    try {
+      return await this.#viewWith(readers, use, foreseen);
+    } catch (error) {
+      if (error instanceof EngineLost) this.#monitor.failed(failureKindOf(error));
+      throw error;
+    }
+  }
+
+  async #viewWith<T>(readers: Pool, use: (view: StoreView) => Promise<T>, foreseen: Foreseen): Promise<T> {
     const client = await askEngine(() => readers.connect());
     let isSound = false;
     try {
@@ -160,7 +215,7 @@ export class PostgresStore implements KeyValueStore {
       const found = await askEngine(async () => {
         const answers: unknown = await client.query(text);
         const [, start] = Array.isArray(answers) ? answers : [];
-        if (startIn(start) !== this.#startedAt) throw new Error("the database was started anew");
+        if (startIn(start) !== this.#startedAt) throw new EngineFault("restarted", "the database was started anew");
         return foundIn(answers, foreseen);
       });
       const result = await use(new ForeseenReads(new TransactionReads(client), foreseen, found));
@@ -255,7 +310,7 @@ function startIn(answer: unknown): string {
   const [item] = itemsOf(answer);
   if (item === undefined) throw new Error("it does not say since when it runs");
   const [startedAt = "", isStandby] = item.map((bytes) => Buffer.from(bytes).toString());
-  if (isStandby !== "false") throw new Error("it is a standby, which takes no writes");
+  if (isStandby !== "false") throw new EngineFault("standby", "it is a standby, which takes no writes");
   return startedAt;
 }
 

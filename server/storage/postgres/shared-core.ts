@@ -245,17 +245,20 @@ export class SharedCore implements LogCore {
     const slots = new Map<ContextId, Slot>();
     const before = new Map<ContextId, ContextHead | undefined>();
     try {
-      await this.#store.locked(foreseen, async (view) => {
+      let contended = 0;
+      const times = await this.#store.locked(foreseen, async (view) => {
         for (const id of ids) slots.set(id, { id, ...(await reader.readSlot(view, id)), settled });
         for (const [id, { live }] of slots) before.set(id, live?.head);
         const news = new Map<ContextId, News>();
         for (const [id, own] of turns) {
           const live = slots.get(id)?.live;
           if (live !== undefined) news.set(id, await newsOf(view, live, own));
+          if ((news.get(id)?.entries.length ?? 0) > 0) contended++;
         }
         return this.#decideAll(waiting, { slots, news, works: [], done });
       });
       settle?.resolve();
+      this.#monitor?.engine.turned({ contexts: ids.size, contended, ...times });
       for (const [id, { live }] of slots)
         if (live?.head !== before.get(id)) this.#hints.tell(id, live?.head.seq ?? GONE);
     } catch (error) {

@@ -54,8 +54,15 @@ export interface RangeItems {
   readonly isCut: boolean;
 }
 
-/** The locks are taken in one order, so that two never wait for each other. */
-export async function begin(client: ClientBase, locked: Locked): Promise<FoundItems> {
+/**
+ * The locks are taken in one order, so that two never wait for each other.
+ * @param onRefusal told why they were not had, when they are asked for once more
+ */
+export async function begin(
+  client: ClientBase,
+  locked: Locked,
+  onRefusal: (error: unknown) => void,
+): Promise<FoundItems> {
   const locks = [...new Set(locked.locks)].sort();
   // a statement sees what was committed when it began: this one begins when the locks are ours
   const text = `BEGIN; EXECUTE mcm_lock(${arrayOf(locks)}); ${readText(locked)}`;
@@ -65,6 +72,7 @@ export async function begin(client: ClientBase, locked: Locked): Promise<FoundIt
     } catch (error) {
       // nothing has happened yet
       if (!isLockRefusal(error) || tries === TRIES_MAX) throw error;
+      onRefusal(error);
       await client.query("ROLLBACK");
     }
   }

@@ -280,6 +280,29 @@ describe("sessions", () => {
     expect((await size(LIMITS.bodyBytesMax + 1)).status).toBe(413);
   });
 
+  test("[NODE-19] a call that is under way when the server stops is answered so that it is sent again", async () => {
+    let begun = (): void => undefined;
+    const isBegun = new Promise<void>((resolve) => (begun = resolve));
+    service.find = () => new Promise(() => begun());
+    const meta = { protocolVersion: "2026-07-28", clientInfo: { name: "test", version: "1" }, clientCapabilities: {} };
+    const _meta = Object.fromEntries(
+      Object.entries(meta).map(([name, value]) => [`io.modelcontextprotocol/${name}`, value]),
+    );
+    const method = "tools/call";
+    const answer = post(
+      { jsonrpc: "2.0", id: 9, method, params: { _meta, name: "context_find", arguments: {} } },
+      { "mcp-protocol-version": "2026-07-28", "mcp-method": method, "mcp-name": "context_find" },
+    );
+    await Promise.race([isBegun, answer]);
+    await endpoint.close();
+    const response = await answer;
+    expect([response.status, response.headers.get("retry-after"), await response.json()]).toMatchObject([
+      503,
+      "1",
+      { id: 9, error: { data: { code: "SHUTTING_DOWN", retry: "later" } } },
+    ]);
+  });
+
   test("a stopping server takes no more, and its sessions end", async () => {
     await begin();
     await endpoint.close();

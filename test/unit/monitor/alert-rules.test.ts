@@ -4,9 +4,9 @@ import { AlertManager } from "../../../server/monitor/alert-manager.ts";
 import { ALERT_RULES } from "../../../server/monitor/alerts/alert-rules.ts";
 import { Samples } from "../../../server/monitor/samples.ts";
 import type { Sample } from "../../../server/monitor/samples.ts";
-import type { AlertEvent } from "../../../shared/monitoring.ts";
+import type { AlertEvent, StandbyStats } from "../../../shared/monitoring.ts";
 import { LIMITS } from "../../../shared/limits.ts";
-import { contextOf, sampleAt } from "../../support/vitals.ts";
+import { contextOf, engineLog, sampleAt } from "../../support/vitals.ts";
 import type { WebhookVitals } from "../../../server/monitor/vitals.ts";
 
 const ROUND_MS = LIMITS.monitorSampleMs;
@@ -27,6 +27,10 @@ const WITH: Readonly<Record<string, (value: number) => Made>> = {
   "checkpoint-failures": (value) => ({ counters: { failedCheckpoints: value } }),
   "damaged-data": (value) => ({ counters: { damagedReads: value } }),
   "lock-starvation": (value) => ({ counters: { lockTimeouts: value } }),
+  "engine-unreachable": (value) => ({ sources: engineLog({ isReachable: value === 1 }) }),
+  "standby-missing": (value) => ({ sources: withStandbys({ needed: 1, named: 1 + value, connected: 1 }) }),
+  "standbys-too-few": (value) => ({ sources: withStandbys({ needed: 1 + value, named: 9, connected: 1 }) }),
+  "hints-lost": (value) => ({ counters: { hintsLost: value }, sources: engineLog() }),
   "client-ids": (value) => ({ sources: { contexts: () => [contextOf("plan", { yjsClientIds: value })] } }),
   "context-storage": (value) => ({ sources: { contexts: () => [contextOf("plan", { diskBytes: value })] } }),
   "slow-consumers": (value) => ({ counters: { slowEnds: value } }),
@@ -41,6 +45,11 @@ const webhooksOf = (states: { readonly stopped?: number }, deadLetters: number):
   behind: 0,
   deadLetters,
 });
+
+const withStandbys = (standbys: StandbyStats) => engineLog({ standbys });
+
+/** Their measures are rates: drilled by themselves. */
+const RATES = new Set(["conflict-rate", "append-latency"]);
 
 class Drill {
   readonly events: AlertEvent[] = [];
@@ -70,13 +79,13 @@ describe("the table", () => {
   test("every rule is drilled", () => {
     expect(Object.keys(WITH).toSorted()).toEqual(
       ALERT_RULES.map(({ name }) => name)
-        .filter((name) => name !== "conflict-rate")
+        .filter((name) => !RATES.has(name))
         .toSorted(),
     );
   });
 
   const levels = ALERT_RULES.flatMap((rule) =>
-    rule.name === "conflict-rate" ? [] : rule.thresholds.map((threshold) => ({ rule, threshold })),
+    RATES.has(rule.name) ? [] : rule.thresholds.map((threshold) => ({ rule, threshold })),
   );
   test.each(levels.map(({ rule, threshold }) => [rule.name, threshold.level, { rule, threshold }] as const))(
     "[ALERT-4] %s is %s from its threshold on, not before, and is over afterwards",
@@ -103,6 +112,27 @@ describe("the table", () => {
     const drill = new Drill();
     expect(drill.last(10 * MINUTE_MS, rate(31))).toEqual(["raised conflict-rate info"]);
     expect(new Drill().last(10 * MINUTE_MS, rate(301)).at(-1)).toBe("raised conflict-rate warning");
+  });
+
+  test("[ALERT-4] the time of turns is that of the last minute, on average; without turns there is none", () => {
+    const turning = (turnMs: number) => (atMs: number) =>
+      sampleAt(atMs, {
+        counters: { engineTurns: atMs / 10, engineTurnMs: (atMs / 10) * turnMs },
+        sources: engineLog(),
+      });
+    expect(new Drill().last(10 * MINUTE_MS, turning(99))).toEqual([]);
+    const drill = new Drill();
+    expect(drill.last(MINUTE_MS, turning(101))).toEqual(["raised append-latency warning"]);
+    expect(new Drill().last(MINUTE_MS, turning(1001)).at(-1)).toBe("raised append-latency critical");
+    const stopped = drill.last(3 * MINUTE_MS, (atMs) =>
+      sampleAt(atMs, { counters: { engineTurns: 6500, engineTurnMs: 656_500 }, sources: engineLog() }),
+    );
+    expect(stopped).toEqual(["cleared append-latency warning"]);
+  });
+
+  test("[ALERT-4] a log in a folder has no database to be alarmed about", () => {
+    const counters = { engineTurns: 10, engineTurnMs: 1e6, hintsLost: 1000 };
+    expect(new Drill().last(10 * MINUTE_MS, (atMs) => sampleAt(atMs, { counters }))).toEqual([]);
   });
 
   test("[ALERT-4] the event loop's longest delay counts for a minute: no scrape misses it", () => {

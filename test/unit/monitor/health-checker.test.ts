@@ -5,7 +5,7 @@ import type { Samples } from "../../../server/monitor/samples.ts";
 import { NO_SOURCES } from "../../../server/monitor/vitals.ts";
 import type { Sources } from "../../../server/monitor/vitals.ts";
 import { parseContextId } from "../../../shared/ids.ts";
-import { contextOf, sampleAt, samplesOf } from "../../support/vitals.ts";
+import { contextOf, engineLog, sampleAt, samplesOf } from "../../support/vitals.ts";
 
 interface Given {
   readonly sources?: Partial<Sources>;
@@ -28,6 +28,8 @@ const process = (vitals: NonNullable<Parameters<typeof sampleAt>[1]>["process"])
 });
 const contexts = (...list: readonly ReturnType<typeof contextOf>[]): Given => ({ sources: { contexts: () => list } });
 
+const engine = (...args: Parameters<typeof engineLog>): Given => ({ sources: engineLog(...args) });
+
 describe("the report", () => {
   test("[HEALTH-1] all well: ok, no reasons, and what was looked at", () => {
     const { status, reasons, checks } = check();
@@ -42,6 +44,10 @@ describe("the report", () => {
       "data",
     ]);
     expect(new Set(checks.map((it) => it.status))).toEqual(new Set(["ok"]));
+  });
+
+  test("[HEALTH-1] a database is looked at where there is one", () => {
+    expect(check(engine()).checks.map(({ name }) => name)).toEqual(expect.arrayContaining(["log", "engine"]));
   });
 
   test("[HEALTH-1] before the first sample it is well, too", () => {
@@ -103,6 +109,14 @@ describe("the report", () => {
       contexts(contextOf("plan", { queuedForMs: 5000 })),
       contexts(contextOf("plan", { queuedForMs: 4999 })),
       /^Writes to plan have waited 5\.0 s for their turn\.$/,
+    ],
+    ["a database that does not answer", engine({ isReachable: false }), engine(), /^The database does not answer/],
+    ["a database that is a standby", engine({ isPrimary: false }), engine(), /is a standby, which takes no writes\.$/],
+    [
+      "commits that wait for a standby",
+      engine({ standbys: { needed: 2, named: 3, connected: 1 } }),
+      engine({ standbys: { needed: 2, named: 3, connected: 2 } }),
+      /^Commits wait: they need 2 of the standbys, and 1 are connected\.$/,
     ],
     ["a log that is damaged", { damaged: ["plan"] }, {}, /^The log of plan cannot be read: it is damaged\.$/],
   ])("[HEALTH-3] %s is degraded, a bit less is well", (_what, bad, good, says) => {

@@ -12,7 +12,7 @@ import type { Sources } from "../../../server/monitor/vitals.ts";
 import { parseActor, parseContextId } from "../../../shared/ids.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { metricsIn } from "../../support/metrics-text.ts";
-import { FakeProcess, contextOf, sampleAt, samplesOf, sessionOf } from "../../support/vitals.ts";
+import { FakeProcess, contextOf, engineLog, sampleAt, samplesOf, sessionOf } from "../../support/vitals.ts";
 
 const PLAN = parseContextId("plan");
 const session = { sessionId: "s", contextId: PLAN, actor: parseActor("ada"), protocol: "mcm.v1" } as const;
@@ -149,11 +149,57 @@ describe("what is counted", () => {
     expect(counts.damagedContexts.size).toBe(100);
   });
 
+  test("[MON-11] a database has its series, of one value each; a log in a folder has none of them", async () => {
+    const told = (counts: Counts): void => {
+      counts.engine.turned({ contexts: 3, contended: 1, lockMs: 4, decideMs: 1, commitMs: 20 });
+      counts.engine.failed("57");
+      counts.engine.hinted("lost", 2);
+      counts.engine.followed(5, 30);
+    };
+    const folder = collectorOf();
+    told(folder.counts);
+    expect([...(await folder.scrape()).keys()].filter((name) => name.startsWith("mcm_engine_"))).toEqual([]);
+    const standbys = { needed: 1, named: 2, connected: 1 };
+    const { counts, scrape } = collectorOf(engineLog({ standbys, reconnects: 4, isPrimary: false }));
+    told(counts);
+    const found = await scrape();
+    const values = Object.fromEntries(
+      [...found].filter(([name]) => name.startsWith("mcm_engine_") && !name.includes("_bucket")),
+    );
+    expect(values).toEqual({
+      'mcm_engine_turn_seconds_sum{phase="lock"}': 0.004,
+      'mcm_engine_turn_seconds_count{phase="lock"}': 1,
+      'mcm_engine_turn_seconds_sum{phase="decide"}': 0.001,
+      'mcm_engine_turn_seconds_count{phase="decide"}': 1,
+      'mcm_engine_turn_seconds_sum{phase="commit"}': 0.02,
+      'mcm_engine_turn_seconds_count{phase="commit"}': 1,
+      mcm_engine_turn_contexts_total: 3,
+      mcm_engine_contended_turns_total: 1,
+      'mcm_engine_failures_total{kind="57"}': 1,
+      'mcm_engine_hints_total{outcome="sent"}': 0,
+      'mcm_engine_hints_total{outcome="heard"}': 0,
+      'mcm_engine_hints_total{outcome="lost"}': 2,
+      mcm_engine_entries_followed_total: 5,
+      mcm_engine_follow_seconds_sum: 0.03,
+      mcm_engine_follow_seconds_count: 1,
+      mcm_engine_reachable: 1,
+      mcm_engine_primary: 0,
+      'mcm_engine_connections{state="open"}': 3,
+      'mcm_engine_connections{state="in_use"}': 1,
+      'mcm_engine_connections{state="waiting"}': 0,
+      mcm_engine_reconnects_total: 4,
+      mcm_engine_standbys_needed: 1,
+      mcm_engine_standbys_named: 2,
+      mcm_engine_standbys_connected: 1,
+    });
+  });
+
   test("who watches nothing is told nothing", () => {
     expect(() => {
       NO_MONITOR.lockAsked()("granted");
       NO_MONITOR.working("x")(true);
       NO_MONITOR.commitFailed();
+      NO_MONITOR.engine.failed("57");
     }).not.toThrow();
   });
 });

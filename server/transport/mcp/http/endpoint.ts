@@ -51,6 +51,8 @@ export interface McpEndpointOptions {
   readonly resource?: ProtectedResource;
 }
 
+const CALL_ABORTED = 499;
+
 export class McpEndpoint {
   readonly #options: McpEndpointOptions;
   readonly #sessions: Sessions;
@@ -139,6 +141,8 @@ export class McpEndpoint {
     const onEnd = this.#calls.enter(principal.actor);
     try {
       const response = await this.#requests.fetch(request, { authInfo: principal, parsedBody: body });
+      // the SDK's answer to what was under way when it was closed: the client's fault, and without a word
+      if (this.#isClosed && response.status === CALL_ABORTED) throw stoppedUnderWay();
       return boundedStream(response, { bytesMax: LIMITS.outboundBytesMax, onEnd });
     } catch (error) {
       onEnd();
@@ -198,6 +202,11 @@ export class McpEndpoint {
       ...(bus === undefined ? {} : { bus }),
     });
   }
+}
+
+function stoppedUnderWay(): ServiceError {
+  const message = "The server is stopping. Whether the call was carried out is unknown: send it again in a moment.";
+  return new ServiceError("SHUTTING_DOWN", message);
 }
 
 interface Asking {
