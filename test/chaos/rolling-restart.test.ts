@@ -24,8 +24,8 @@ import { openStockClient } from "../support/stock-client.ts";
 import type { StockClient } from "../support/stock-client.ts";
 
 const NODES = 3;
-const ACKS = 5;
-const PAUSE_MS = 50;
+const ACKS = 3;
+const PAUSE_MS = 100;
 /** Seconds of asking again. */
 const TRIES_MAX = 200;
 
