@@ -31,6 +31,11 @@ const layer = (name: string, order: number, limits: { timeoutMs: number; maxWork
   },
 });
 
+const nodes = (name: string) => {
+  const { test } = layer("integration", 1, { timeoutMs: 3 * MINUTE, maxWorkers: 3 });
+  return { test: { ...test, name, globalSetup: ["test/support/test-engine.ts"] } };
+};
+
 export default defineConfig({
   test: {
     projects: [
@@ -40,6 +45,7 @@ export default defineConfig({
       layer("compat", 0, { timeoutMs: MINUTE }),
       layer("property", 0, { timeoutMs: 2 * MINUTE }),
       layer("sim", 0, { timeoutMs: 2 * MINUTE }),
+      nodes("nodes"),
       layer("integration", 1, { timeoutMs: 3 * MINUTE, maxWorkers: 3 }),
       layer("chaos", 2, { timeoutMs: 10 * MINUTE, maxWorkers: 2 }),
     ],

@@ -7,7 +7,7 @@ import { resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { runCli } from "../../server/cli/program.ts";
 import { parseConfig } from "../../server/config.ts";
-import { startServer } from "../../server/server.ts";
+import { startServer } from "../support/start-server.ts";
 import type { RunningServer } from "../../server/server.ts";
 import { TOKEN_RULES } from "../../server/security/token-refusals.ts";
 import { LIMITS } from "../../shared/limits.ts";
