@@ -174,7 +174,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.#writePath = new WritePath({ ...told, monitor, conflicts, others: this.#follower });
     const clientIds = new ClientIdPool(storage);
     this.sessions = new LiveSessions({ ...options, monitor, state: this.#state, clientIds, watch: this.readers });
-    const compaction = new Compaction(new Recreation({ ...options, state: this.#state, drop }), recreator);
+    const compaction = new Compaction(new Recreation({ ...told, others: this.#follower }), recreator);
     this.history = new HistoryUseCases({
       access: this,
       history,

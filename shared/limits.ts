@@ -372,6 +372,8 @@ export const LIMITS = {
   engineIdleMs: 2000,
   /** How often the contexts in memory are compared with their logs: as old as a context may be when a hint was lost. */
   headsEveryMs: 1000,
+  /** Writes of a context wait so long for another server that recreates its document, if that one does not say so again. */
+  peerHoldMs: 2000,
   /** A node's line to the others that says nothing for so long is ended by the engine, and with it what the node leads. */
   engineLineIdleMs: 10_000,
   /** What nodes say to each other and waits to be sent; then the oldest gives way. */
