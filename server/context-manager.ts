@@ -259,7 +259,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   async create(caller: Caller, context: NewContext): Promise<ReadContext> {
     this.#assertOpen();
     const { nodeClientId } = this.#storage;
-    const schema = this.#schemas.schemaOf(context.type);
+    const schema = await this.#schemas.freshSchemaOf(context.type);
     const { meta, checkpoint, data } = firstState(caller, context, { clock: this.#clock, nodeClientId, schema });
     const created = await this.#storage.create(meta, checkpoint);
     this.#webhooks.wake(meta.id);
@@ -293,14 +293,13 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   }
 
   async look<Result>(id: ContextId, task: (doc: Y.Doc) => Result): Promise<Glance<Result>> {
-    return this.#surviving(id, async (live) => {
-      if (this.#storage.isShared) await this.#follower.freshen(live);
-      const { state, meta, lockSeq } = live;
+    const glance = async ({ state, meta, lockSeq, durable }: Live): Promise<Glance<Result>> => {
       const result = task(state.doc);
       const head = { seq: state.seq, version: state.version, lockSeq, updatedAtMs: state.updatedAtMs };
-      await live.durable;
+      await durable;
       return { meta, head, result };
-    });
+    };
+    return this.#surviving(id, glance, true);
   }
 
   async change(caller: Caller, id: ContextId, request: ChangeRequest | PlannedChange): Promise<ChangeOutcome> {
@@ -354,7 +353,8 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
 
   /** What decides who may do what with a context, as far as it is durable; undefined when there is none. */
   guarded(id: ContextId): Guarded | Promise<Guarded | undefined> {
-    return this.#state.get(id)?.meta ?? this.#storage.summary(id).then((found) => found?.meta);
+    const known = this.#storage.isShared ? undefined : this.#state.get(id)?.meta;
+    return known ?? this.#storage.summary(id).then((found) => found?.meta);
   }
 
   lockDesks(): Iterable<readonly [ContextId, LockDesk]> {
@@ -362,8 +362,9 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     return Array.from(this.#state.live(), ({ id, state }) => [id, state.locks] as const);
   }
 
-  withLocks<Result>(caller: Caller, id: ContextId, task: (context: LockContext) => Promise<Result>): Promise<Result> {
-    return this.#surviving(id, (live) => task(lockContextOf(live, caller, (...write) => this.#queued(...write))));
+  withLocks<T>(caller: Caller, id: ContextId, task: (context: LockContext) => Promise<T>, isFresh = false): Promise<T> {
+    const queued = (live: Live, write: Write): Promise<WriteResult> => this.#queued(live, write);
+    return this.#surviving(id, (live) => task(lockContextOf(live, caller, queued)), isFresh);
   }
 
   async #setAcl({ identity, origin }: Caller, id: ContextId, acl: Acl): Promise<Acl> {
@@ -379,8 +380,8 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   }
 
   /** What meets a compaction goes on in the new epoch. */
-  #surviving<Result>(id: ContextId, task: (live: Live) => Promise<Result>): Promise<Result> {
-    return acrossCompactions(() => this.#using(id, task));
+  #surviving<Result>(id: ContextId, task: (live: Live) => Promise<Result>, isFresh = false): Promise<Result> {
+    return acrossCompactions(() => this.#using(id, task, isFresh));
   }
 
   #queued(live: Live, write: Write, idempotency?: Idempotency): Promise<WriteResult> {
@@ -410,10 +411,12 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.#watch.port.contextLeft({ contextId: live.id, reason: rule });
   }
 
-  async #using<Result>(id: ContextId, task: (live: Live) => Promise<Result>): Promise<Result> {
+  /** `isFresh`: no older than what any server has acknowledged. */
+  async #using<Result>(id: ContextId, task: (live: Live) => Promise<Result>, isFresh = false): Promise<Result> {
     this.#assertOpen();
+    const contexts = isFresh && this.#storage.isShared ? this.#follower : this.#state;
     // without waiting when it is in memory: what a session asks takes its place among what it edits
-    const live = this.#state.retained(id) ?? (await this.#state.acquire(id));
+    const live = contexts.retained(id) ?? (await contexts.acquire(id));
     try {
       return await task(live);
     } finally {
@@ -423,7 +426,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
 
   async #acquireOrCreate(caller: Caller, id: ContextId, create: boolean): Promise<Live> {
     try {
-      return await this.#state.acquire(id);
+      return await this.#follower.acquire(id);
     } catch (error) {
       if (!create || toServiceError(error).code !== "CONTEXT_NOT_FOUND") throw error;
     }
@@ -431,7 +434,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       // somebody else made it meanwhile: just as good
       if (toServiceError(error).code !== "ALREADY_EXISTS") throw error;
     });
-    return this.#state.acquire(id);
+    return this.#follower.acquire(id);
   }
 
   async #settled(): Promise<void> {

@@ -44,6 +44,9 @@ interface FollowerOptions {
   readonly drop: (live: Live, error: ServiceError) => void;
 }
 
+/** Of a context that is recreated or deleted elsewhere again and again. */
+const ACQUIRE_TRIES_MAX = 5;
+
 export class Follower {
   readonly #options: FollowerOptions;
   /** Contexts that are being compared with their logs, and the next comparison of each that was asked for meanwhile. */
@@ -67,6 +70,30 @@ export class Follower {
 
   stop(): void {
     this.#cancelLook?.();
+  }
+
+  /** What is in memory may be old. */
+  retained(_id: ContextId): undefined {
+    return undefined;
+  }
+
+  /**
+   * The context, no older than its log was when this was called, kept in memory until it is released.
+   * @throws {ServiceError} CONTEXT_NOT_FOUND, STORE_UNAVAILABLE
+   */
+  async acquire(id: ContextId): Promise<Live> {
+    const { state, storage } = this.#options;
+    for (let tries = 1; ; tries++) {
+      const live = await state.acquire(id);
+      try {
+        if (storage.isShared) await this.freshen(live);
+        return live;
+      } catch (error) {
+        state.release(live);
+        // what it was is gone: there may be another one, or the same anew
+        if (!live.isDropped || tries === ACQUIRE_TRIES_MAX) throw error;
+      }
+    }
   }
 
   /**

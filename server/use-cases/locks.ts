@@ -36,10 +36,15 @@ export interface LockContext {
 /** Port: ContextManager is the implementation. */
 export interface LockAccess {
   /**
-   * `task` is called at once when the context is in memory.
+   * `task` is called at once when the context is in memory, unless it is to see what other servers did, too.
    * @throws {ServiceError} CONTEXT_NOT_FOUND, STORE_UNAVAILABLE, SHUTTING_DOWN; what `task` throws
    */
-  withLocks<Result>(caller: Caller, id: ContextId, task: (context: LockContext) => Promise<Result>): Promise<Result>;
+  withLocks<T>(
+    caller: Caller,
+    id: ContextId,
+    task: (context: LockContext) => Promise<T>,
+    isFresh?: boolean,
+  ): Promise<T>;
   /** Of the contexts in memory; every context with locks is there, once it was used. */
   lockDesks(): Iterable<readonly [ContextId, Pick<LockDesk, "table">]>;
 }
@@ -77,19 +82,11 @@ export class LockUseCases implements LockService {
   }
 
   list(caller: Caller, id: ContextId): Promise<readonly GrantedLock[]> {
-    return this.#access.withLocks(caller, id, async ({ desk, durable }) => {
-      const locks = desk.table.list().map(({ lockId }) => this.#viewOf(desk, lockId));
-      await durable();
-      return locks;
-    });
+    return this.#see(caller, id, (desk) => desk.table.list().map(({ lockId }) => this.#viewOf(desk, lockId)));
   }
 
   waiting(caller: Caller, id: ContextId): Promise<readonly LockWaiter[]> {
-    return this.#access.withLocks(caller, id, async ({ desk, durable }) => {
-      const waiting = this.#rooms.get(desk)?.waiting() ?? [];
-      await durable();
-      return waiting;
-    });
+    return this.#see(caller, id, (desk) => this.#rooms.get(desk)?.waiting() ?? []);
   }
 
   async held(caller: Caller): Promise<readonly HeldLock[]> {
@@ -148,11 +145,13 @@ export class LockUseCases implements LockService {
   }
 
   renew(caller: Caller, id: ContextId, lockId: string, options: { readonly ttlMs?: number }): Promise<GrantedLock> {
-    return this.#access.withLocks(caller, id, async ({ desk, write }) => {
+    const renewed = async ({ desk, write }: LockContext): Promise<GrantedLock> => {
       const ttlMs = options.ttlMs ?? desk.table.get(lockId)?.ttlMs ?? LIMITS.lockTtlMsDefault;
       await write({ op: "renew", lockId, ttlMs });
       return this.#viewOf(desk, lockId);
-    });
+    };
+    // its time may have been said at another server
+    return this.#access.withLocks(caller, id, renewed, options.ttlMs === undefined);
   }
 
   release(
@@ -164,6 +163,15 @@ export class LockUseCases implements LockService {
     return this.#access.withLocks(caller, id, async ({ write }) => {
       await write({ op: "release", lockId }, isForced);
     });
+  }
+
+  #see<T>(caller: Caller, id: ContextId, look: (desk: LockDesk) => T): Promise<T> {
+    const seen = async ({ desk, durable }: LockContext): Promise<T> => {
+      const found = look(desk);
+      await durable();
+      return found;
+    };
+    return this.#access.withLocks(caller, id, seen, true);
   }
 
   /** A lock of the context is gone: whoever can go on now is called. */
@@ -198,14 +206,18 @@ export class LockUseCases implements LockService {
     }
   }
 
-  async #try({ write }: LockContext, event: LockEvent): Promise<"granted" | ServiceError> {
+  async #try({ write }: LockContext, event: Wait["event"]): Promise<"granted" | ServiceError> {
+    const { lockId, ttlMs } = event;
     try {
       await write(event);
       return "granted";
     } catch (error) {
       const refusal = toServiceError(error);
-      if (refusal.code !== "LOCKED") throw refusal;
-      return refusal;
+      if (refusal.code === "LOCKED") return refusal;
+      if (refusal.code !== "ALREADY_EXISTS") throw refusal;
+      // another server has granted it to an earlier request that named it
+      await write({ op: "renew", lockId, ttlMs });
+      return "granted";
     }
   }
 

@@ -3,6 +3,7 @@
  *
  * 1. Bytes are passed on as they are, and so are ends and breaks.
  * 2. HTTP clients would keep a connection, and with it a server: these servers end it after each answer.
+ * 3. A session of MCP lives at one server: requests that name one go there (docs/postgres.md, "Running it").
  */
 import { subscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
@@ -12,6 +13,8 @@ import type { Server, Socket } from "node:net";
 
 /** Ports of the servers behind any balancer. */
 const ports = new Set<number>();
+
+const MCP_SESSION = /\r\nmcp-session-id: *([^\r]+)/i;
 
 interface Begun {
   readonly socket: Socket;
@@ -26,11 +29,18 @@ subscribe("http.server.request.start", (message) => {
 export class Balancer {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  /** Where sessions of MCP are. */
+  readonly #sessions = new Map<string, URL>();
   #targets: readonly URL[] = [];
   #count = 0;
 
   private constructor() {
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => this.#join(client));
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
+      this.#sockets.add(client);
+      client.on("error", () => undefined);
+      client.on("close", () => this.#sockets.delete(client));
+      client.once("data", (first: Buffer) => this.#join(client, first));
+    });
   }
 
   /** At this port; 0 takes a free one. */
@@ -64,10 +74,16 @@ export class Balancer {
     if (this.#server.listening) await once(this.#server, "close");
   }
 
-  #join(client: Socket): void {
-    const target = this.#targets[this.#count++ % this.#targets.length];
+  /** `first`: what the client said first. */
+  #join(client: Socket, first: Buffer): void {
+    const target = this.#sessions.get(sessionIn(first) ?? "") ?? this.#targets[this.#count++ % this.#targets.length];
     if (target === undefined) return void client.destroy();
     const server = connect({ port: Number(target.port), host: "127.0.0.1", allowHalfOpen: true, noDelay: true });
+    server.once("data", (answer: Buffer) => {
+      const session = sessionIn(answer);
+      if (session !== undefined) this.#sessions.set(session, target);
+    });
+    server.write(first);
     this.#tie(client, server);
     this.#tie(server, client);
   }
@@ -81,4 +97,8 @@ export class Balancer {
       if (other.writable) other.end();
     });
   }
+}
+
+function sessionIn(message: Buffer): string | undefined {
+  return MCP_SESSION.exec(message.toString("latin1"))?.[1];
 }
