@@ -149,7 +149,8 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.#webhooks = webhooks;
     this.#changes = this.#changesOf(options);
     const drop = (live: Live, error: ServiceError): void => this.#drop(live, error);
-    this.locks = new LockUseCases({ access: this, clock, monitor, announce: (id, event) => sync.announce(id, event) });
+    const announce = sync.announce.bind(sync);
+    this.locks = new LockUseCases({ ...options, access: this, monitor, announce });
     this.access = new SharingUseCases({
       acl: async (id) => (await this.look(id, () => undefined)).meta.acl,
       setAcl: (caller, id, acl) => this.#setAcl(caller, id, acl),
@@ -360,6 +361,10 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   lockDesks(): Iterable<readonly [ContextId, LockDesk]> {
     this.#assertOpen();
     return Array.from(this.#state.live(), ({ id, state }) => [id, state.locks] as const);
+  }
+
+  deskOf(id: ContextId): LockDesk | undefined {
+    return this.#state.get(id)?.state.locks;
   }
 
   withLocks<T>(caller: Caller, id: ContextId, task: (context: LockContext) => Promise<T>, isFresh = false): Promise<T> {

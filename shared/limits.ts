@@ -202,6 +202,12 @@ export const LIMITS = {
   lockWaitMsMax: 60_000,
   /** Requests of one context that wait for locks. */
   lockWaitersMax: 1000,
+  /** How often nodes say again who waits for locks at them, and how long others go by what they said last. */
+  lockWaitersEveryMs: 1000,
+  lockWaitersTtlMs: 3500,
+  /** Of those who wait at a node the first so many are told to others, the first word at once, later ones together. */
+  lockWaitersToldMax: 100,
+  lockWaitersPeersMs: 50,
   actorLockWaitersMax: 500,
 
   /** How long a command that ran under a lock has to end when the lock is lost, before it is killed. */

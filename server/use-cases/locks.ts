@@ -18,11 +18,13 @@ import type { Clock } from "../clock.ts";
 import type { Caller, LockRequest, LockService } from "../context-service.ts";
 import { NO_MONITOR } from "../monitor-port.ts";
 import type { LockOutcome, Monitor } from "../monitor-port.ts";
+import type { Peers } from "../storage/peers.ts";
 import type { LockDesk } from "../state/locks/lock-desk.ts";
 import { coverOf } from "../state/path-cover.ts";
 import type { WriteResult } from "../state/state-manager.ts";
 import { WaitingRoom } from "./lock-waiting.ts";
-import type { Asked } from "./lock-waiting.ts";
+import { PeerWaiters } from "./peer-waiters.ts";
+import type { Asked, PlacedAsk } from "./peer-waiters.ts";
 
 /** A context in memory, for as long as a task lasts. */
 export interface LockContext {
@@ -47,6 +49,8 @@ export interface LockAccess {
   ): Promise<T>;
   /** Of the contexts in memory; every context with locks is there, once it was used. */
   lockDesks(): Iterable<readonly [ContextId, Pick<LockDesk, "table">]>;
+  /** Undefined when the context is not in memory. */
+  deskOf(id: ContextId): LockDesk | undefined;
 }
 
 interface LockUseCasesOptions {
@@ -55,10 +59,11 @@ interface LockUseCasesOptions {
   readonly monitor?: Pick<Monitor, "lockAsked">;
   /** An event for those who have the context open. */
   readonly announce: (id: ContextId, event: JsonObject) => void;
+  readonly peers?: Peers | undefined;
 }
 
 interface Wait {
-  readonly asked: Asked;
+  readonly ask: PlacedAsk;
   readonly event: Extract<LockEvent, { op: "acquire" }>;
   /** Monotonic. */
   readonly endsAtMs: number;
@@ -71,14 +76,17 @@ export class LockUseCases implements LockService {
   readonly #monitor: Pick<Monitor, "lockAsked">;
   readonly #announce: LockUseCasesOptions["announce"];
   readonly #rooms = new WeakMap<LockDesk, WaitingRoom>();
+  readonly #others: PeerWaiters | undefined;
+  #asks = 0;
   /** By context and lock: requests that named theirs. */
   readonly #asked = new Map<string, Promise<GrantedLock>>();
 
-  constructor({ access, clock, monitor = NO_MONITOR, announce }: LockUseCasesOptions) {
+  constructor({ access, clock, monitor = NO_MONITOR, announce, peers }: LockUseCasesOptions) {
     this.#access = access;
     this.#clock = clock;
     this.#monitor = monitor;
     this.#announce = announce;
+    this.#others = peers && new PeerWaiters({ peers, clock, changed: (id) => this.#othersChanged(id) });
   }
 
   list(caller: Caller, id: ContextId): Promise<readonly GrantedLock[]> {
@@ -86,7 +94,7 @@ export class LockUseCases implements LockService {
   }
 
   waiting(caller: Caller, id: ContextId): Promise<readonly LockWaiter[]> {
-    return this.#see(caller, id, (desk) => this.#rooms.get(desk)?.waiting() ?? []);
+    return this.#see(caller, id, (desk) => this.#roomOf(desk, id).waiting());
   }
 
   async held(caller: Caller): Promise<readonly HeldLock[]> {
@@ -129,10 +137,11 @@ export class LockUseCases implements LockService {
     const event = { op: "acquire", lockId, paths, mode, ttlMs, ...(purpose === undefined ? {} : { purpose }) } as const;
     const endsAtMs = this.#clock.monotonicMs() + waitMs;
     const asked = askedOf(caller, event, { sinceMs: this.#clock.nowMs(), waitMs });
+    const ask = { asked, node: this.#others?.node ?? "", count: ++this.#asks };
     return this.#access.withLocks(caller, id, async (context) => {
       const room = this.#roomOf(context.desk, id);
       if (context.desk.table.get(lockId) === undefined)
-        await this.#take(context, room, { asked, event, endsAtMs, signal });
+        await this.#take(context, room, { ask, event, endsAtMs, signal });
       // granted to an earlier request that named it: its time begins anew
       else await context.write({ op: "renew", lockId, ttlMs });
       if (signal?.aborted === true) {
@@ -174,9 +183,16 @@ export class LockUseCases implements LockService {
     return this.#access.withLocks(caller, id, seen, true);
   }
 
-  /** A lock of the context is gone: whoever can go on now is called. */
-  changed(desk: LockDesk): void {
-    this.#rooms.get(desk)?.look();
+  /** A lock of the context was granted, or is gone: whoever can go on now is called. */
+  changed(desk: LockDesk, event?: LockEvent): void {
+    const room = this.#rooms.get(desk);
+    if (event?.op === "acquire") room?.granted(event.lockId);
+    room?.look();
+  }
+
+  /** Nobody is told of those who wait here any more. */
+  stop(): void {
+    this.#others?.stop();
   }
 
   /** Nobody gets a lock there any more: those who wait are told why. */
@@ -185,8 +201,8 @@ export class LockUseCases implements LockService {
   }
 
   /** Tries whenever it may be this request's turn, until its time is over. */
-  async #take(context: LockContext, room: WaitingRoom, { asked, event, endsAtMs, signal }: Wait): Promise<void> {
-    const waiter = room.enter(asked);
+  async #take(context: LockContext, room: WaitingRoom, { ask, event, endsAtMs, signal }: Wait): Promise<void> {
+    const waiter = room.enter(ask);
     const cancelTimer = this.#at(endsAtMs, () => waiter.late());
     const forgetSignal = onAbort(signal, () => waiter.fail(gone()));
     let refusal = othersFirst();
@@ -223,14 +239,23 @@ export class LockUseCases implements LockService {
 
   /** Without an id nobody is told of who waits there. */
   #roomOf(desk: LockDesk, id?: ContextId): WaitingRoom {
-    let room = this.#rooms.get(desk);
-    if (room === undefined) {
-      const tell = (waiting: number): void => {
-        if (id !== undefined) this.#announce(id, lockQueueEvent(waiting));
-      };
-      this.#rooms.set(desk, (room = new WaitingRoom(desk.table, this.#clock, tell)));
-    }
+    const known = this.#rooms.get(desk);
+    if (known !== undefined) return known;
+    const others = this.#others;
+    const room = new WaitingRoom(desk.table, {
+      clock: this.#clock,
+      told: (waiting) => id !== undefined && this.#announce(id, lockQueueEvent(waiting)),
+      tellOthers: others && id !== undefined ? (ours) => others.tell(id, ours) : undefined,
+    });
+    this.#rooms.set(desk, room);
+    if (id !== undefined) room.elsewhere(others?.of(id) ?? []);
     return room;
+  }
+
+  /** Of a context that nobody uses here it is known when somebody does. */
+  #othersChanged(id: ContextId): void {
+    const desk = this.#access.deskOf(id);
+    if (desk !== undefined) this.#roomOf(desk, id).elsewhere(this.#others?.of(id) ?? []);
   }
 
   /** At once when it is time already. The returned function cancels it. */

@@ -181,8 +181,8 @@ describe("taking and giving back", () => {
         await granted.release();
       });
       turns.push(turn);
-      // its request has arrived
-      await context.update([{ op: "test", path: "/n", value: 0 }]);
+      // its request has arrived, wherever one looks
+      for (const other of contexts) await expect.poll(async () => (await other.lockQueue()).length).toBe(index + 1);
     }
     expect(order).toEqual([]);
     await lease?.release();

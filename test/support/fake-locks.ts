@@ -32,6 +32,7 @@ export class FakeLocks extends LockUseCases {
             write: async (event, isForced) => this.#write(caller.identity.actor, id, event, isForced),
           });
         },
+        deskOf: (id) => this.#deskOf(id),
         lockDesks: () => store.all().map(({ state: { meta } }) => [meta.id, this.#deskOf(meta.id)] as const),
       },
     });
