@@ -6,19 +6,24 @@
  *  1. A context in memory is a prefix of its log, with what this server is appending behind it. An entry is taken in once.
  *  2. What is read here is no older than what was durable anywhere when it was asked for.
  *  3. A hint may be lost or late: every live context is compared with its log's head once a while.
- *  4. Of a context that was recreated or deleted elsewhere, this server forgets what it holds, and ends its sessions.
+ *  4. A context with locks comes into memory when a lock is taken or renewed elsewhere: its holder finds it here, too.
+ *  5. Of a context that was recreated or deleted elsewhere, this server forgets what it holds, and ends its sessions.
  *
  * Not here: contexts that are not in memory (onlookers.ts), this server's own writes (write-path.ts), how hints travel (server/storage/postgres).
  */
 import type { MetaChange } from "../../shared/context.ts";
 import { toServiceError } from "../../shared/errors.ts";
 import type { ServiceError } from "../../shared/errors.ts";
+import { isContextId } from "../../shared/ids.ts";
 import type { ContextId } from "../../shared/ids.ts";
+import { isJsonObject } from "../../shared/json.ts";
+import type { Json } from "../../shared/json.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type { Clock } from "../clock.ts";
 import { contextNotFound } from "../state/context-not-found.ts";
 import type { LiveContext, StateManager } from "../state/state-manager.ts";
 import type { LogEntry, News } from "../storage/change-log.ts";
+import type { Peers } from "../storage/peers.ts";
 import type { StorageManager } from "../storage/storage-manager.ts";
 import type { SyncManager } from "../sync/sync-manager.ts";
 import type { Publication } from "../sync/topic.ts";
@@ -38,6 +43,7 @@ interface FollowerOptions {
   readonly state: StateManager<PendingWrite>;
   readonly events: OnlookersOptions["events"];
   readonly readers: OnlookersOptions["readers"];
+  readonly peers?: Pick<Peers, "hear"> | undefined;
   readonly locks: { changed(live: Live, entry: LogEntry): void };
   readonly meta: { changed(live: Live, change: MetaChange): void };
   /** Forgets what is in memory of a context and ends its sessions. */
@@ -61,6 +67,7 @@ export class Follower {
     this.#conflicts = new ConflictNews(options);
     this.#onlookers = new Onlookers(options);
     options.storage.onHint((id, seq) => this.#hinted(id, seq));
+    options.peers?.hear("locks", (message) => this.#locked(message));
   }
 
   start(): void {
@@ -197,6 +204,15 @@ export class Follower {
     const live = this.#options.state.get(id);
     if (live === undefined) this.#onlookers.hinted(id, seq);
     else if (seq > live.state.seq) this.#freshenSoon(live);
+  }
+
+  #locked(message: Json): void {
+    const id = isJsonObject(message) ? message["contextId"] : undefined;
+    if (typeof id !== "string" || !isContextId(id) || this.#options.state.get(id) !== undefined) return;
+    this.acquire(id).then(
+      (live) => this.#options.state.release(live),
+      () => undefined,
+    );
   }
 
   /** That the log cannot be read is noticed by everybody else too, and ends when it can. */

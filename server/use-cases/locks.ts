@@ -76,6 +76,7 @@ export class LockUseCases implements LockService {
   readonly #monitor: Pick<Monitor, "lockAsked">;
   readonly #announce: LockUseCasesOptions["announce"];
   readonly #rooms = new WeakMap<LockDesk, WaitingRoom>();
+  readonly #peers: Pick<Peers, "say"> | undefined;
   readonly #others: PeerWaiters | undefined;
   #asks = 0;
   /** By context and lock: requests that named theirs. */
@@ -86,6 +87,7 @@ export class LockUseCases implements LockService {
     this.#clock = clock;
     this.#monitor = monitor;
     this.#announce = announce;
+    this.#peers = peers;
     this.#others = peers && new PeerWaiters({ peers, clock, changed: (id) => this.#othersChanged(id) });
   }
 
@@ -149,6 +151,8 @@ export class LockUseCases implements LockService {
         await context.write({ op: "release", lockId });
         throw gone();
       }
+      // other servers keep contexts with locks in memory, too
+      this.#peers?.say("locks", { contextId: id });
       return this.#viewOf(context.desk, lockId);
     });
   }
@@ -157,6 +161,7 @@ export class LockUseCases implements LockService {
     const renewed = async ({ desk, write }: LockContext): Promise<GrantedLock> => {
       const ttlMs = options.ttlMs ?? desk.table.get(lockId)?.ttlMs ?? LIMITS.lockTtlMsDefault;
       await write({ op: "renew", lockId, ttlMs });
+      this.#peers?.say("locks", { contextId: id });
       return this.#viewOf(desk, lockId);
     };
     // its time may have been said at another server

@@ -29,6 +29,9 @@ export interface PlacedAsk {
   readonly count: number;
 }
 
+/** A word of so few costs next to nothing. */
+const FEW = 8;
+
 /** Servers of other releases may say more. */
 const messageSchema = z.object({
   contextId: z.string().transform(parseContextId),
@@ -91,7 +94,7 @@ export class PeerWaiters {
     if (waiting.length > 0) this.#ours.set(id, waiting.slice(0, LIMITS.lockWaitersToldMax));
     else if (!this.#ours.delete(id)) return;
     this.#due.add(id);
-    if (this.#cancelSaying === undefined) this.#sayDue();
+    if (this.#cancelSaying === undefined || waiting.length <= FEW) this.#sayDue();
     this.#wind();
   }
 
@@ -105,6 +108,7 @@ export class PeerWaiters {
   }
 
   #sayDue(): void {
+    this.#cancelSaying?.();
     for (const id of this.#due) this.#say(id);
     this.#due.clear();
     this.#cancelSaying = this.#options.clock.setTimer(LIMITS.lockWaitersPeersMs, () => {

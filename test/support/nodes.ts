@@ -1,4 +1,5 @@
 /** Several servers in this process over one database, as nodes of one service. */
+import type { Clock } from "../../server/clock.ts";
 import { parseConfig } from "../../server/config.ts";
 import type { Environment } from "../../server/config.ts";
 import { startServer } from "../../server/server.ts";
@@ -16,10 +17,11 @@ export async function startNodes(
   postgres: PostgresServer,
   count: number,
   environment: Environment = {},
+  clock?: Clock,
 ): Promise<Nodes> {
   const storage = await postgres.database();
   const nodes: TestServer[] = [];
-  for (let node = 0; node < count; node++) nodes.push(await startNode(storage, environment));
+  for (let node = 0; node < count; node++) nodes.push(await startNode(storage, environment, clock));
   return {
     postgres,
     nodes,
@@ -27,8 +29,9 @@ export async function startNodes(
   };
 }
 
-export async function startNode(storage: string, environment: Environment = {}): Promise<TestServer> {
+export async function startNode(storage: string, environment: Environment = {}, clock?: Clock): Promise<TestServer> {
   const logger = new RecordingLogger();
-  const server = await startServer(parseConfig({ port: "0", storage }, environment), { logger });
+  const parts = { logger, ...(clock === undefined ? {} : { clock }) };
+  const server = await startServer(parseConfig({ port: "0", storage }, environment), parts);
   return { url: server.url, logger, close: () => server.close() };
 }
