@@ -10,6 +10,7 @@
  * Not here: bench, demo and sim programs (run by tsx), e2e (Playwright).
  */
 import { defineConfig } from "vitest/config";
+import { MORE_NODE_SUITES, NODE_SUITES } from "./test/support/node-suites.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -31,9 +32,11 @@ const layer = (name: string, order: number, limits: { timeoutMs: number; maxWork
   },
 });
 
-const nodes = (name: string) => {
+/** Tests of `integration` once more, on three nodes over a database (test/support/start-server.ts). */
+const nodes = (name: string, suites: readonly string[]) => {
   const { test } = layer("integration", 1, { timeoutMs: 3 * MINUTE, maxWorkers: 3 });
-  return { test: { ...test, name, globalSetup: ["test/support/test-engine.ts"] } };
+  const include = suites.map((suite) => `test/integration/${suite}.test.ts`);
+  return { test: { ...test, name, include, globalSetup: ["test/support/test-engine.ts"] } };
 };
 
 export default defineConfig({
@@ -45,8 +48,9 @@ export default defineConfig({
       layer("compat", 0, { timeoutMs: MINUTE }),
       layer("property", 0, { timeoutMs: 2 * MINUTE }),
       layer("sim", 0, { timeoutMs: 2 * MINUTE }),
-      nodes("nodes"),
       layer("integration", 1, { timeoutMs: 3 * MINUTE, maxWorkers: 3 }),
+      nodes("nodes", NODE_SUITES),
+      nodes("nodes-more", MORE_NODE_SUITES),
       layer("chaos", 2, { timeoutMs: 10 * MINUTE, maxWorkers: 2 }),
     ],
     passWithNoTests: true,

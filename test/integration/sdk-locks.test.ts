@@ -60,7 +60,7 @@ async function equal(...contexts: Context[]): Promise<unknown> {
   const { data, version } = await readContext(server, "plan");
   for (const context of contexts) {
     await online(context);
-    await until(context.doc, () => context.version >= version);
+    await expect.poll(() => context.version).toBeGreaterThanOrEqual(version);
     expect(context.get()).toEqual(data);
   }
   return data;

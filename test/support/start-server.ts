@@ -22,6 +22,11 @@ declare module "vitest" {
 
 const NODES = 3;
 
+/** Of every server that a test starts. */
+export function nodeCount(): number {
+  return inject("engine") === undefined ? 1 : NODES;
+}
+
 /** Of the folders that servers were given. */
 const databases = new Map<string, Promise<string>>();
 
