@@ -149,8 +149,8 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.#webhooks = webhooks;
     this.#changes = this.#changesOf(options);
     const drop = (live: Live, error: ServiceError): void => this.#drop(live, error);
-    const announce = sync.announce.bind(sync);
-    this.locks = new LockUseCases({ ...options, access: this, monitor, announce });
+    const desk = (id: ContextId) => this.#state.get(id)?.state.locks;
+    this.locks = new LockUseCases({ ...options, access: this, monitor, desk });
     this.access = new SharingUseCases({
       acl: async (id) => (await this.look(id, () => undefined)).meta.acl,
       setAcl: (caller, id, acl) => this.#setAcl(caller, id, acl),
@@ -171,11 +171,11 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       drop,
     };
     this.#follower = new Follower(told);
-    const conflicts = new ConflictThinning(options);
-    this.#writePath = new WritePath({ ...told, monitor, conflicts, others: this.#follower });
+    const others = this.#follower;
+    this.#writePath = new WritePath({ ...told, monitor, conflicts: new ConflictThinning(options), others });
     const clientIds = new ClientIdPool(storage);
     this.sessions = new LiveSessions({ ...options, monitor, state: this.#state, clientIds, watch: this.readers });
-    const compaction = new Compaction(new Recreation({ ...told, others: this.#follower }), recreator);
+    const compaction = new Compaction(new Recreation({ ...told, others }), recreator);
     this.history = new HistoryUseCases({
       access: this,
       history,
@@ -183,8 +183,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       clock,
       compact: async (caller, id) => (this.#assertOpen(), compaction.compact(caller, id)),
     });
-    const { figures } = this.#finder;
-    this.conflicts = new ConflictUseCases({ access: this, storage, clock, figures });
+    this.conflicts = new ConflictUseCases({ access: this, storage, clock, figures: this.#finder.figures });
     this.types = new TypeUseCases({ access: this, types, storage, clock });
     this.data = new DataUseCases({
       ...options,
@@ -363,13 +362,8 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     return Array.from(this.#state.live(), ({ id, state }) => [id, state.locks] as const);
   }
 
-  deskOf(id: ContextId): LockDesk | undefined {
-    return this.#state.get(id)?.state.locks;
-  }
-
   withLocks<T>(caller: Caller, id: ContextId, task: (context: LockContext) => Promise<T>, isFresh = false): Promise<T> {
-    const queued = (live: Live, write: Write): Promise<WriteResult> => this.#queued(live, write);
-    return this.#surviving(id, (live) => task(lockContextOf(live, caller, queued)), isFresh);
+    return this.#surviving(id, (live) => task(lockContextOf(live, caller, (...it) => this.#queued(...it))), isFresh);
   }
 
   async #setAcl({ identity, origin }: Caller, id: ContextId, acl: Acl): Promise<Acl> {
@@ -384,7 +378,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.#events.emit(live.meta, "access");
   }
 
-  /** What meets a compaction goes on in the new epoch. */
+  /** What meets a compaction goes on in the new epoch. `isFresh`: no older than what any server has acknowledged. */
   #surviving<Result>(id: ContextId, task: (live: Live) => Promise<Result>, isFresh = false): Promise<Result> {
     return acrossCompactions(() => this.#using(id, task, isFresh));
   }
@@ -416,7 +410,6 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.#watch.port.contextLeft({ contextId: live.id, reason: rule });
   }
 
-  /** `isFresh`: no older than what any server has acknowledged. */
   async #using<Result>(id: ContextId, task: (live: Live) => Promise<Result>, isFresh = false): Promise<Result> {
     this.#assertOpen();
     const contexts = isFresh && this.#storage.isShared ? this.#follower : this.#state;

@@ -49,8 +49,6 @@ export interface LockAccess {
   ): Promise<T>;
   /** Of the contexts in memory; every context with locks is there, once it was used. */
   lockDesks(): Iterable<readonly [ContextId, Pick<LockDesk, "table">]>;
-  /** Undefined when the context is not in memory. */
-  deskOf(id: ContextId): LockDesk | undefined;
 }
 
 interface LockUseCasesOptions {
@@ -58,7 +56,9 @@ interface LockUseCasesOptions {
   readonly clock: Clock;
   readonly monitor?: Pick<Monitor, "lockAsked">;
   /** An event for those who have the context open. */
-  readonly announce: (id: ContextId, event: JsonObject) => void;
+  readonly sync: { announce(id: ContextId, event: JsonObject): void };
+  /** Of a context in memory. */
+  readonly desk: (id: ContextId) => LockDesk | undefined;
   readonly peers?: Peers | undefined;
 }
 
@@ -74,7 +74,8 @@ export class LockUseCases implements LockService {
   readonly #access: LockAccess;
   readonly #clock: Clock;
   readonly #monitor: Pick<Monitor, "lockAsked">;
-  readonly #announce: LockUseCasesOptions["announce"];
+  readonly #sync: LockUseCasesOptions["sync"];
+  readonly #desk: LockUseCasesOptions["desk"];
   readonly #rooms = new WeakMap<LockDesk, WaitingRoom>();
   readonly #peers: Pick<Peers, "say"> | undefined;
   readonly #others: PeerWaiters | undefined;
@@ -82,11 +83,12 @@ export class LockUseCases implements LockService {
   /** By context and lock: requests that named theirs. */
   readonly #asked = new Map<string, Promise<GrantedLock>>();
 
-  constructor({ access, clock, monitor = NO_MONITOR, announce, peers }: LockUseCasesOptions) {
+  constructor({ access, clock, monitor = NO_MONITOR, sync, desk, peers }: LockUseCasesOptions) {
     this.#access = access;
     this.#clock = clock;
     this.#monitor = monitor;
-    this.#announce = announce;
+    this.#sync = sync;
+    this.#desk = desk;
     this.#peers = peers;
     this.#others = peers && new PeerWaiters({ peers, clock, changed: (id) => this.#othersChanged(id) });
   }
@@ -249,7 +251,7 @@ export class LockUseCases implements LockService {
     const others = this.#others;
     const room = new WaitingRoom(desk.table, {
       clock: this.#clock,
-      told: (waiting) => id !== undefined && this.#announce(id, lockQueueEvent(waiting)),
+      told: (waiting) => id !== undefined && this.#sync.announce(id, lockQueueEvent(waiting)),
       tellOthers: others && id !== undefined ? (ours) => others.tell(id, ours) : undefined,
     });
     this.#rooms.set(desk, room);
@@ -259,7 +261,7 @@ export class LockUseCases implements LockService {
 
   /** Of a context that nobody uses here it is known when somebody does. */
   #othersChanged(id: ContextId): void {
-    const desk = this.#access.deskOf(id);
+    const desk = this.#desk(id);
     if (desk !== undefined) this.#roomOf(desk, id).elsewhere(this.#others?.of(id) ?? []);
   }
 

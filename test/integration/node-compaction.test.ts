@@ -46,7 +46,7 @@ async function open(at: number, actor: string): Promise<Context> {
 test("[NODE-40] compactions at one node while the others write all succeed, and lose none of what was acknowledged", async () => {
   await caller(0).create("plan", { w: {} });
   const editors = await Promise.all([open(1, "bob"), open(2, "eve")]);
-  let isOver = false;
+  const load = { isOver: false };
   const written: string[] = [];
   let wake = (): void => undefined;
   const wrote = (name: string): void => {
@@ -54,14 +54,14 @@ test("[NODE-40] compactions at one node while the others write all succeed, and 
     wake();
   };
   const write = async (at: number): Promise<void> => {
-    for (let n = 0; !isOver; n++) {
+    for (let n = 0; !load.isOver; n++) {
       const name = `rest-${at}-${n}`;
       await caller(at).change("plan", [{ op: "add", path: `/w/${name}`, value: n }], `key-${name}`);
       wrote(name);
     }
   };
   const edit = async (context: Context, index: number): Promise<void> => {
-    for (let n = 0; !isOver; n++) {
+    for (let n = 0; !load.isOver; n++) {
       context.data.getMap("w").set(`live-${index}-${n}`, n);
       await context.saved();
       wrote(`live-${index}-${n}`);
@@ -75,7 +75,7 @@ test("[NODE-40] compactions at one node while the others write all succeed, and 
     await Promise.race([more, working]);
     expect(await caller(0).compact("plan")).toMatchObject({ epoch: 2 + n });
   }
-  isOver = true;
+  load.isOver = true;
   await working;
   for (const at of [0, 1, 2]) {
     const { data, epoch } = await caller(at).read("plan");
@@ -88,5 +88,5 @@ test("[NODE-40] compactions that nodes begin at the same time all succeed, one a
   await caller(0).create("plan", { n: 0 });
   for (const at of [0, 1, 2]) await caller(at).read("plan");
   const epochs = await Promise.all([0, 1, 2].map(async (at) => (await caller(at).compact("plan")).epoch));
-  expect(epochs.sort()).toEqual([2, 3, 4]);
+  expect(new Set(epochs)).toEqual(new Set([2, 3, 4]));
 });

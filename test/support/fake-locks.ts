@@ -22,7 +22,8 @@ export class FakeLocks extends LockUseCases {
     super({
       clock,
       // nobody has such a context open
-      announce: () => undefined,
+      sync: { announce: () => undefined },
+      desk: (id) => this.#deskOf(id),
       access: {
         withLocks: async (caller, id, task) => {
           const desk = this.#deskOf(id);
@@ -32,7 +33,6 @@ export class FakeLocks extends LockUseCases {
             write: async (event, isForced) => this.#write(caller.identity.actor, id, event, isForced),
           });
         },
-        deskOf: (id) => this.#deskOf(id),
         lockDesks: () => store.all().map(({ state: { meta } }) => [meta.id, this.#deskOf(meta.id)] as const),
       },
     });

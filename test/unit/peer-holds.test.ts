@@ -18,13 +18,17 @@ function start() {
     pause: () => void held.push("pause"),
     resume: () => void held.push("resume"),
   } as unknown as ConstructorParameters<typeof PeerHolds>[0]["state"];
-  new PeerHolds({ clock, state, peers: { say: () => undefined, hear: (_topic, listener) => (heard = listener) } });
+  const here = new PeerHolds({
+    clock,
+    state,
+    peers: { say: () => undefined, hear: (_topic, listener) => (heard = listener) },
+  });
   const there = new PeerHolds({
     clock,
     state,
     peers: { say: (_topic, message) => void (isLost || heard(message)), hear: () => undefined },
   });
-  return { clock, held, there, lose: () => (isLost = true), hear: (message: Json) => heard(message) };
+  return { clock, held, here, there, lose: () => (isLost = true), hear: (message: Json) => heard(message) };
 }
 
 test("[NODE-40] they wait from the word to the word, however long it takes", () => {
