@@ -6,7 +6,7 @@
 import type { Json, JsonObject } from "./json.ts";
 import type { Actor } from "./ids.ts";
 
-/** One operation of a JSON change. RFC 6902, RFC 7396 as `merge`, and three of our own (DESIGN §3). */
+/** One operation of a JSON change. RFC 6902, RFC 7396 as `merge`, and three of our own. */
 export type JsonOp =
   | { readonly op: "add"; readonly path: string; readonly value: Json }
   | { readonly op: "replace"; readonly path: string; readonly value: Json }

@@ -7,7 +7,7 @@
  *     current state and changing the request), "later" (the same request, after a pause).
  *  3. A message says what happened and what to do next; it never holds content of a context or a token.
  *
- * Close codes: 44xx are terminal for y-websocket clients, 45xx make them reconnect (DESIGN §8).
+ * Close codes: 44xx are terminal for y-websocket clients, 45xx make them reconnect (docs/yjs.md Y15).
  */
 
 export type Retry = "never" | "changed" | "later";

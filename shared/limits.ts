@@ -16,7 +16,7 @@ export const LIMITS = {
   outboundBytesMax: 4 * 1024 * 1024,
   /** How long a receiver may stay slow before its session is closed with 4504. */
   slowConsumerMsMax: 30_000,
-  /** A stock client reconnects after 30 s without a message; ws pings do not count for it (notes/yjs.md §3). */
+  /** A stock client reconnects after 30 s without a message; ws pings do not count for it (docs/yjs.md Y14). */
   keepAliveMs: 20_000,
   /** Between two pings; a peer that answered none since the last one is cut, so a dead one is noticed within two. */
   pingMs: 30_000,
@@ -111,7 +111,7 @@ export const LIMITS = {
   opsMax: 1000,
   /** Operations of a change that the server worked out, a restored version say: a context of 10 MB has no more places. */
   plannedOpsMax: 1_000_000,
-  /** Nesting of JSON in and out, and of Yjs types: deeper trees overflow the stack inside Yjs (notes/yjs.md §4). */
+  /** Nesting of JSON in and out, and of Yjs types: deeper trees overflow the stack inside Yjs (docs/yjs.md Y2). */
   depthMax: 64,
   /** Touched paths kept in the log for one change; beyond it they are folded into their parents. */
   touchedPathsMax: 64,
@@ -139,7 +139,7 @@ export const LIMITS = {
   // --- one context ----------------------------------------------------------------------------------------------
   /** Encoded state of a context. The spec's bound on memory is 10 MB; a Y.Doc is a few times its encoding. */
   contextBytesMax: 10 * 1024 * 1024,
-  /** Every applied update costs O(client ids ever seen): 5 ms at 10,000 (notes/yjs.md §8). */
+  /** Every applied update costs O(client ids ever seen): 5 ms at 10,000 (docs/yjs.md Y18). */
   clientIdsMax: 10_000,
   rootTypesMax: 64,
 

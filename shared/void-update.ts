@@ -1,5 +1,5 @@
 /**
- * The void of a refused update: as many clocks, no content, no deletes (DESIGN §4; notes/yjs.md §5 "neutralise").
+ * The void of a refused update: as many clocks, no content, no deletes (docs/yjs.md Y9).
  *
  * Whoever wrote it goes on counting from where it was, so its later edits still fit; nobody sees what was refused. Deletes
  * carry no clock: leaving them out breaks nothing.

@@ -1,5 +1,5 @@
 /**
- * Who may write under which Yjs client id of one context (DESIGN §4).
+ * Who may write under which Yjs client id of one context (docs/yjs.md Y4).
  *
  * Invariants (STATE):
  *  1. An id belongs to the actor that first wrote under it in this epoch; those of servers to nobody else.

@@ -182,7 +182,7 @@ export class ContextState implements Present {
           }, LIVE);
         }
       }
-      // an exception inside Yjs' clean-up leaves the document deaf for good (notes/yjs.md §4)
+      // an exception inside Yjs' clean-up leaves the document deaf for good (docs/yjs.md Y8)
       if (this.doc._transaction !== null || this.doc._transactionCleanups.length > 0)
         throw new Error("a transaction was left open");
     } catch (error) {

@@ -72,7 +72,7 @@ export class DocumentFold {
 
   /**
    * Entries in order, the first right after what was folded so far. One transaction for neighbours is two to six times
-   * cheaper than one each (notes/yjs.md §1). Of a document that an epoch among them replaces no more is made than is kept
+   * cheaper than one each (docs/yjs.md Y19). Of a document that an epoch among them replaces no more is made than is kept
    * of it: its client ids.
    * @throws {Error} when the log refers to content that it does not have
    */

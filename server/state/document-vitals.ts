@@ -33,7 +33,7 @@ export function memoryBytesOf({ store }: Y.Doc, structs: number, stateBytes: num
   return structs * STRUCT_BYTES + store.clients.size * CLIENT_BYTES + 2 * stateBytes;
 }
 
-/** Between turns: no transaction is open, and nothing waits for content that never came (notes/yjs.md §4). */
+/** Between turns: no transaction is open, and nothing waits for content that never came (docs/yjs.md Y1, Y3). */
 export function isSound({ _transaction, _transactionCleanups, store }: Y.Doc): boolean {
   const { pendingStructs, pendingDs } = store;
   return _transaction === null && _transactionCleanups.length === 0 && pendingStructs === null && pendingDs === null;

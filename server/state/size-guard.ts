@@ -1,5 +1,5 @@
 /**
- * How large a document and its history may grow (DESIGN §10).
+ * How large a document and its history may grow.
  *
  * The size of a document is estimated: measured once, then the bytes of updates are added. The estimate only grows, so
  * before a refusal the document is measured; not again until that can tell something new.

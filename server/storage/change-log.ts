@@ -37,7 +37,7 @@ export interface NewEntry {
   readonly origin: ChangeOrigin;
   readonly message?: string;
   readonly paths: readonly string[];
-  /** Yjs update, V1 encoding. For a void: GC structs of the same clocks (DESIGN §4). */
+  /** Yjs update, V1 encoding. For a void: GC structs of the same clocks (docs/yjs.md Y9). */
   readonly update: Uint8Array;
   /** Id of the conflict that this change resolves. */
   readonly resolves?: string;

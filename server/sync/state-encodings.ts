@@ -2,7 +2,7 @@
  * The document as SyncStep2 messages, encoded once for everybody who asks at the same position.
  *
  * A join storm asks for the same bytes many times, and a wave of reconnects for few different ones; encoding 1 MB costs
- * 14 ms (notes/yjs.md §8), so what was made is kept until the document changes.
+ * 14 ms (docs/yjs.md Y19), so what was made is kept until the document changes.
  */
 import * as Y from "yjs";
 import { encodeStep2 } from "../../shared/protocol/frames.ts";

@@ -40,6 +40,17 @@ describe("rules and tests", () => {
     expect(lines.flatMap((line) => strangersIn(line, rules))).toEqual([]);
   });
 
+  test("what a comment says of Yjs is a fact of docs/yjs.md, and each fact there leads to rules that exist", () => {
+    const { text } = read("docs/yjs.md");
+    const facts = new Set([...text.matchAll(/\*\*(Y\d+)\*\*/g)].map(([, fact]) => fact));
+    const cited = sourcesIn("server", "client", "shared", "test").flatMap(({ text: source }) =>
+      [...source.matchAll(/docs\/yjs\.md (Y\d+(?:, Y\d+)*)/g)].flatMap(([, names = ""]) => names.split(", ")),
+    );
+    expect(cited.length).toBeGreaterThan(10);
+    expect(cited.filter((fact) => !facts.has(fact))).toEqual([]);
+    expect(strangersIn(text, rules)).toEqual([]);
+  });
+
   test("titles are seen (a silent zero would be a false green)", () => {
     expect(titles).toContain("titles are seen (a silent zero would be a false green)");
   });

@@ -1,4 +1,4 @@
-/** A data folder into a PostgreSQL database and back: rule DATA-22. */
+/** A data folder into a PostgreSQL database and back: rules DATA-22 and DATA-23. */
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -24,10 +24,14 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function migrate(from: string, to: string): Promise<{ code: number; said: string }> {
+function migrate(from: string, to: string): Promise<{ code: number; said: string }> {
+  return command("--from", from, "--to", to);
+}
+
+async function command(...args: readonly string[]): Promise<{ code: number; said: string }> {
   const io = new TestIo({});
   const start = (): never => expect.fail("no server is started");
-  const code = await runCli(["migrate", "--from", from, "--to", to], { io, start });
+  const code = await runCli(["migrate", ...args], { io, start });
   return { code, said: [...io.lines, ...io.errors].join("\n") };
 }
 
@@ -90,4 +94,39 @@ test("[DATA-22] data goes into a database and back, and is what it was; a place 
   );
   expect(await new RestCaller(server.url, "ada").read("more-3")).toMatchObject({ version, data: { n: 30 } });
   await server.close();
+});
+
+test("[DATA-23] most of it comes while the server runs and is written; the rest when it is stopped, and only then a server starts on it", async () => {
+  const [first, second] = [join(folder, "running"), join(folder, "back")];
+  const url = await postgres.database();
+  let server = await startTestServer(first);
+  await prepared(server.url);
+  const caller = new RestCaller(server.url, "ada");
+  const writes = Array.from({ length: 30 }, (_, n) =>
+    caller.change(`more-${n % 5}`, [{ op: "replace", path: "/n", value: 100 + n }], `w${n}`),
+  );
+  const online = () => command("--url", server.url, "--to", url, "--actor", "ada");
+  expect(await online()).toMatchObject({ code: 0, said: expect.stringMatching(/^21 contexts.*Not in service yet/) });
+  await Promise.all(writes);
+  expect((await command("--to", url)).said).toContain("--url of one that runs");
+  await expect(startNode(url)).rejects.toMatchObject({ code: "DATA_DAMAGED" });
+
+  expect((await fetch(`${server.url}/v1/contexts/more-7`, { method: "DELETE" })).status).toBe(204);
+  await caller.create("later", { made: "after the first copy" });
+  expect(await online()).toMatchObject({ code: 0, said: expect.stringMatching(/^21 contexts/) });
+  await caller.change("more-0", [{ op: "replace", path: "/n", value: "last" }], "w30");
+  const before = await told(server.url);
+  await server.close();
+
+  expect(await migrate(first, url)).toMatchObject({ code: 0, said: expect.stringContaining("Start the server") });
+  expect((await migrate(first, url)).said).toContain("already");
+  server = await startNode(url);
+  expect(withoutEnds(await told(server.url))).toEqual(withoutEnds(before));
+
+  const back = await command("--url", server.url, "--to", second, "--actor", "ada", "--json");
+  expect(JSON.parse(back.said)).toMatchObject({ contexts: 21, isInService: false });
+  await expect(verifyFolder(second)).rejects.toMatchObject({ code: "DATA_DAMAGED" });
+  await server.close();
+  expect(await migrate(url, second)).toMatchObject({ code: 0 });
+  expect(await verifyFolder(second)).toMatchObject({ isSound: true, contexts: 21 });
 });

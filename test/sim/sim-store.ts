@@ -4,7 +4,7 @@
  * The fault model, never worse than what the system promises to withstand:
  * 1. A synced batch is on the disk some time before its caller hears of it. Power lost in between: it is there, or not at all.
  * 2. A batch that fails may be there or not. Whatever is written after it until the store is closed is seen by readers
- *    and lost then: LevelDB does so (notes on failed writes).
+ *    and lost then: LevelDB does so (docs/yjs.md Y21).
  * 3. A view that fails has no consequences.
  */
 import { MemoryStore } from "../../server/storage/store/memory-store.ts";

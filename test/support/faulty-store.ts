@@ -1,5 +1,5 @@
 /**
- * A store in memory whose n-th operation fails, in LevelDB's ways (notes/yjs.md §1).
+ * A store in memory whose n-th operation fails, in LevelDB's ways (docs/yjs.md Y21).
  *
  * - A failed batch may or may not be there afterwards: `leaves` decides.
  * - After a failed batch later ones are acknowledged and readable, and gone after the next open: the trap the STOP rule is for.

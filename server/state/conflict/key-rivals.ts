@@ -5,7 +5,7 @@
  * origin, and what that knew. So the writes of a key form a tree: branches grow where writers did not know of each other,
  * and their tips are rivals of which the chain's last one wins. Exact for every update. What a deletion had seen is told
  * by an update's delete set alone, and only if that is of one transaction: an author who sets a key without having seen
- * that its value was deleted deletes the value too; who has seen it does not. (notes/yjs.md §6)
+ * that its value was deleted deletes the value too; who has seen it does not. (docs/yjs.md Y12, Y13)
  *
  * Invariants (CONFLICT):
  *  1. Of each writer the newest value in the update stands for all that it wrote there, as begun when its run began.

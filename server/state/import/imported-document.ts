@@ -131,7 +131,7 @@ class Intake {
     }
   }
 
-  /** False when the document is of no more use (notes/yjs.md §4). */
+  /** False when the document is of no more use (docs/yjs.md Y1, Y7). */
   #apply(update: Uint8Array): boolean {
     try {
       Y.applyUpdate(this.#doc, update);

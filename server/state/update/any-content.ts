@@ -4,7 +4,7 @@
  * Invariants (SCAN):
  *  1. An accepted value is finite JSON, or `undefined` or bytes, which stock clients store too. No BigInt, no NaN, no
  *     infinity: each makes JSON.stringify of the whole context fail or lie.
- *  2. No object has the key `__proto__`: Yjs copies keys by assignment, which would swap a prototype (notes/yjs.md §4).
+ *  2. No object has the key `__proto__`: Yjs copies keys by assignment, which would swap a prototype (docs/yjs.md Y6).
  *  3. Nesting stays within LIMITS.depthMax, the number of values of one update within `updateValuesMax`.
  */
 import { LIMITS } from "../../../shared/limits.ts";

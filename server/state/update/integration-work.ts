@@ -3,7 +3,7 @@
  * the server for seconds is refused before it is applied.
  *
  * The unit is one step of the search for an item's position among concurrent ones, 0.1 to 0.3 µs in Yjs. That search is
- * quadratic for items that claim to be concurrent; 4,000 of them in 24 KB took Yjs 3 s (notes/yjs.md §4). Honest items
+ * quadratic for items that claim to be concurrent; 4,000 of them in 24 KB took Yjs 3 s (docs/yjs.md Y5). Honest items
  * take 0 or 1 step, whatever the size of the document, and those of writers who were offline as many as they met
  * items in their place. Also counted, in steps: arrays copied when an item is cut or merged, and long lists of structs.
  *

@@ -10,7 +10,7 @@
  *     sender's options for each.
  *
  * GC structs are accepted, and with them ContentDeleted: a stock client sends both for what it wrote and removed while it
- * was offline, and the void of a refused update is made of GC structs (DESIGN §4). They carry no content and name no place,
+ * was offline, and the void of a refused update is made of GC structs (docs/yjs.md Y9). They carry no content and name no place,
  * so there is nothing to judge: all they do is use up clocks. Whose clocks, the caller judges by `Touch.advances`.
  *
  * Not here: whether the update fits a document, and where it writes (touched-paths.ts).
@@ -271,7 +271,7 @@ function readDeletes(reader: ByteReader, scan: Scan): void {
   }
 }
 
-/** The id after a range. A range of length 0 is what bricks a Y.Doc for good (notes/yjs.md §4). */
+/** The id after a range. A range of length 0 is what bricks a Y.Doc for good (docs/yjs.md Y1). */
 function endOf(clock: number, length: number): number {
   if (length === 0) throw malformed("empty-struct", "has a struct or deleted range of length 0");
   const end = clock + length;

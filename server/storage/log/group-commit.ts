@@ -1,7 +1,7 @@
 /**
  * Adaptive group commit: while one batch is on its way to the disk the next one forms; an idle writer starts at the end of the turn.
  *
- * So a lone writer waits for one sync, and under load a batch grows with the time the disk takes: no window to tune (notes/yjs.md §1).
+ * So a lone writer waits for one sync, and under load a batch grows with the time the disk takes: no window to tune (docs/yjs.md Y23).
  *
  * Invariants (COMMIT):
  *  1. Items are written in the order of submit, one batch at a time; a promise resolves after the batch that holds its item is durable.

@@ -4,6 +4,7 @@
  * A key is one letter, then fixed-width big-endian numbers, so byte order is numeric order. `#n` is a context number (6 bytes):
  * given at creation, never shared by two contexts that exist, so what a deleted context left cannot mix with its successor.
  *
+ *   !copy                      these records are a copy that is not finished: no data yet
  *   !format                    layout version                      21 66 6f 72 6d 61 74
  *   !node                      Yjs client id of this data
  *   !open                      time of the last open; its write proves that writing works
@@ -28,6 +29,7 @@ import type { Collection } from "../change-log.ts";
  */
 export const LAYOUT_VERSION = 2;
 
+export const COPY_KEY: Uint8Array = Buffer.from("!copy");
 export const FORMAT_KEY: Uint8Array = Buffer.from("!format");
 export const NODE_KEY: Uint8Array = Buffer.from("!node");
 export const OPEN_KEY: Uint8Array = Buffer.from("!open");

@@ -7,7 +7,7 @@
 import type { Clock } from "../../clock.ts";
 import * as keys from "./log-keys.ts";
 import { keysOf } from "./log-reader.ts";
-import { damaged, newerFormat } from "./record.ts";
+import { damaged, newerFormat, unfinishedCopy } from "./record.ts";
 import { decodeNumber, encodeNumber } from "./record-codec.ts";
 import type { KeyValueStore, StoreOp, StoreView } from "../store/store.ts";
 
@@ -59,6 +59,7 @@ async function readLayout(
 }
 
 async function assertEmpty(view: StoreView, location: string): Promise<void> {
+  if ((await view.get(keys.COPY_KEY)) !== undefined) throw unfinishedCopy(location);
   const some = await keysOf(view, { ...keys.EVERYTHING, limit: 1 });
   if (some.length > 0) {
     throw damaged(`${location} holds a database, but not one of this program, or its format record is missing`, {

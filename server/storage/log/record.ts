@@ -75,6 +75,13 @@ export function newerFormat(what: string): ServiceError {
   );
 }
 
+export function unfinishedCopy(location: string): ServiceError {
+  return new ServiceError(
+    "DATA_DAMAGED",
+    `${location} holds a copy that is not finished. Stop the server that it is of, and let "mcm migrate --from" copy the rest.`,
+  );
+}
+
 function checksum(key: Uint8Array, value: Uint8Array): number {
   return crc32(value.subarray(HEADER_BYTES - 1), crc32(key));
 }

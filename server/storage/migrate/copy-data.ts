@@ -1,19 +1,22 @@
 /**
- * All data of one place in another that is empty: a data folder, or a PostgreSQL database. Record for record, so contexts, their
- * past, locks, types and tokens that were revoked are what they were.
+ * All data of one place in another: a data folder, or a PostgreSQL database. Record for record, so contexts, their past,
+ * locks, types and tokens that were revoked are what they were.
+ *
+ * Most of it can come while the old server still runs (`copyRunning`, as often as one likes); then the server is stopped, and
+ * what changed since comes from its place (`copyStopped`), which puts the copy into service.
  *
  * Invariants (DATA):
- *  1. Nobody uses either place meanwhile, and nobody begins to.
- *  2. What a server opens is whole: the record that makes data out of records is written last, after all others were read
- *     back and found the same.
+ *  1. Nobody uses the place that is written, and nobody begins to; in the end nobody uses the other one either.
+ *  2. What is copied from a server that runs is not put into service: it lacks what was written since.
  *
- * Not here: backups of a server that runs (server/storage/backup).
+ * Not here: how records become the same (record-copy.ts); how a server sends its own (server/storage/backup).
  */
 import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { ServiceError } from "../../../shared/errors.ts";
 import type { Clock } from "../../clock.ts";
 import { LOG_FOLDER, refuseIncomplete } from "../backup/backup-folder.ts";
+import type { BackupFrame } from "../backup/backup-stream.ts";
 import { RecordDigest } from "../backup/record-digest.ts";
 import type { Digest } from "../backup/record-digest.ts";
 import { EVERYTHING, FORMAT_KEY, LAYOUT_VERSION } from "../log/log-keys.ts";
@@ -23,37 +26,87 @@ import { decodeNumber } from "../log/record-codec.ts";
 import { PostgresStore } from "../postgres/postgres-store.ts";
 import { LevelStore } from "../store/level-store.ts";
 import type { KeyValueStore, StoreItem, StoreView } from "../store/store.ts";
+import { RecordCopy } from "./record-copy.ts";
 
 /** A data folder, or postgres://user:password@host:port/database. */
 export type Place = string;
 
+/** Of all records that the source has. */
 export interface CopyReport extends Digest {
   readonly contexts: number;
+  /** Records that the target did not have as they are now. */
+  readonly differences: number;
 }
 
-interface CopyOptions {
+export interface CopyOptions {
+  readonly to: Place;
   readonly clock: Clock;
-  /** Bytes, written and then read back; `total` is about twice as many as there are. */
-  onProgress(done: number, total: number): void;
+  /** Bytes of records that are the same now, and about how many there are. */
+  readonly onProgress: (bytes: number, total: number) => void;
+}
+
+interface Source {
+  readonly contexts: number;
+  /** Approximately. */
+  readonly bytes: number;
+  readonly pages: AsyncIterable<readonly StoreItem[]>;
+  /** What makes data of it; undefined while it may still be written. */
+  readonly format: StoreItem | undefined;
 }
 
 /** @throws {ServiceError} DATA_DIR_LOCKED, DATA_DAMAGED, DATA_FORMAT_NEWER, ALREADY_EXISTS, STORE_UNAVAILABLE */
-export async function copyData(from: Place, to: Place, { clock, ...options }: CopyOptions): Promise<CopyReport> {
+export async function copyStopped(from: Place, options: CopyOptions): Promise<CopyReport> {
   if (!isDatabase(from)) await refuseNone(from);
-  const [source, target] = [storeAt(from, clock), storeAt(to, clock)];
-  await source.open();
-  try {
-    return await source.view(async (view) => {
+  return withStore(storeAt(from, options.clock), (source) =>
+    source.view(async (view) => {
       const format = await formatOf(view, source.location);
-      await target.open();
-      try {
-        return await copy(view, format, target, (done, total) => options.onProgress(done, total));
-      } finally {
-        await target.close();
-      }
-    });
+      return copy({ ...(await sizeOfAll(view)), pages: view.pages(EVERYTHING), format }, options);
+    }),
+  );
+}
+
+/**
+ * What a server sends of itself while it runs.
+ * @throws {ServiceError} DATA_DIR_LOCKED, DATA_DAMAGED, ALREADY_EXISTS, STORE_UNAVAILABLE, and what the frames throw
+ */
+export async function copyRunning(frames: AsyncIterable<BackupFrame>, options: CopyOptions): Promise<CopyReport> {
+  const all = frames[Symbol.asyncIterator]();
+  try {
+    const first = await all.next();
+    if (first.done === true || first.value.kind !== "begin") throw new Error("a backup begins with its beginning");
+    const { contexts, bytes } = first.value.begin;
+    return await copy({ contexts, bytes, pages: pagesIn(all), format: undefined }, options);
   } finally {
-    await source.close();
+    await all.return?.();
+  }
+}
+
+async function* pagesIn(frames: AsyncIterator<BackupFrame>): AsyncGenerator<readonly StoreItem[]> {
+  for (let next = await frames.next(); next.done !== true; next = await frames.next())
+    if (next.value.kind === "page") yield next.value.records;
+}
+
+async function copy(source: Source, { to, clock, onProgress }: CopyOptions): Promise<CopyReport> {
+  return withStore(storeAt(to, clock), async (target) => {
+    const records = await RecordCopy.begin(target);
+    const digest = new RecordDigest();
+    for await (const page of source.pages) {
+      digest.add(page);
+      await records.add(page);
+      onProgress(digest.bytes, Math.max(digest.bytes, source.bytes));
+    }
+    await records.end();
+    if (source.format !== undefined) await records.finish(source.format);
+    return { ...digest.result(), contexts: source.contexts, differences: records.differences };
+  });
+}
+
+async function withStore<T>(store: KeyValueStore, use: (store: KeyValueStore) => Promise<T>): Promise<T> {
+  await store.open();
+  try {
+    return await use(store);
+  } finally {
+    await store.close();
   }
 }
 
@@ -75,39 +128,6 @@ function storeAt(place: Place, clock: Clock): KeyValueStore {
     : new LevelStore(join(place, LOG_FOLDER));
 }
 
-async function copy(
-  view: StoreView,
-  format: StoreItem,
-  target: KeyValueStore,
-  onProgress: CopyOptions["onProgress"],
-): Promise<CopyReport> {
-  await assertEmpty(target);
-  const { contexts, bytes } = await sizeOfAll(view);
-  const told = (done: number): void => onProgress(done, Math.max(done, 2 * bytes));
-  const written = new RecordDigest();
-  for await (const page of view.pages(EVERYTHING)) {
-    written.add(page);
-    await target.batch(putsOf(page.filter(([key]) => !isFormat(key))), { sync: true });
-    told(written.bytes);
-  }
-  const before = written.result();
-  const read = await target.view((copied) => digestOf(copied, format, (done) => told(before.bytes + done)));
-  if (read.sha256 !== before.sha256) throw changed(target.location);
-  await target.batch(putsOf([format]), { sync: true });
-  return { ...before, contexts };
-}
-
-/** Of what was copied, and of the one record that was not, in its place: it is the first of all. */
-async function digestOf(view: StoreView, format: StoreItem, onProgress: (done: number) => void): Promise<Digest> {
-  const digest = new RecordDigest();
-  digest.add([format]);
-  for await (const page of view.pages(EVERYTHING)) {
-    digest.add(page);
-    onProgress(digest.bytes);
-  }
-  return digest.result();
-}
-
 async function formatOf(view: StoreView, location: string): Promise<StoreItem> {
   const value = await view.get(FORMAT_KEY);
   if (value === undefined) throw noData(location);
@@ -116,36 +136,9 @@ async function formatOf(view: StoreView, location: string): Promise<StoreItem> {
   return [FORMAT_KEY, value];
 }
 
-async function assertEmpty(target: KeyValueStore): Promise<void> {
-  const isEmpty = await target.view(async (view) => {
-    for await (const page of view.pages({ ...EVERYTHING, limit: 1 })) return page.length === 0;
-    return true;
-  });
-  if (isEmpty) return;
-  throw new ServiceError(
-    "ALREADY_EXISTS",
-    `There are records in ${target.location} already. Give an empty place; a copy that was cut short is to be removed first.`,
-  );
-}
-
-function putsOf(items: readonly StoreItem[]) {
-  return items.map(([key, value]) => ({ type: "put", key, value }) as const);
-}
-
-function isFormat(key: Uint8Array): boolean {
-  return Buffer.compare(key, FORMAT_KEY) === 0;
-}
-
 function noData(location: string): ServiceError {
   return new ServiceError(
     "DATA_DAMAGED",
     `There is no data of this program in ${location}. Give the place of a server.`,
-  );
-}
-
-function changed(location: string): ServiceError {
-  return new ServiceError(
-    "DATA_DAMAGED",
-    `What was read back from ${location} is not what was written. Nothing was put into service: remove it, and try again.`,
   );
 }

@@ -5,7 +5,7 @@
  *  1. It is lossy: whoever needs all compares heads once a while. Nothing here fails a write.
  *  2. While a message is under way the next ones gather (the first goes at once): a busy node sends few.
  *  3. Not within the transactions that append: that would make all commits of the database wait for each other
- *     (notes/engine.md 1.3).
+ *     (docs/decisions/0014).
  *
  * Not here: what is done with a hint (server/context/follower.ts), the connection (notice-line.ts).
  */

@@ -5,7 +5,7 @@
  *  1. A batch is atomic. With `sync` it survives a crash of process and machine once it resolves, and so does every batch before it.
  *  2. Keys are ordered byte by byte.
  *  3. A view shows the store at one moment: after whole batches, and unchanged while `use` runs.
- *  4. After a failed batch nothing that is written later can be trusted until close() and open() (notes: LevelDB tears its log).
+ *  4. After a failed batch nothing that is written later can be trusted until close() and open() (docs/yjs.md Y21).
  *
  * Not here: what keys and values mean (log-keys.ts, record.ts).
  */

@@ -6,7 +6,7 @@
 import { ServiceError } from "../../../shared/errors.ts";
 import { COLLECTIONS, type DumpedRecord } from "../change-log.ts";
 import * as keys from "../log/log-keys.ts";
-import { newerFormat, type StoredRecord } from "../log/record.ts";
+import { newerFormat, unfinishedCopy, type StoredRecord } from "../log/record.ts";
 import { decodeContext, decodeNumber, decodeSideRecord, type ContextRecord } from "../log/record-codec.ts";
 import { firstSentence } from "./first-sentence.ts";
 import { KeyPairs } from "./key-pairs.ts";
@@ -39,6 +39,7 @@ export class ServerCheck {
    * @throws {ServiceError} DATA_DAMAGED when the store is none of this program's, DATA_FORMAT_NEWER
    */
   async read(folder: string, mayBeLost: () => boolean): Promise<ServerFacts> {
+    if ((await this.#source.get(keys.COPY_KEY)) !== undefined) throw unfinishedCopy(folder);
     if (!(await this.#isOurs()) && !mayBeLost()) throw notOurs(folder);
     const version = await this.#number(keys.FORMAT_KEY, "format record");
     if (version !== undefined && version > keys.LAYOUT_VERSION) throw newerFormat(`The data in ${folder}`);

@@ -2,7 +2,7 @@
  * RFC 6455 framing of what the server sends: unmasked, unfragmented binary frames, so one buffer serves every receiver.
  *
  * Nearly all CPU of a sync server is one write per message and receiver; joining a batch into one buffer makes it one
- * write per batch and receiver, 25 times less under load (notes/performance.md).
+ * write per batch and receiver, 25 times less under load (docs/yjs.md Y20).
  */
 import type { Batch } from "../../sync/connection.ts";
 
