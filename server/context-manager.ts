@@ -148,7 +148,6 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.#schemas = types;
     this.#webhooks = webhooks;
     this.#changes = this.#changesOf(options);
-    const drop = (live: Live, error: ServiceError): void => this.#drop(live, error);
     const desk = (id: ContextId) => this.#state.get(id)?.state.locks;
     this.locks = new LockUseCases({ ...options, access: this, monitor, desk });
     this.access = new SharingUseCases({
@@ -168,7 +167,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       meta: { changed: (live: Live, change: MetaChange) => this.#metaChanged(live, change) },
       events: this.#events,
       readers: this.readers,
-      drop,
+      drop: (live: Live, error: ServiceError) => this.#drop(live, error),
     };
     this.#follower = new Follower(told);
     const others = this.#follower;
