@@ -10,6 +10,7 @@
  * Not here: bench, demo and sim programs (run by tsx), e2e (Playwright).
  */
 import { defineConfig } from "vitest/config";
+import { MORE_NODE_SUITES, NODE_SUITES } from "./test/support/node-suites.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -31,6 +32,13 @@ const layer = (name: string, order: number, limits: { timeoutMs: number; maxWork
   },
 });
 
+/** Tests of `integration` once more, on three nodes over a database (test/support/start-server.ts). */
+const nodes = (name: string, suites: readonly string[]) => {
+  const { test } = layer("integration", 1, { timeoutMs: 3 * MINUTE, maxWorkers: 3 });
+  const include = suites.map((suite) => `test/integration/${suite}.test.ts`);
+  return { test: { ...test, name, include, globalSetup: ["test/support/test-engine.ts"] } };
+};
+
 export default defineConfig({
   test: {
     projects: [
@@ -41,6 +49,8 @@ export default defineConfig({
       layer("property", 0, { timeoutMs: 2 * MINUTE }),
       layer("sim", 0, { timeoutMs: 2 * MINUTE }),
       layer("integration", 1, { timeoutMs: 3 * MINUTE, maxWorkers: 3 }),
+      nodes("nodes", NODE_SUITES),
+      nodes("nodes-more", MORE_NODE_SUITES),
       layer("chaos", 2, { timeoutMs: 10 * MINUTE, maxWorkers: 2 }),
     ],
     passWithNoTests: true,

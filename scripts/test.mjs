@@ -12,7 +12,7 @@ import { join } from "node:path";
 
 const root = join(import.meta.dirname, "..");
 
-const QUICK_LAYERS = ["arch", "unit", "contract", "compat", "property", "sim", "integration"];
+const QUICK_LAYERS = ["arch", "unit", "contract", "compat", "property", "sim", "integration", "nodes"];
 
 const CHECK = [
   { name: "build", command: [process.execPath, "scripts/bootstrap.mjs", "build"] },

@@ -148,8 +148,8 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.#schemas = types;
     this.#webhooks = webhooks;
     this.#changes = this.#changesOf(options);
-    const drop = (live: Live, error: ServiceError): void => this.#drop(live, error);
-    this.locks = new LockUseCases({ access: this, clock, monitor, announce: (id, event) => sync.announce(id, event) });
+    const desk = (id: ContextId) => this.#state.get(id)?.state.locks;
+    this.locks = new LockUseCases({ ...options, access: this, monitor, desk });
     this.access = new SharingUseCases({
       acl: async (id) => (await this.look(id, () => undefined)).meta.acl,
       setAcl: (caller, id, acl) => this.#setAcl(caller, id, acl),
@@ -167,14 +167,14 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       meta: { changed: (live: Live, change: MetaChange) => this.#metaChanged(live, change) },
       events: this.#events,
       readers: this.readers,
-      drop,
+      drop: (live: Live, error: ServiceError) => this.#drop(live, error),
     };
     this.#follower = new Follower({ ...told, monitor });
-    const conflicts = new ConflictThinning(options);
-    this.#writePath = new WritePath({ ...told, monitor, conflicts, others: this.#follower });
+    const others = this.#follower;
+    this.#writePath = new WritePath({ ...told, monitor, conflicts: new ConflictThinning(options), others });
     const clientIds = new ClientIdPool(storage);
     this.sessions = new LiveSessions({ ...options, monitor, state: this.#state, clientIds, watch: this.readers });
-    const compaction = new Compaction(new Recreation({ ...options, state: this.#state, drop }), recreator);
+    const compaction = new Compaction(new Recreation({ ...told, others }), recreator);
     this.history = new HistoryUseCases({
       access: this,
       history,
@@ -258,7 +258,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   async create(caller: Caller, context: NewContext): Promise<ReadContext> {
     this.#assertOpen();
     const { nodeClientId } = this.#storage;
-    const schema = this.#schemas.schemaOf(context.type);
+    const schema = await this.#schemas.freshSchemaOf(context.type);
     const { meta, checkpoint, data } = firstState(caller, context, { clock: this.#clock, nodeClientId, schema });
     const created = await this.#storage.create(meta, checkpoint);
     this.#webhooks.wake(meta.id);
@@ -292,14 +292,13 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
   }
 
   async look<Result>(id: ContextId, task: (doc: Y.Doc) => Result): Promise<Glance<Result>> {
-    return this.#surviving(id, async (live) => {
-      if (this.#storage.isShared) await this.#follower.freshen(live);
-      const { state, meta, lockSeq } = live;
+    const glance = async ({ state, meta, lockSeq, durable }: Live): Promise<Glance<Result>> => {
       const result = task(state.doc);
       const head = { seq: state.seq, version: state.version, lockSeq, updatedAtMs: state.updatedAtMs };
-      await live.durable;
+      await durable;
       return { meta, head, result };
-    });
+    };
+    return this.#surviving(id, glance, true);
   }
 
   async change(caller: Caller, id: ContextId, request: ChangeRequest | PlannedChange): Promise<ChangeOutcome> {
@@ -353,7 +352,8 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
 
   /** What decides who may do what with a context, as far as it is durable; undefined when there is none. */
   guarded(id: ContextId): Guarded | Promise<Guarded | undefined> {
-    return this.#state.get(id)?.meta ?? this.#storage.summary(id).then((found) => found?.meta);
+    const known = this.#storage.isShared ? undefined : this.#state.get(id)?.meta;
+    return known ?? this.#storage.summary(id).then((found) => found?.meta);
   }
 
   lockDesks(): Iterable<readonly [ContextId, LockDesk]> {
@@ -361,8 +361,8 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     return Array.from(this.#state.live(), ({ id, state }) => [id, state.locks] as const);
   }
 
-  withLocks<Result>(caller: Caller, id: ContextId, task: (context: LockContext) => Promise<Result>): Promise<Result> {
-    return this.#surviving(id, (live) => task(lockContextOf(live, caller, (...write) => this.#queued(...write))));
+  withLocks<T>(caller: Caller, id: ContextId, task: (context: LockContext) => Promise<T>, isFresh = false): Promise<T> {
+    return this.#surviving(id, (live) => task(lockContextOf(live, caller, (...it) => this.#queued(...it))), isFresh);
   }
 
   async #setAcl({ identity, origin }: Caller, id: ContextId, acl: Acl): Promise<Acl> {
@@ -377,9 +377,9 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.#events.emit(live.meta, "access");
   }
 
-  /** What meets a compaction goes on in the new epoch. */
-  #surviving<Result>(id: ContextId, task: (live: Live) => Promise<Result>): Promise<Result> {
-    return acrossCompactions(() => this.#using(id, task));
+  /** What meets a compaction goes on in the new epoch. `isFresh`: no older than what any server has acknowledged. */
+  #surviving<Result>(id: ContextId, task: (live: Live) => Promise<Result>, isFresh = false): Promise<Result> {
+    return acrossCompactions(() => this.#using(id, task, isFresh));
   }
 
   #queued(live: Live, write: Write, idempotency?: Idempotency): Promise<WriteResult> {
@@ -409,10 +409,11 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.#watch.port.contextLeft({ contextId: live.id, reason: rule });
   }
 
-  async #using<Result>(id: ContextId, task: (live: Live) => Promise<Result>): Promise<Result> {
+  async #using<Result>(id: ContextId, task: (live: Live) => Promise<Result>, isFresh = false): Promise<Result> {
     this.#assertOpen();
+    const contexts = isFresh && this.#storage.isShared ? this.#follower : this.#state;
     // without waiting when it is in memory: what a session asks takes its place among what it edits
-    const live = this.#state.retained(id) ?? (await this.#state.acquire(id));
+    const live = contexts.retained(id) ?? (await contexts.acquire(id));
     try {
       return await task(live);
     } finally {
@@ -422,7 +423,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
 
   async #acquireOrCreate(caller: Caller, id: ContextId, create: boolean): Promise<Live> {
     try {
-      return await this.#state.acquire(id);
+      return await this.#follower.acquire(id);
     } catch (error) {
       if (!create || toServiceError(error).code !== "CONTEXT_NOT_FOUND") throw error;
     }
@@ -430,7 +431,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       // somebody else made it meanwhile: just as good
       if (toServiceError(error).code !== "ALREADY_EXISTS") throw error;
     });
-    return this.#state.acquire(id);
+    return this.#follower.acquire(id);
   }
 
   async #settled(): Promise<void> {

@@ -29,7 +29,7 @@ export function parseContextId(text: string): ContextId {
   return text;
 }
 
-function isContextId(text: string): text is ContextId {
+export function isContextId(text: string): text is ContextId {
   return CONTEXT_ID.test(text);
 }
 

@@ -202,6 +202,12 @@ export const LIMITS = {
   lockWaitMsMax: 60_000,
   /** Requests of one context that wait for locks. */
   lockWaitersMax: 1000,
+  /** How often nodes say again who waits for locks at them, and how long others go by what they said last. */
+  lockWaitersEveryMs: 1000,
+  lockWaitersTtlMs: 3500,
+  /** Of those who wait at a node the first so many are told to others, the first word at once, later ones together. */
+  lockWaitersToldMax: 100,
+  lockWaitersPeersMs: 50,
   actorLockWaitersMax: 500,
 
   /** How long a command that ran under a lock has to end when the lock is lost, before it is killed. */
@@ -372,6 +378,8 @@ export const LIMITS = {
   engineIdleMs: 2000,
   /** How often the contexts in memory are compared with their logs: as old as a context may be when a hint was lost. */
   headsEveryMs: 1000,
+  /** Writes of a context wait so long for another server that recreates its document, if that one does not say so again. */
+  peerHoldMs: 2000,
   /** A node's line to the others that says nothing for so long is ended by the engine, and with it what the node leads. */
   engineLineIdleMs: 10_000,
   /** A node whose database has given no answer for so long ends its sessions: longer than an answer and an opening may take. */

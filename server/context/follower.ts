@@ -6,16 +6,20 @@
  *  1. A context in memory is a prefix of its log, with what this server is appending behind it. An entry is taken in once.
  *  2. What is read here is no older than what was durable anywhere when it was asked for.
  *  3. A hint may be lost or late: every live context is compared with its log's head once a while.
- *  4. Of a context that was recreated or deleted elsewhere, this server forgets what it holds, and ends its sessions.
- *  5. So it does with all, when its place among the servers is another one than before: that has other Yjs client ids.
- *  6. When the log does not answer for long, what is here is shown to nobody (log-contact.ts).
+ *  4. A context with locks comes into memory when a lock is taken or renewed elsewhere: its holder finds it here, too.
+ *  5. Of a context that was recreated or deleted elsewhere, this server forgets what it holds, and ends its sessions.
+ *  6. So it does with all, when its place among the servers is another one than before: that has other Yjs client ids.
+ *  7. When the log does not answer for long, what is here is shown to nobody (log-contact.ts).
  *
  * Not here: contexts that are not in memory (onlookers.ts), this server's own writes (write-path.ts), how hints travel (server/storage/postgres).
  */
 import type { MetaChange } from "../../shared/context.ts";
 import { toServiceError } from "../../shared/errors.ts";
 import type { ServiceError } from "../../shared/errors.ts";
+import { isContextId } from "../../shared/ids.ts";
 import type { ContextId } from "../../shared/ids.ts";
+import { isJsonObject } from "../../shared/json.ts";
+import type { Json } from "../../shared/json.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type { Clock } from "../clock.ts";
 import type { EngineMonitor } from "../monitor-port.ts";
@@ -23,6 +27,7 @@ import type { Logger } from "../monitor/logger.ts";
 import { contextNotFound } from "../state/context-not-found.ts";
 import type { LiveContext, StateManager } from "../state/state-manager.ts";
 import type { LogEntry, News } from "../storage/change-log.ts";
+import type { Peers } from "../storage/peers.ts";
 import type { StorageManager } from "../storage/storage-manager.ts";
 import type { SyncManager } from "../sync/sync-manager.ts";
 import type { Publication } from "../sync/topic.ts";
@@ -49,11 +54,15 @@ interface FollowerOptions {
   readonly monitor: { readonly engine: Pick<EngineMonitor, "hinted" | "followed"> };
   readonly events: OnlookersOptions["events"] & { close(error: ServiceError): void };
   readonly readers: OnlookersOptions["readers"];
+  readonly peers?: Pick<Peers, "hear"> | undefined;
   readonly locks: { changed(live: Live, entry: LogEntry): void };
   readonly meta: { changed(live: Live, change: MetaChange): void };
   /** Forgets what is in memory of a context and ends its sessions. */
   readonly drop: (live: Live, error: ServiceError) => void;
 }
+
+/** Of a context that is recreated or deleted elsewhere again and again. */
+const ACQUIRE_TRIES_MAX = 5;
 
 export class Follower {
   readonly #options: FollowerOptions;
@@ -81,6 +90,7 @@ export class Follower {
     });
     options.storage.onHint((id, seq) => this.#hinted(id, seq));
     options.storage.onRecovered(() => this.#reopened());
+    options.peers?.hear("locks", (message) => this.#locked(message));
   }
 
   start(): void {
@@ -100,6 +110,30 @@ export class Follower {
     this.#isStopped = true;
     this.#contact.stop();
     this.#cancelLook?.();
+  }
+
+  /** What is in memory may be old. */
+  retained(_id: ContextId): undefined {
+    return undefined;
+  }
+
+  /**
+   * The context, no older than its log was when this was called, kept in memory until it is released.
+   * @throws {ServiceError} CONTEXT_NOT_FOUND, STORE_UNAVAILABLE
+   */
+  async acquire(id: ContextId): Promise<Live> {
+    const { state, storage } = this.#options;
+    for (let tries = 1; ; tries++) {
+      const live = await state.acquire(id);
+      try {
+        if (storage.isShared) await this.freshen(live);
+        return live;
+      } catch (error) {
+        state.release(live);
+        // what it was is gone: there may be another one, or the same anew
+        if (!live.isDropped || tries === ACQUIRE_TRIES_MAX) throw error;
+      }
+    }
   }
 
   /**
@@ -220,6 +254,15 @@ export class Follower {
     this.#lostHints.heard(id, seq);
     if (live === undefined) this.#onlookers.hinted(id, seq);
     else if (seq > live.state.seq) this.#freshenSoon(live);
+  }
+
+  #locked(message: Json): void {
+    const id = isJsonObject(message) ? message["contextId"] : undefined;
+    if (typeof id !== "string" || !isContextId(id) || this.#options.state.get(id) !== undefined) return;
+    this.acquire(id).then(
+      (live) => this.#options.state.release(live),
+      () => undefined,
+    );
   }
 
   /** That the log cannot be read is noticed by everybody else too, and ends when it can. */

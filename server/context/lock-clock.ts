@@ -9,6 +9,7 @@
  */
 import type { ContextMeta } from "../../shared/context.ts";
 import type { ServiceError } from "../../shared/errors.ts";
+import type { LockEvent } from "../../shared/lock.ts";
 import { lockEventView } from "../../shared/protocol/lock-view.ts";
 import type { Clock } from "../clock.ts";
 import type { LockDesk } from "../state/locks/lock-desk.ts";
@@ -25,8 +26,9 @@ interface LockClockOptions {
   readonly sync: SyncManager;
   readonly events: { emit(meta: ContextMeta, kind: "locks"): void };
   readonly waiters: {
-    changed(desk: LockDesk): void;
+    changed(desk: LockDesk, event?: LockEvent): void;
     ended(desk: LockDesk, error: ServiceError): void;
+    stop(): void;
   };
 }
 
@@ -50,7 +52,7 @@ export class LockClock {
     if (entry.lock !== undefined) sync.announce(live.id, lockEventView(entry.lock, entry));
     events.emit(live.meta, "locks");
     this.#wind(live);
-    waiters.changed(live.state.locks);
+    waiters.changed(live.state.locks, entry.lock);
   }
 
   dropped(live: Live, error: ServiceError): void {
@@ -61,6 +63,7 @@ export class LockClock {
   /** Nobody waits any more, and no lock ends: their time goes on when their contexts are loaded again. */
   stop(error: ServiceError): void {
     this.#isStopped = true;
+    this.#options.waiters.stop();
     for (const live of this.#options.state.live()) this.dropped(live, error);
   }
 

@@ -75,8 +75,8 @@ export class LiveContext<W extends QueuedWrite = QueuedWrite> {
   appending = 0;
   /** Why it is dead; undefined while it lives. */
   droppedBy: ServiceError | undefined;
-  /** Its writes wait: nothing is to be admitted now. */
-  isPaused = false;
+  /** By how many its writes are held up: nothing is to be admitted now. */
+  pauses = 0;
   readonly #queue: W[] = [];
   /** When each of them was queued, monotonic. */
   readonly #queuedAtMs: number[] = [];
@@ -104,7 +104,7 @@ export class LiveContext<W extends QueuedWrite = QueuedWrite> {
   get isIdle(): boolean {
     // the time of a lock runs here only
     const hasLocks = this.state.locks.table.size > 0;
-    return !this.isPaused && !hasLocks && this.#uses === 0 && this.#queue.length === 0 && this.appending === 0;
+    return this.pauses === 0 && !hasLocks && this.#uses === 0 && this.#queue.length === 0 && this.appending === 0;
   }
 
   get queued(): number {
@@ -212,13 +212,13 @@ export class StateManager<W extends QueuedWrite> {
     if (context.queued === 1) this.#options.turns.defer(() => this.#turn(context));
   }
 
-  /** Lets the context's writes wait until `resume` or `drop`. */
+  /** Lets the context's writes wait until as many `resume` it, or until `drop`. */
   pause(context: LiveContext<W>): void {
-    context.isPaused = true;
+    context.pauses++;
   }
 
   resume(context: LiveContext<W>): void {
-    context.isPaused = false;
+    context.pauses--;
     this.#options.turns.defer(() => this.#turn(context));
   }
 
@@ -256,7 +256,7 @@ export class StateManager<W extends QueuedWrite> {
   }
 
   #turn(context: LiveContext<W>): void {
-    if (context.isDropped || context.isPaused) return;
+    if (context.isDropped || context.pauses > 0) return;
     const writes = context.takeTurn();
     if (writes.length === 0) return;
     this.#options.onTurn(context, writes);

@@ -12,7 +12,7 @@
 import type { Json } from "../../shared/json.ts";
 
 /** Servers of different releases talk to each other: what a topic's messages mean never changes. */
-export type PeerTopic = "contexts" | "presence" | "records";
+export type PeerTopic = "contexts" | "holds" | "locks" | "presence" | "records" | "waiters";
 
 export interface Leader {
   gained(): void;

@@ -6,6 +6,7 @@
  *  1. An id is in one pair of hands at most: its record is deleted durably before it is offered, and written only when its
  *     holder says that nobody writes under it any more.
  *  2. It goes to the actor that owns it, in the epoch in which it was released.
+ *  3. Where several servers write, each offers what was released at it: what two of them found, both would offer.
  *
  * Not here: who owns an id (state/client-ids.ts), using it (client/replica.ts).
  */
@@ -14,6 +15,9 @@ import type { RecordQuery, RecordWrite, SideRecord } from "../storage/change-log
 
 /** The part of the log that this needs. */
 interface Records {
+  /** Known once the log is open. */
+  readonly isShared: boolean;
+  readonly nodeSlot: number;
   writeRecords(id: ContextId, writes: readonly RecordWrite[]): Promise<void>;
   listRecords(id: ContextId, collection: "client-ids", query: RecordQuery): Promise<readonly SideRecord[]>;
 }
@@ -26,6 +30,9 @@ export interface Holder {
 }
 
 const COLLECTION = "client-ids" as const;
+
+/** Ids that were released at a node come after it: a server that is alone finds them too. */
+const NODE = "node ";
 
 /** Ids of earlier epochs, and of actors whose names begin alike, may lie before one that fits. */
 const LOOKED_AT_MAX = 32;
@@ -55,14 +62,14 @@ export class ClientIdPool {
 
   /** Nobody writes under the id any more. @throws {ServiceError} STORE_UNAVAILABLE */
   async release({ contextId, epoch, actor }: Holder, yjsClientId: number): Promise<void> {
-    const key = `${prefixOf(actor)}${yjsClientId}`;
+    const key = `${this.#prefixOf(actor)}${yjsClientId}`;
     await this.#records.writeRecords(contextId, [
       { collection: COLLECTION, key, value: { actor, epoch, yjsClientId } },
     ]);
   }
 
   async #take({ contextId, epoch, actor }: Holder): Promise<number | undefined> {
-    const prefix = prefixOf(actor);
+    const prefix = this.#prefixOf(actor);
     const records = await this.#records.listRecords(contextId, COLLECTION, { after: prefix, limit: LOOKED_AT_MAX });
     const own = records.filter(({ key, value }) => key.startsWith(prefix) && value["actor"] === actor);
     const offered = own.find(({ value }) => value["epoch"] === epoch);
@@ -73,10 +80,11 @@ export class ClientIdPool {
     const id = offered?.value["yjsClientId"];
     return typeof id === "number" ? id : undefined;
   }
-}
 
-/** Keys have 256 bytes: a long name is cut, the record has it whole. */
-function prefixOf(actor: Actor): string {
-  // a pair that is cut in two becomes one character of three bytes
-  return `${actor.slice(0, 64)}/`;
+  /** Keys have 256 bytes: a long name is cut, the record has it whole. */
+  #prefixOf(actor: Actor): string {
+    const { isShared, nodeSlot } = this.#records;
+    // a pair that is cut in two becomes one character of three bytes
+    return `${actor.slice(0, 64)}/${isShared ? `${NODE}${nodeSlot}/` : ""}`;
+  }
 }

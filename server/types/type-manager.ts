@@ -75,6 +75,12 @@ export class TypeManager {
     return name === undefined ? undefined : this.#entries.get(name)?.schema;
   }
 
+  /** Takes in first what other servers registered. @throws {ServiceError} STORE_UNAVAILABLE */
+  async freshSchemaOf(name: string | undefined): Promise<ContextSchema | undefined> {
+    if (name !== undefined) await this.freshen();
+    return this.schemaOf(name);
+  }
+
   get(name: string): ContextType | undefined {
     return this.#entries.get(name)?.type;
   }

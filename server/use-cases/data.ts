@@ -45,7 +45,7 @@ export interface DataUseCasesOptions {
   /** @throws {ServiceError} SHUTTING_DOWN */
   readonly assertOpen: () => void;
   readonly storage: Pick<StorageManager, "backup" | "create" | "load" | "nodeClientId" | "summary">;
-  readonly types: Pick<TypeManager, "schemaOf">;
+  readonly types: Pick<TypeManager, "freshSchemaOf">;
   readonly clock: Clock;
   readonly documents: DocumentMaker;
   readonly events: { emit(meta: ContextMeta, kind: "created"): void };
@@ -118,7 +118,7 @@ export class DataUseCases implements DataService {
   }
 
   async #make(content: ImportContent, type: string | undefined): Promise<Made> {
-    const schema = this.#options.types.schemaOf(type);
+    const schema = await this.#options.types.freshSchemaOf(type);
     if (content.kind === "json") {
       const authorSalt = this.#options.clock.randomUint32();
       const doc = new Y.Doc();

@@ -5,6 +5,7 @@
  *  1. Everybody who asks is in it until the answer, also at the first try: who comes later cannot overtake.
  *  2. Whose turn it may be is looked at once in an event-loop turn, whatever happened in it.
  *  3. Those who look on see who was not called and still waits: not who is at its first try. When that changes, they are told.
+ *  4. Who waits at other servers stands among those who wait here, in one order of all (NODE). They are called there.
  *
  * Not here: whose turn it is (state/locks/lock-queue.ts), what is tried then (locks.ts).
  */
@@ -15,20 +16,26 @@ import type { Clock } from "../clock.ts";
 import { LockQueue } from "../state/locks/lock-queue.ts";
 import type { Waiting } from "../state/locks/lock-queue.ts";
 import type { LockTable } from "../state/locks/lock-table.ts";
-
-/** What somebody asked for. */
-export type Asked = Omit<LockWaiter, "position">;
+import type { Asked, PlacedAsk } from "./peer-waiters.ts";
 
 /** One who waits. */
-export class Waiter implements Waiting {
+export class Waiter implements Waiting, PlacedAsk {
   readonly asked: Asked;
+  readonly node: string;
+  readonly count: number;
+  readonly isElsewhere: boolean;
+  /** It was not granted at its first try. */
+  hasWaited = false;
   #isCalled = false;
   #isLate = false;
   #error: ServiceError | undefined;
   #notify: () => void = () => undefined;
 
-  constructor(asked: Asked) {
+  constructor({ asked, node, count }: PlacedAsk, isElsewhere = false) {
     this.asked = asked;
+    this.node = node;
+    this.count = count;
+    this.isElsewhere = isElsewhere;
   }
 
   get paths(): readonly string[] {
@@ -81,23 +88,31 @@ export class Waiter implements Waiting {
   }
 }
 
+interface RoomOptions {
+  readonly clock: Pick<Clock, "defer">;
+  /** So many wait, others than before. */
+  readonly told: (waiting: number) => void;
+  /** For other servers: those who wait here. Undefined where there are none. */
+  readonly tellOthers?: ((waiting: readonly PlacedAsk[]) => void) | undefined;
+}
+
 export class WaitingRoom {
   readonly #table: LockTable;
-  readonly #clock: Pick<Clock, "defer">;
+  readonly #options: RoomOptions;
   readonly #queue = new LockQueue<Waiter>();
   /** How many of whom. */
   readonly #counts = new Map<string, number>();
-  readonly #onChange: (waiting: number) => void;
+  /** By the ids of their locks. */
+  readonly #elsewhere = new Map<string, Waiter>();
   /** Those that wait, as it was told. */
   #told: readonly Waiter[] = [];
+  #toldOthers: readonly Waiter[] = [];
   #isLookDue = false;
   #endedBy: ServiceError | undefined;
 
-  /** `onChange` is told how many wait, when others do than before. */
-  constructor(table: LockTable, clock: Pick<Clock, "defer">, onChange: (waiting: number) => void) {
+  constructor(table: LockTable, options: RoomOptions) {
     this.#table = table;
-    this.#clock = clock;
-    this.#onChange = onChange;
+    this.#options = options;
   }
 
   waiting(): readonly LockWaiter[] {
@@ -107,17 +122,17 @@ export class WaitingRoom {
   }
 
   /** Called at once when nobody is in its way who came before. @throws {ServiceError} RATE_LIMITED, or why the room was closed */
-  enter(asked: Asked): Waiter {
-    const { actor } = asked;
+  enter(ask: PlacedAsk): Waiter {
+    const { actor } = ask.asked;
     if (this.#endedBy !== undefined) throw this.#endedBy;
     const count = this.#counts.get(actor) ?? 0;
     if (this.#queue.length >= LIMITS.lockWaitersMax || count >= LIMITS.actorLockWaitersMax) {
       throw tooMany(this.#queue.length, count);
     }
     this.#counts.set(actor, count + 1);
-    const waiter = new Waiter(asked);
-    if (this.#queue.add(waiter)) waiter.call();
-    else this.look();
+    const waiter = new Waiter(ask);
+    if (this.#add(waiter)) waiter.call();
+    else this.#wait(waiter);
     return waiter;
   }
 
@@ -125,7 +140,7 @@ export class WaitingRoom {
   stay(waiter: Waiter): void {
     this.#queue.recall(waiter);
     // what it waits for may have ended before it did
-    this.look();
+    this.#wait(waiter);
   }
 
   leave(waiter: Waiter): void {
@@ -137,22 +152,38 @@ export class WaitingRoom {
     this.look();
   }
 
+  /** Those who wait at other servers, all of them. */
+  elsewhere(asks: readonly PlacedAsk[]): void {
+    const ids = new Set(asks.map(({ asked }) => asked.lockId));
+    for (const lockId of this.#elsewhere.keys()) if (!ids.has(lockId)) this.granted(lockId);
+    for (const ask of asks) {
+      const { lockId } = ask.asked;
+      if (this.#elsewhere.has(lockId) || this.#table.get(lockId) !== undefined) continue;
+      const waiter = new Waiter(ask, true);
+      this.#elsewhere.set(lockId, waiter);
+      this.#add(waiter);
+    }
+    this.look();
+  }
+
+  /** Somebody has it: if it was waited for at another server, nobody waits for it there any more. */
+  granted(lockId: string): void {
+    const waiter = this.#elsewhere.get(lockId);
+    if (waiter === undefined) return;
+    this.#elsewhere.delete(lockId);
+    this.#queue.remove(waiter);
+  }
+
   /** Something may be free now. */
   look(): void {
-    if (this.#isLookDue || (this.#queue.length === 0 && this.#told.length === 0)) return;
+    const isNobodyThere = this.#queue.length === 0 && this.#told.length === 0 && this.#toldOthers.length === 0;
+    if (this.#isLookDue || isNobodyThere) return;
     this.#isLookDue = true;
-    this.#clock.defer(() => {
+    this.#options.clock.defer(() => {
       this.#isLookDue = false;
       for (const waiter of this.#queue.call(this.#table)) waiter.call();
       this.#tell();
     });
-  }
-
-  #tell(): void {
-    const waiting = this.#queue.waiting().filter((waiter) => waiter.isWaiting);
-    const isSame = waiting.length === this.#told.length && waiting.every((waiter, at) => waiter === this.#told[at]);
-    this.#told = waiting;
-    if (!isSame) this.#onChange(waiting.length);
   }
 
   /** Tells everybody, and whoever still comes. */
@@ -160,6 +191,41 @@ export class WaitingRoom {
     this.#endedBy = error;
     for (const waiter of this.#queue.list()) waiter.fail(error);
   }
+
+  #wait(waiter: Waiter): void {
+    waiter.hasWaited = true;
+    this.look();
+  }
+
+  #add(waiter: Waiter): boolean {
+    // where nobody waits elsewhere it is who comes last
+    return this.#elsewhere.size === 0
+      ? this.#queue.add(waiter)
+      : this.#queue.add(waiter, (other) => isBefore(waiter, other));
+  }
+
+  #tell(): void {
+    const waiting = this.#queue.waiting().filter((waiter) => waiter.isWaiting);
+    if (!isSame(waiting, this.#told)) {
+      this.#told = waiting;
+      this.#options.told(waiting.length);
+    }
+    if (this.#options.tellOthers === undefined) return;
+    const ours = this.#queue.list().filter((waiter) => waiter.hasWaited && waiter.isWaiting && !waiter.isElsewhere);
+    if (isSame(ours, this.#toldOthers)) return;
+    this.#toldOthers = ours;
+    this.#options.tellOthers(ours);
+  }
+}
+
+/** The order of all who ask, the same at every server; who asks twice at one of them keeps the order of asking. */
+function isBefore(one: PlacedAsk, other: PlacedAsk): boolean {
+  if (one.node === other.node) return one.count < other.count;
+  return one.asked.sinceMs === other.asked.sinceMs ? one.node < other.node : one.asked.sinceMs < other.asked.sinceMs;
+}
+
+function isSame(some: readonly Waiter[], others: readonly Waiter[]): boolean {
+  return some.length === others.length && some.every((waiter, at) => waiter === others[at]);
 }
 
 function tooMany(all: number, own: number): ServiceError {

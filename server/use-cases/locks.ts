@@ -18,11 +18,13 @@ import type { Clock } from "../clock.ts";
 import type { Caller, LockRequest, LockService } from "../context-service.ts";
 import { NO_MONITOR } from "../monitor-port.ts";
 import type { LockOutcome, Monitor } from "../monitor-port.ts";
+import type { Peers } from "../storage/peers.ts";
 import type { LockDesk } from "../state/locks/lock-desk.ts";
 import { coverOf } from "../state/path-cover.ts";
 import type { WriteResult } from "../state/state-manager.ts";
 import { WaitingRoom } from "./lock-waiting.ts";
-import type { Asked } from "./lock-waiting.ts";
+import { PeerWaiters } from "./peer-waiters.ts";
+import type { Asked, PlacedAsk } from "./peer-waiters.ts";
 
 /** A context in memory, for as long as a task lasts. */
 export interface LockContext {
@@ -36,10 +38,15 @@ export interface LockContext {
 /** Port: ContextManager is the implementation. */
 export interface LockAccess {
   /**
-   * `task` is called at once when the context is in memory.
+   * `task` is called at once when the context is in memory, unless it is to see what other servers did, too.
    * @throws {ServiceError} CONTEXT_NOT_FOUND, STORE_UNAVAILABLE, SHUTTING_DOWN; what `task` throws
    */
-  withLocks<Result>(caller: Caller, id: ContextId, task: (context: LockContext) => Promise<Result>): Promise<Result>;
+  withLocks<T>(
+    caller: Caller,
+    id: ContextId,
+    task: (context: LockContext) => Promise<T>,
+    isFresh?: boolean,
+  ): Promise<T>;
   /** Of the contexts in memory; every context with locks is there, once it was used. */
   lockDesks(): Iterable<readonly [ContextId, Pick<LockDesk, "table">]>;
 }
@@ -49,11 +56,14 @@ interface LockUseCasesOptions {
   readonly clock: Clock;
   readonly monitor?: Pick<Monitor, "lockAsked">;
   /** An event for those who have the context open. */
-  readonly announce: (id: ContextId, event: JsonObject) => void;
+  readonly sync: { announce(id: ContextId, event: JsonObject): void };
+  /** Of a context in memory. */
+  readonly desk: (id: ContextId) => LockDesk | undefined;
+  readonly peers?: Peers | undefined;
 }
 
 interface Wait {
-  readonly asked: Asked;
+  readonly ask: PlacedAsk;
   readonly event: Extract<LockEvent, { op: "acquire" }>;
   /** Monotonic. */
   readonly endsAtMs: number;
@@ -64,32 +74,31 @@ export class LockUseCases implements LockService {
   readonly #access: LockAccess;
   readonly #clock: Clock;
   readonly #monitor: Pick<Monitor, "lockAsked">;
-  readonly #announce: LockUseCasesOptions["announce"];
+  readonly #sync: LockUseCasesOptions["sync"];
+  readonly #desk: LockUseCasesOptions["desk"];
   readonly #rooms = new WeakMap<LockDesk, WaitingRoom>();
+  readonly #peers: Pick<Peers, "say"> | undefined;
+  readonly #others: PeerWaiters | undefined;
+  #asks = 0;
   /** By context and lock: requests that named theirs. */
   readonly #asked = new Map<string, Promise<GrantedLock>>();
 
-  constructor({ access, clock, monitor = NO_MONITOR, announce }: LockUseCasesOptions) {
+  constructor({ access, clock, monitor = NO_MONITOR, sync, desk, peers }: LockUseCasesOptions) {
     this.#access = access;
     this.#clock = clock;
     this.#monitor = monitor;
-    this.#announce = announce;
+    this.#sync = sync;
+    this.#desk = desk;
+    this.#peers = peers;
+    this.#others = peers && new PeerWaiters({ peers, clock, changed: (id) => this.#othersChanged(id) });
   }
 
   list(caller: Caller, id: ContextId): Promise<readonly GrantedLock[]> {
-    return this.#access.withLocks(caller, id, async ({ desk, durable }) => {
-      const locks = desk.table.list().map(({ lockId }) => this.#viewOf(desk, lockId));
-      await durable();
-      return locks;
-    });
+    return this.#see(caller, id, (desk) => desk.table.list().map(({ lockId }) => this.#viewOf(desk, lockId)));
   }
 
   waiting(caller: Caller, id: ContextId): Promise<readonly LockWaiter[]> {
-    return this.#access.withLocks(caller, id, async ({ desk, durable }) => {
-      const waiting = this.#rooms.get(desk)?.waiting() ?? [];
-      await durable();
-      return waiting;
-    });
+    return this.#see(caller, id, (desk) => this.#roomOf(desk, id).waiting());
   }
 
   async held(caller: Caller): Promise<readonly HeldLock[]> {
@@ -132,10 +141,11 @@ export class LockUseCases implements LockService {
     const event = { op: "acquire", lockId, paths, mode, ttlMs, ...(purpose === undefined ? {} : { purpose }) } as const;
     const endsAtMs = this.#clock.monotonicMs() + waitMs;
     const asked = askedOf(caller, event, { sinceMs: this.#clock.nowMs(), waitMs });
+    const ask = { asked, node: this.#others?.node ?? "", count: ++this.#asks };
     return this.#access.withLocks(caller, id, async (context) => {
       const room = this.#roomOf(context.desk, id);
       if (context.desk.table.get(lockId) === undefined)
-        await this.#take(context, room, { asked, event, endsAtMs, signal });
+        await this.#take(context, room, { ask, event, endsAtMs, signal });
       // granted to an earlier request that named it: its time begins anew
       else await context.write({ op: "renew", lockId, ttlMs });
       if (signal?.aborted === true) {
@@ -143,16 +153,21 @@ export class LockUseCases implements LockService {
         await context.write({ op: "release", lockId });
         throw gone();
       }
+      // other servers keep contexts with locks in memory, too
+      this.#peers?.say("locks", { contextId: id });
       return this.#viewOf(context.desk, lockId);
     });
   }
 
   renew(caller: Caller, id: ContextId, lockId: string, options: { readonly ttlMs?: number }): Promise<GrantedLock> {
-    return this.#access.withLocks(caller, id, async ({ desk, write }) => {
+    const renewed = async ({ desk, write }: LockContext): Promise<GrantedLock> => {
       const ttlMs = options.ttlMs ?? desk.table.get(lockId)?.ttlMs ?? LIMITS.lockTtlMsDefault;
       await write({ op: "renew", lockId, ttlMs });
+      this.#peers?.say("locks", { contextId: id });
       return this.#viewOf(desk, lockId);
-    });
+    };
+    // its time may have been said at another server
+    return this.#access.withLocks(caller, id, renewed, options.ttlMs === undefined);
   }
 
   release(
@@ -166,9 +181,25 @@ export class LockUseCases implements LockService {
     });
   }
 
-  /** A lock of the context is gone: whoever can go on now is called. */
-  changed(desk: LockDesk): void {
-    this.#rooms.get(desk)?.look();
+  #see<T>(caller: Caller, id: ContextId, look: (desk: LockDesk) => T): Promise<T> {
+    const seen = async ({ desk, durable }: LockContext): Promise<T> => {
+      const found = look(desk);
+      await durable();
+      return found;
+    };
+    return this.#access.withLocks(caller, id, seen, true);
+  }
+
+  /** A lock of the context was granted, or is gone: whoever can go on now is called. */
+  changed(desk: LockDesk, event?: LockEvent): void {
+    const room = this.#rooms.get(desk);
+    if (event?.op === "acquire") room?.granted(event.lockId);
+    room?.look();
+  }
+
+  /** Nobody is told of those who wait here any more. */
+  stop(): void {
+    this.#others?.stop();
   }
 
   /** Nobody gets a lock there any more: those who wait are told why. */
@@ -177,8 +208,8 @@ export class LockUseCases implements LockService {
   }
 
   /** Tries whenever it may be this request's turn, until its time is over. */
-  async #take(context: LockContext, room: WaitingRoom, { asked, event, endsAtMs, signal }: Wait): Promise<void> {
-    const waiter = room.enter(asked);
+  async #take(context: LockContext, room: WaitingRoom, { ask, event, endsAtMs, signal }: Wait): Promise<void> {
+    const waiter = room.enter(ask);
     const cancelTimer = this.#at(endsAtMs, () => waiter.late());
     const forgetSignal = onAbort(signal, () => waiter.fail(gone()));
     let refusal = othersFirst();
@@ -198,27 +229,40 @@ export class LockUseCases implements LockService {
     }
   }
 
-  async #try({ write }: LockContext, event: LockEvent): Promise<"granted" | ServiceError> {
+  async #try({ write }: LockContext, event: Wait["event"]): Promise<"granted" | ServiceError> {
+    const { lockId, ttlMs } = event;
     try {
       await write(event);
       return "granted";
     } catch (error) {
       const refusal = toServiceError(error);
-      if (refusal.code !== "LOCKED") throw refusal;
-      return refusal;
+      if (refusal.code === "LOCKED") return refusal;
+      if (refusal.code !== "ALREADY_EXISTS") throw refusal;
+      // another server has granted it to an earlier request that named it
+      await write({ op: "renew", lockId, ttlMs });
+      return "granted";
     }
   }
 
   /** Without an id nobody is told of who waits there. */
   #roomOf(desk: LockDesk, id?: ContextId): WaitingRoom {
-    let room = this.#rooms.get(desk);
-    if (room === undefined) {
-      const tell = (waiting: number): void => {
-        if (id !== undefined) this.#announce(id, lockQueueEvent(waiting));
-      };
-      this.#rooms.set(desk, (room = new WaitingRoom(desk.table, this.#clock, tell)));
-    }
+    const known = this.#rooms.get(desk);
+    if (known !== undefined) return known;
+    const others = this.#others;
+    const room = new WaitingRoom(desk.table, {
+      clock: this.#clock,
+      told: (waiting) => id !== undefined && this.#sync.announce(id, lockQueueEvent(waiting)),
+      tellOthers: others && id !== undefined ? (ours) => others.tell(id, ours) : undefined,
+    });
+    this.#rooms.set(desk, room);
+    if (id !== undefined) room.elsewhere(others?.of(id) ?? []);
     return room;
+  }
+
+  /** Of a context that nobody uses here it is known when somebody does. */
+  #othersChanged(id: ContextId): void {
+    const desk = this.#desk(id);
+    if (desk !== undefined) this.#roomOf(desk, id).elsewhere(this.#others?.of(id) ?? []);
   }
 
   /** At once when it is time already. The returned function cancels it. */

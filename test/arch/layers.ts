@@ -115,7 +115,8 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       types: "all",
       "worker-pool": "all",
     },
-    npm: ["yjs"],
+    // zod reads what other servers say of who waits for locks
+    npm: ["yjs", "zod"],
     node: [],
   },
   "context-manager": {

@@ -10,7 +10,7 @@ import { RestCaller, RestRefusal } from "../support/rest-caller.ts";
 import { SHARED_COUNTER, keyOf } from "./crash-model.ts";
 import { partsOf } from "./crash-journal.ts";
 import type { Attempt, Past } from "./crash-past.ts";
-import { ignoreIfDead, untilDead } from "./crash-stage.ts";
+import { answered, ignoreIfDead } from "./crash-stage.ts";
 import type { Participant, Stage } from "./crash-stage.ts";
 
 const NOTES_MAX = 8;
@@ -43,7 +43,7 @@ export const historian: Participant = async (stage, who) => {
   };
   try {
     for (let n = 1; !dead.aborted; n++) {
-      await untilDead(stage, round(n));
+      await answered(stage, round(n));
       // the server lives at least as long as its first round takes
       if (n === 1) await entered();
     }

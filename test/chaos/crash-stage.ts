@@ -10,8 +10,10 @@ export interface Stage {
   readonly contextId: string;
   readonly journal: Journal;
   readonly random: Random;
-  /** Aborted when the server has been killed. */
+  /** Aborted when the server has been killed, or another node of it. */
   readonly dead: AbortSignal;
+  /** The node at this address lives on. */
+  readonly survives: boolean;
   /** This one is connected; resolves when it may begin: as a rule when all are, for who comes early drowns who comes late. */
   readonly entered: () => Promise<void>;
 }
@@ -33,6 +35,12 @@ export async function untilDead({ dead }: Pick<Stage, "dead">, promise: Promise<
       (check) => dead.addEventListener("abort", check, { once: true }),
     ),
   ]);
+}
+
+/** Waits for an answer: no longer than the server lives. One that lives on gives it, and nothing is under way there then. */
+export async function answered(stage: Pick<Stage, "dead" | "survives">, promise: Promise<unknown>): Promise<void> {
+  if (stage.survives) await promise;
+  else await untilDead(stage, promise);
 }
 
 export function until(isMet: () => boolean, listen: (check: () => void) => void): Promise<void> {

@@ -14,7 +14,7 @@ import { RestCaller } from "../support/rest-caller.ts";
 import { openStockClient } from "../support/stock-client.ts";
 import { countOf, partsOf } from "./crash-journal.ts";
 import { countOps, editLive, keyOf } from "./crash-model.ts";
-import { ignoreIfDead, pause, until, untilDead } from "./crash-stage.ts";
+import { answered, ignoreIfDead, pause, until, untilDead } from "./crash-stage.ts";
 import type { Participant, Stage } from "./crash-stage.ts";
 
 /** Long enough for a disk that others keep busy: who cannot get in while the server lives is a failure. */
@@ -36,7 +36,7 @@ export const sdkEditor: Participant = async (stage, name) =>
         () => journal.acked(name, n),
         () => {},
       );
-      await (random.percent(30) ? untilDead(stage, saved) : pause(random));
+      await (random.percent(30) ? answered(stage, saved) : pause(random));
       journal.told(context.version);
     }
   });
@@ -147,10 +147,10 @@ async function askAll(
   try {
     for (let n = 1; !dead.aborted;) {
       const burst = Array.from({ length: random.between(1, AT_ONCE_MAX) }, () => one(n++));
-      await untilDead(stage, Promise.all(burst));
+      await answered(stage, Promise.all(burst));
       // a repeated request, as after a lost answer, changes nothing
-      if (random.percent(20)) await untilDead(stage, one(n - 1));
-      if (random.percent(50)) await untilDead(stage, between());
+      if (random.percent(20)) await answered(stage, one(n - 1));
+      if (random.percent(50)) await answered(stage, between());
     }
   } catch (error) {
     ignoreIfDead(dead, error);
@@ -179,11 +179,13 @@ async function withContext(stage: Stage, name: string, act: (context: Context) =
     });
     await entered();
     await act(context);
+    if (stage.survives) await context.saved();
     // an SDK that believes to be online would wait for its unsaved edits
-    await until(
-      () => context.status !== "online",
-      (check) => context.on("status", check),
-    );
+    else
+      await until(
+        () => context.status !== "online",
+        (check) => context.on("status", check),
+      );
     await client.close();
   } catch (error) {
     ignoreIfDead(dead, error);

@@ -21,7 +21,7 @@ import { ALERT_RULES } from "../../server/monitor/alerts/alert-rules.ts";
 import { withOverrides } from "../../server/monitor/alerts/alert-overrides.ts";
 import { OwnProcess } from "../../server/monitor/process-watch.ts";
 import type { ProcessWatch } from "../../server/monitor/process-watch.ts";
-import { startServer } from "../../server/server.ts";
+import { startServer } from "../support/start-server.ts";
 import type { RunningServer } from "../../server/server.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type { AlertList } from "../../shared/protocol/rest-monitoring.ts";

@@ -9,7 +9,7 @@ import type { Client } from "../../client/index.ts";
 import { runCli } from "../../server/cli/program.ts";
 import { CHAPTERS } from "../../server/cli/demo/chapters.ts";
 import { ARTICLE, PLAN, RESEARCH } from "../../server/cli/demo/stage.ts";
-import { startServer } from "../../server/server.ts";
+import { startServer } from "../support/start-server.ts";
 import { TestIo } from "./cli-harness.ts";
 import { PATIENT } from "../support/patience.ts";
 

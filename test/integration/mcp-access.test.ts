@@ -6,7 +6,7 @@
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { parseConfig } from "../../server/config.ts";
-import { startServer } from "../../server/server.ts";
+import { startServer } from "../support/start-server.ts";
 import { stopwatch } from "../support/event-loop.ts";
 import { IssuerProcess } from "../support/issuer-process.ts";
 import { LIST, overHttp } from "../support/mcp-clients.ts";

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parseConfig } from "../../server/config.ts";
-import { startServer } from "../../server/server.ts";
+import { startServer } from "../support/start-server.ts";
 import type { RunningServer } from "../../server/server.ts";
 import { SCOPES } from "../../shared/permission.ts";
 import { conformanceFixtures } from "../support/conformance/fixtures.ts";

@@ -9,7 +9,7 @@ import {
 } from "../../shared/protocol/rest-monitoring.ts";
 import type { SessionList } from "../../shared/protocol/rest-monitoring.ts";
 import { parseConfig } from "../../server/config.ts";
-import { startServer } from "../../server/server.ts";
+import { startServer } from "../support/start-server.ts";
 import { CountingClient } from "../support/counting-client.ts";
 import { FakeContextService } from "../support/fake-context-service.ts";
 import { ManualClock } from "../support/manual-clock.ts";

@@ -60,7 +60,7 @@ async function equal(...contexts: Context[]): Promise<unknown> {
   const { data, version } = await readContext(server, "plan");
   for (const context of contexts) {
     await online(context);
-    await until(context.doc, () => context.version >= version);
+    await expect.poll(() => context.version).toBeGreaterThanOrEqual(version);
     expect(context.get()).toEqual(data);
   }
   return data;
@@ -181,8 +181,8 @@ describe("taking and giving back", () => {
         await granted.release();
       });
       turns.push(turn);
-      // its request has arrived
-      await context.update([{ op: "test", path: "/n", value: 0 }]);
+      // its request has arrived, wherever one looks
+      for (const other of contexts) await expect.poll(async () => (await other.lockQueue()).length).toBe(index + 1);
     }
     expect(order).toEqual([]);
     await lease?.release();

@@ -7,7 +7,7 @@ import { connect } from "../../client/index.ts";
 import type { Client, Context, PathEvent } from "../../client/index.ts";
 import { fileStore } from "../../client/node/file-store.ts";
 import { parseConfig } from "../../server/config.ts";
-import { startServer } from "../../server/server.ts";
+import { startServer } from "../support/start-server.ts";
 import type { RunningServer } from "../../server/server.ts";
 import { PATIENT } from "../support/patience.ts";
 import { RecordingLogger } from "../support/recording-logger.ts";

@@ -22,7 +22,8 @@ export class FakeLocks extends LockUseCases {
     super({
       clock,
       // nobody has such a context open
-      announce: () => undefined,
+      sync: { announce: () => undefined },
+      desk: (id) => this.#deskOf(id),
       access: {
         withLocks: async (caller, id, task) => {
           const desk = this.#deskOf(id);

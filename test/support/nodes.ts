@@ -1,5 +1,4 @@
 /** Several servers in this process over one database, as nodes of one service. */
-import { systemClock } from "../../server/clock.ts";
 import type { Clock } from "../../server/clock.ts";
 import { parseConfig } from "../../server/config.ts";
 import type { Environment } from "../../server/config.ts";
@@ -18,10 +17,11 @@ export async function startNodes(
   postgres: PostgresServer,
   count: number,
   environment: Environment = {},
+  clock?: Clock,
 ): Promise<Nodes> {
   const storage = await postgres.database();
   const nodes: TestServer[] = [];
-  for (let node = 0; node < count; node++) nodes.push(await startNode(storage, environment));
+  for (let node = 0; node < count; node++) nodes.push(await startNode(storage, environment, clock));
   return {
     postgres,
     nodes,
@@ -29,12 +29,9 @@ export async function startNodes(
   };
 }
 
-export async function startNode(
-  storage: string,
-  environment: Environment = {},
-  clock: Clock = systemClock,
-): Promise<TestServer> {
+export async function startNode(storage: string, environment: Environment = {}, clock?: Clock): Promise<TestServer> {
   const logger = new RecordingLogger();
-  const server = await startServer(parseConfig({ port: "0", storage }, environment), { logger, clock });
+  const parts = { logger, ...(clock === undefined ? {} : { clock }) };
+  const server = await startServer(parseConfig({ port: "0", storage }, environment), parts);
   return { url: server.url, logger, close: () => server.close() };
 }

@@ -3,7 +3,7 @@ import type * as Y from "yjs";
 import { parseConfig } from "../../server/config.ts";
 import type { Environment } from "../../server/config.ts";
 import type { Clock } from "../../server/clock.ts";
-import { startServer } from "../../server/server.ts";
+import { startServer } from "./start-server.ts";
 import { RecordingLogger } from "./recording-logger.ts";
 
 export interface TestServer {

@@ -1,7 +1,7 @@
 /** The whole server in this process in mode `jwt`, and callers with tokens of their own. */
 import { parseConfig } from "../../server/config.ts";
 import type { Environment } from "../../server/config.ts";
-import { startServer } from "../../server/server.ts";
+import { startServer } from "./start-server.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import type { Limits } from "../../shared/limits.ts";

@@ -10,6 +10,8 @@ const holder = (name: string, epoch = 1) => ({ contextId: PLAN, epoch, actor: pa
 
 /** Records of one context; writes wait until the test lets them through. */
 class Records {
+  isShared = false;
+  nodeSlot = 0;
   readonly kept = new Map<string, JsonObject>();
   gate: Promise<void> = Promise.resolve();
 
@@ -35,6 +37,18 @@ beforeEach(() => {
 });
 
 describe("[REUSE-1]", () => {
+  test("[NODE-41] a node offers what was released at it; a server alone what was released at any", async () => {
+    records.isShared = true;
+    await pool.release(holder("ada"), 7);
+    records.nodeSlot = 1;
+    expect(await pool.take(holder("ada"))).toBeUndefined();
+    records.nodeSlot = 0;
+    expect(await pool.take(holder("ada"))).toBe(7);
+    await pool.release(holder("ada"), 7);
+    records.isShared = false;
+    expect(await pool.take(holder("ada"))).toBe(7);
+  });
+
   test("what an actor released is offered to it, once", async () => {
     expect(await pool.take(holder("ada"))).toBeUndefined();
     await pool.release(holder("ada"), 7);

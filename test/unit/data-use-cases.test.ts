@@ -37,7 +37,7 @@ async function start(options: Partial<DataUseCasesOptions> = {}): Promise<Parts>
       backup: (write) => sendBackup(log, 5, write),
       nodeClientId: log.nodeClientId,
     },
-    types: { schemaOf: () => undefined },
+    types: { freshSchemaOf: async () => undefined },
     clock: systemClock,
     documents: new InlineDocumentMaker(),
     events: { emit: () => undefined },

@@ -194,6 +194,11 @@ test("[LIVE-5] a paused context takes no turn and stays in memory; resumed, it t
   manager.unloadIdle();
   expect(turns).toEqual([]);
   expect(manager.get(PLAN)).toBe(context);
+  // held up twice, it waits for both
+  manager.pause(context);
+  manager.resume(context);
+  await microtasks();
+  expect(turns).toEqual([]);
   manager.resume(context);
   await microtasks();
   expect(turns).toEqual([waiting]);

@@ -15,6 +15,8 @@ import { PathIndex } from "./path-index.ts";
 export interface Waiting {
   readonly paths: readonly string[];
   readonly mode: LockMode;
+  /** It asked at another server, which calls it. */
+  readonly isElsewhere?: boolean;
 }
 
 export class LockQueue<Request extends Waiting> {
@@ -44,10 +46,17 @@ export class LockQueue<Request extends Waiting> {
     }
   }
 
-  /** Comes last. True when no earlier request is in its way: it counts as called. */
-  add(request: Request): boolean {
-    const isCalled = !isBehind(request, this.#paths);
+  /**
+   * Comes before those that are `isLater`, or last. True when no request is in its way that was here: it counts as called.
+   */
+  add(request: Request, isLater?: (other: Request) => boolean): boolean {
+    const isCalled = request.isElsewhere !== true && !isBehind(request, this.#paths);
+    const later = isLater === undefined ? [] : [...this.#requests].filter(([other]) => isLater(other));
     this.#requests.set(request, isCalled);
+    for (const [other, wasCalled] of later) {
+      this.#requests.delete(other);
+      this.#requests.set(other, wasCalled);
+    }
     for (const path of request.paths) this.#paths.add(path, request);
     return isCalled;
   }
@@ -64,7 +73,8 @@ export class LockQueue<Request extends Waiting> {
     const earlier = new PathIndex<Request>();
     for (const [request, isCalled] of this.#requests) {
       const { paths, mode } = request;
-      if (!isCalled && table.obstacleToLock(paths, mode) === undefined && !isBehind(request, earlier)) {
+      const isOurs = !isCalled && request.isElsewhere !== true;
+      if (isOurs && table.obstacleToLock(paths, mode) === undefined && !isBehind(request, earlier)) {
         called.push(request);
       }
       for (const path of paths) earlier.add(path, request);
