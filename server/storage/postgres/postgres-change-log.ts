@@ -11,7 +11,7 @@ import { PostgresStore } from "./postgres-store.ts";
 import { SharedCore } from "./shared-core.ts";
 
 export interface PostgresChangeLogOptions {
-  /** postgres://user:password@host:port/database */
+  /** postgres://user:password@host:port/database, or with several hosts. */
   readonly url: string;
   readonly clock?: Clock;
   readonly limits?: Limits;
@@ -22,9 +22,9 @@ export class PostgresChangeLog extends KeyValueChangeLog {
   override readonly peers: Peers;
 
   constructor({ url, clock = systemClock, ...rest }: PostgresChangeLogOptions) {
-    const engine = { url, clock };
-    const line = new NoticeLine(engine);
-    super(new SharedCore({ store: new PostgresStore(engine), hints: new HintLine(line), clock, ...rest }));
+    const store = new PostgresStore({ url, clock });
+    const line = new NoticeLine({ address: () => store.address, clock });
+    super(new SharedCore({ store, hints: new HintLine(line), clock, ...rest }));
     this.peers = new PeerLine(line, clock);
   }
 }
