@@ -48,7 +48,7 @@ export const SETTINGS = {
     placeholder: "<where>",
     default: "level",
     meaning:
-      "level keeps contexts in the data folder; postgres://user@host:5432/database in a PostgreSQL database; memory forgets them when the server stops.",
+      "level keeps contexts in the data folder; postgres://user@host:5432/database in a PostgreSQL database, with hosts separated by commas at whichever is the primary; memory forgets them when the server stops.",
   },
   auth: {
     flag: "--auth",

@@ -12,6 +12,7 @@
  */
 import { resolve } from "node:path";
 import { z } from "zod";
+import { addressesOf } from "../shared/engine-address.ts";
 import { isLoopback } from "../shared/host.ts";
 import { LIMITS } from "../shared/limits.ts";
 import { alertsOf, alertsSchema } from "./config-alerts.ts";
@@ -183,5 +184,6 @@ function isSetting(key: string): key is SettingName {
 
 function isStorage(text: string): boolean {
   if (text === "level" || text === "memory") return true;
-  return /^postgres(?:ql)?:/.test(text) && URL.canParse(text) && new URL(text).pathname.length > 1;
+  const addresses = addressesOf(text);
+  return addresses.length > 0 && addresses.every((address) => URL.canParse(address));
 }

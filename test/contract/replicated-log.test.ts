@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest
 import type { ChangeLog } from "../../server/storage/change-log.ts";
 import { PostgresChangeLog } from "../../server/storage/postgres/postgres-change-log.ts";
 import { emptyCheckpoint, entryOf, idOf, metaOf, numberIn } from "../support/log-fixtures.ts";
+import { FaultyProxy } from "../support/faulty-proxy.ts";
 import { ReplicatedEngine } from "../support/replicated-engine.ts";
 
 const plan = idOf("plan");
@@ -123,4 +124,20 @@ test("[LOG-31] a standby is refused, with the reason; when it is the primary it 
   await there.open();
   expect(await numbersIn(there)).toEqual([1]);
   await there.close();
+});
+
+test("[LOG-32] of several hosts the first that is a primary is used, also after it is another one", async () => {
+  const [a, b] = [await FaultyProxy.start(engine.standby.folder), await FaultyProxy.start(engine.primary.folder)];
+  const there = new PostgresChangeLog({ url: `postgres://mcm@127.0.0.1:${a.port},127.0.0.1:${b.port}/${database}` });
+  await there.open();
+  expect(await numbersIn(there)).toEqual([1]);
+  await engine.failOver([]);
+  await engine.attachStandby();
+  await expect(there.append(plan, { seq: 1 }, [entryOf(2)])).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+  await there.close();
+  await there.open();
+  expect(await numbersIn(there)).toEqual([1]);
+  expect(await there.append(plan, { seq: 1 }, [entryOf(2)])).toMatchObject({ kind: "appended" });
+  await there.close();
+  await Promise.all([a.close(), b.close()]);
 });

@@ -52,9 +52,11 @@ export class PostgresServer {
   readonly #folder: string;
   readonly #options: PostgresServerOptions;
   #child: ChildProcess | undefined;
-  #databases = 0;
+  /** Also of its standbys, which have the same. */
+  readonly #databases: { count: number };
 
-  private constructor(folder: string, options: PostgresServerOptions) {
+  private constructor(folder: string, options: PostgresServerOptions, databases = { count: 0 }) {
+    this.#databases = databases;
     this.#folder = folder;
     this.#options = options;
   }
@@ -89,7 +91,7 @@ export class PostgresServer {
     const line = `host=127.0.0.1 port=${port} user=mcm application_name=${name}`;
     await appendFile(join(data, "postgresql.auto.conf"), `primary_conninfo = '${line}'\n`);
     await ownAll(data);
-    const server = new PostgresServer(folder, this.#options);
+    const server = new PostgresServer(folder, this.#options, this.#databases);
     await server.restart();
     return server;
   }
@@ -150,7 +152,7 @@ export class PostgresServer {
 
   /** A new database; its name. */
   async newDatabase(): Promise<string> {
-    const name = `t${++this.#databases}`;
+    const name = `t${++this.#databases.count}`;
     await this.query("postgres", `CREATE DATABASE ${name}`);
     return name;
   }
@@ -158,9 +160,11 @@ export class PostgresServer {
   async query(database: string, text: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
     const client = new pg.Client({ connectionString: this.address(database) });
     await client.connect();
-    const { rows } = await client.query<Record<string, unknown>>(text);
-    await client.end();
-    return rows;
+    try {
+      return (await client.query<Record<string, unknown>>(text)).rows;
+    } finally {
+      await client.end();
+    }
   }
 
   address(database: string): string {

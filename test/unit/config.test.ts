@@ -58,6 +58,7 @@ test.each<[Flags, Environment, RegExp]>([
   [{ port: "" }, {}, /^--port/],
   [{ storage: "disk" }, {}, /^--storage must be level, memory, or an address such as postgres:/],
   [{ storage: "postgres://host" }, {}, /^--storage must be level, memory, or an address such as postgres:/],
+  [{ storage: "postgres://one:x,two/mcm" }, {}, /^--storage must be level, memory, or an address such as postgres:/],
   [{ storage: "mysql://host/db" }, {}, /^--storage must be level, memory, or an address such as postgres:/],
   [{}, { MCM_LOG_LEVEL: "loud" }, /^MCM_LOG_LEVEL must be one of: debug, info/],
   [{}, { MCM_AUTH: "none" }, /^MCM_AUTH must be one of: open, jwt, oidc\.$/],

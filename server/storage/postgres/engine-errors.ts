@@ -51,9 +51,10 @@ export function failureKindOf(error: unknown): string {
   return "code" in cause || /connection/i.test(cause.message) ? "connection" : "other";
 }
 
-export function openError(location: string, error: unknown): ServiceError {
-  if (error instanceof ServiceError) return error;
-  const why = error instanceof Error ? error.message : String(error);
+/** @param errors of each of its hosts */
+export function openError(location: string, errors: readonly unknown[]): ServiceError {
+  const why = errors.map((error) => (error instanceof Error ? error.message : String(error))).join("; ");
+  const [error] = errors;
   const message = `The ${location} cannot be used now: ${why}. Check that it runs, and that MCM_STORAGE names it.`;
   return new ServiceError("STORE_UNAVAILABLE", message, { cause: error });
 }

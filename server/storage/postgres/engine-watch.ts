@@ -39,7 +39,8 @@ interface Answer {
 }
 
 interface EngineWatchOptions {
-  readonly url: string;
+  /** Of the host that was the primary last. */
+  readonly address: () => string;
   readonly clock: Clock;
 }
 
@@ -72,7 +73,7 @@ export class EngineWatch {
 
   async #look(): Promise<void> {
     const client = new pg.Client({
-      connectionString: this.#options.url,
+      connectionString: this.#options.address(),
       application_name: "mcp-context-manager watch",
       connectionTimeoutMillis: LIMITS.engineQueryMs,
       query_timeout: LIMITS.engineQueryMs,

@@ -16,7 +16,8 @@ import type { Clock } from "../../clock.ts";
 export const NOTICE_BYTES_MAX = 7900;
 
 interface NoticeLineOptions {
-  readonly url: string;
+  /** Where the engine is now. */
+  readonly address: () => string;
   readonly clock: Clock;
 }
 
@@ -94,7 +95,7 @@ export class NoticeLine {
 
   async #connect(): Promise<void> {
     const client = new pg.Client({
-      connectionString: this.#options.url,
+      connectionString: this.#options.address(),
       application_name: "mcp-context-manager hints",
       keepAlive: true,
       connectionTimeoutMillis: LIMITS.engineQueryMs,

@@ -13,7 +13,7 @@ import { PostgresStore } from "./postgres-store.ts";
 import { SharedCore } from "./shared-core.ts";
 
 export interface PostgresChangeLogOptions {
-  /** postgres://user:password@host:port/database */
+  /** postgres://user:password@host:port/database, or with several hosts. */
   readonly url: string;
   readonly clock?: Clock;
   readonly limits?: Limits;
@@ -27,9 +27,9 @@ export class PostgresChangeLog extends KeyValueChangeLog {
   readonly #watch: EngineWatch;
 
   constructor({ url, clock = systemClock, ...rest }: PostgresChangeLogOptions) {
-    const engine = { url, clock };
+    const store = new PostgresStore({ url, clock, monitor: rest.monitor?.engine });
+    const engine = { address: () => store.address, clock };
     const line = new NoticeLine(engine);
-    const store = new PostgresStore({ ...engine, monitor: rest.monitor?.engine });
     super(new SharedCore({ store, hints: new HintLine(line, rest.monitor?.engine), clock, ...rest }));
     this.peers = new PeerLine(line, clock);
     this.#line = line;

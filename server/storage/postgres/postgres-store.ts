@@ -16,6 +16,7 @@
  */
 import pg from "pg";
 import type { ClientBase, Pool, PoolClient } from "pg";
+import { addressesOf } from "../../../shared/engine-address.ts";
 import { ServiceError } from "../../../shared/errors.ts";
 import { LIMITS } from "../../../shared/limits.ts";
 import { NODE_SLOTS } from "../../state/author-id.ts";
@@ -55,7 +56,7 @@ const WAIT_FOR_STANDBYS =
 const NOTHING: Foreseen = { keys: [], ranges: [] };
 
 export interface PostgresStoreOptions {
-  /** postgres://user:password@host:port/database */
+  /** postgres://user:password@host:port/database, or with several hosts, of which one is the primary. */
   readonly url: string;
   readonly clock: Clock;
   /** Nobody else may use the database while it is open. */
@@ -68,10 +69,12 @@ export type LockedTimes = Pick<EngineTurn, "lockMs" | "decideMs" | "commitMs">;
 
 export class PostgresStore implements KeyValueStore {
   readonly location: string;
-  readonly #url: string;
+  readonly #addresses: readonly string[];
   readonly #clock: Clock;
   readonly #isAlone: boolean;
   readonly #monitor: EngineMonitor;
+  /** Of the host that was the primary when it was opened. */
+  #address: string;
   #writers: Pool | undefined;
   #readers: Pool | undefined;
   #writer: PoolClient | undefined;
@@ -88,7 +91,8 @@ export class PostgresStore implements KeyValueStore {
   constructor({ url, clock, isAlone = false, monitor = NO_MONITOR.engine }: PostgresStoreOptions) {
     this.#isAlone = isAlone;
     this.#monitor = monitor;
-    this.#url = url;
+    this.#addresses = addressesOf(url);
+    this.#address = url;
     this.#clock = clock;
     this.location = databaseName(url);
   }
@@ -109,29 +113,44 @@ export class PostgresStore implements KeyValueStore {
     return { open, inUse: open - sum(({ idleCount }) => idleCount), waiting: sum(({ waitingCount }) => waitingCount) };
   }
 
+  get address(): string {
+    return this.#address;
+  }
+
+  /** At the first of its hosts that is a primary. */
   async open(): Promise<void> {
-    try {
-      this.#writers = this.#newPool(1, { pipeline: true, idle_in_transaction_session_timeout: LIMITS.engineIdleMs });
-      // before it is asked anything: whoever asks learns that it failed
-      const onConnect = (client: ClientBase): void => void client.query(PREPARE).catch(() => undefined);
-      this.#readers = this.#newPool(LIMITS.engineReadersMax, { onConnect });
-      const writer = await this.#writers.connect();
-      this.#writer = writer;
-      writer.on("notice", ({ message = "" }) => {
-        if (message.includes("synchronous replication")) this.#isUnsafe = true;
-      });
-      this.#startedAt = await startOf(writer);
-      await writer.query(WAIT_FOR_STANDBYS);
-      await writer.query(NOTICE_DEATH);
-      await (this.#isAlone ? this.#takeAllSlots(writer) : this.#takeSlot(writer));
-      await migrate(writer, this.location);
-      await writer.query(PREPARE);
-      this.#opens++;
-    } catch (error) {
-      this.#monitor.failed(failureKindOf(error));
-      await this.close();
-      throw openError(this.location, error);
+    const failures: unknown[] = [];
+    for (const address of this.#addresses) {
+      this.#address = address;
+      try {
+        return await this.#openHere();
+      } catch (error) {
+        this.#monitor.failed(failureKindOf(error));
+        await this.close();
+        if (error instanceof ServiceError) throw error;
+        failures.push(error);
+      }
     }
+    throw openError(this.location, failures);
+  }
+
+  async #openHere(): Promise<void> {
+    this.#writers = this.#newPool(1, { pipeline: true, idle_in_transaction_session_timeout: LIMITS.engineIdleMs });
+    // before it is asked anything: whoever asks learns that it failed
+    const onConnect = (client: ClientBase): void => void client.query(PREPARE).catch(() => undefined);
+    this.#readers = this.#newPool(LIMITS.engineReadersMax, { onConnect });
+    const writer = await this.#writers.connect();
+    this.#writer = writer;
+    writer.on("notice", ({ message = "" }) => {
+      if (message.includes("synchronous replication")) this.#isUnsafe = true;
+    });
+    this.#startedAt = await startOf(writer);
+    await writer.query(WAIT_FOR_STANDBYS);
+    await writer.query(NOTICE_DEATH);
+    await (this.#isAlone ? this.#takeAllSlots(writer) : this.#takeSlot(writer));
+    await migrate(writer, this.location);
+    await writer.query(PREPARE);
+    this.#opens++;
   }
 
   async close(): Promise<void> {
@@ -234,7 +253,7 @@ export class PostgresStore implements KeyValueStore {
 
   #newPool(max: number, settings: pg.PoolConfig): Pool {
     const pool = new pg.Pool({
-      connectionString: this.#url,
+      connectionString: this.#address,
       max,
       application_name: "mcp-context-manager",
       keepAlive: true,
@@ -316,6 +335,6 @@ function startIn(answer: unknown): string {
 
 /** Without what only the owner may know. */
 export function databaseName(url: string): string {
-  const { hostname, port, pathname } = new URL(url);
-  return `PostgreSQL database ${pathname.slice(1)} at ${hostname}${port === "" ? "" : `:${port}`}`;
+  const hosts = addressesOf(url).map((address) => new URL(address));
+  return `PostgreSQL database ${hosts[0]?.pathname.slice(1)} at ${hosts.map(({ host }) => host).join(" or ")}`;
 }
