@@ -417,12 +417,12 @@ describe("[AUDIT-7] a store that fails", () => {
 
 describe("[NODE-17] two servers over the same data", () => {
   /** As `node`-th of them; the first one leads. */
-  function newNode(node: number, limits: Partial<Limits>): AuditLog {
+  function newNode(node: number, limits: Partial<Limits>, slot = () => node): AuditLog {
     const lead: Peers["lead"] = (_name, leader) => {
       if (node === 0) leader.gained();
       return async () => {};
     };
-    const nodes = { peers: { lead }, slot: () => node };
+    const nodes = { peers: { lead }, slot };
     const it = new AuditLog({ records: log, nodes, clock, limits: { ...LIMITS, auditBurst: 1e6, ...limits } });
     it.start();
     return it;
@@ -440,6 +440,19 @@ describe("[NODE-17] two servers over the same data", () => {
     for (const it of [one, two]) expect((await listed({}, it)).map(({ detail }) => detail)).toEqual(newest);
     await one.close();
     await two.close();
+  });
+
+  test("count on in another place when theirs was lost", async () => {
+    let place = 0;
+    const it = newNode(0, {}, () => place);
+    const counted = async (key: string): Promise<unknown> => (await log.readRecord(undefined, "audit", key))?.["done"];
+    for (const name of ["a", "b"]) it.record(deed(name));
+    await listed({}, it);
+    place = 1;
+    it.record(deed("c"));
+    await listed({}, it);
+    expect([await counted("!counts"), await counted("!counts-1")]).toEqual([2, 1]);
+    await it.close();
   });
 
   test("give no two entries one name, though they were made at once", async () => {
