@@ -162,6 +162,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.#idle = new IdleUnload(clock, this.#state);
     const told = {
       ...options,
+      monitor,
       state: this.#state,
       locks: this.#lockClock,
       meta: { changed: (live: Live, change: MetaChange) => this.#metaChanged(live, change) },
@@ -169,12 +170,10 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
       readers: this.readers,
       drop: (live: Live, error: ServiceError) => this.#drop(live, error),
     };
-    this.#follower = new Follower({ ...told, monitor });
-    const others = this.#follower;
-    this.#writePath = new WritePath({ ...told, monitor, conflicts: new ConflictThinning(options), others });
-    const clientIds = new ClientIdPool(storage);
-    this.sessions = new LiveSessions({ ...options, monitor, state: this.#state, clientIds, watch: this.readers });
-    const compaction = new Compaction(new Recreation({ ...told, others }), recreator);
+    this.#follower = new Follower(told);
+    this.#writePath = new WritePath({ ...told, conflicts: new ConflictThinning(options), others: this.#follower });
+    this.sessions = new LiveSessions({ ...told, clientIds: new ClientIdPool(storage), watch: this.readers });
+    const compaction = new Compaction(new Recreation({ ...told, others: this.#follower }), recreator);
     this.history = new HistoryUseCases({
       access: this,
       history,
