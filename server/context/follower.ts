@@ -109,6 +109,7 @@ export class Follower {
   stop(): void {
     this.#isStopped = true;
     this.#contact.stop();
+    this.#conflicts.stop();
     this.#cancelLook?.();
   }
 
