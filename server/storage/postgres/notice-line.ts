@@ -97,6 +97,8 @@ export class NoticeLine {
     const client = new pg.Client({
       connectionString: this.#options.address(),
       application_name: "mcp-context-manager hints",
+      // hints, words to the others and questions of who leads come as they come
+      pipeline: true,
       keepAlive: true,
       connectionTimeoutMillis: LIMITS.engineQueryMs,
       query_timeout: LIMITS.engineQueryMs,
