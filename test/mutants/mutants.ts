@@ -25,9 +25,9 @@ const following = (title: string) => ({ layer: "unit", file: "test/unit/follower
 export const MUTANTS: readonly Mutant[] = [
   {
     name: "turns without locks",
-    file: STORE,
-    text: "const take = [...new Set(locks)].sort().map((lock) => `SELECT pg_advisory_xact_lock(${lock})`);",
-    instead: "const take: string[] = locks.slice(0, 0);",
+    file: "server/storage/postgres/transaction-beginning.ts",
+    text: "const locks = [...new Set(locked.locks)].sort();",
+    instead: "const locks = locked.locks.slice(0, 0);",
     test: turns("turns of both at the same time"),
   },
   {
@@ -71,8 +71,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "only hints, no comparing of heads",
     file: "server/context/follower.ts",
-    text: "if (head === undefined || head > context.state.seq) this.#freshenSoon(context);",
-    instead: "if (head === undefined) this.#freshenSoon(context);",
+    text: "if (head !== undefined && head <= context.state.seq) continue;",
+    instead: "if (head !== undefined) continue;",
     test: following("a hint that was lost"),
     isQuick: true,
   },
@@ -100,8 +100,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "connections of two starts of the engine are mixed",
     file: STORE,
-    text: "if (startedAt !== this.#startedAt) throw",
-    instead: "if (startedAt === undefined) throw",
+    text: "if (startIn(start) !== this.#startedAt) throw",
+    instead: 'if (startIn(start) === "") throw',
     test: replicated("an engine that was started anew"),
   },
   {
@@ -114,8 +114,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "answers before the commit",
     file: STORE,
-    text: 'await writer.query("COMMIT");\n    } catch',
-    instead: 'void writer.query("COMMIT").catch(() => undefined);\n    } catch',
+    text: 'await Promise.all([...writeOps(writer, ops), writer.query("COMMIT")]);',
+    instead: 'await Promise.all(writeOps(writer, ops));\n      void writer.query("COMMIT").catch(() => undefined);',
     test: replicated("nor is one whose connection somebody ends"),
   },
   {
