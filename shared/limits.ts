@@ -378,6 +378,8 @@ export const LIMITS = {
   engineIdleMs: 2000,
   /** How often the contexts in memory are compared with their logs: as old as a context may be when a hint was lost. */
   headsEveryMs: 1000,
+  /** How long conflicts that other servers found are gathered before sessions are told: nobody decides about one faster. */
+  conflictNewsMs: 100,
   /** Writes of a context wait so long for another server that recreates its document, if that one does not say so again. */
   peerHoldMs: 2000,
   /** A node's line to the others that says nothing for so long is ended by the engine, and with it what the node leads. */

@@ -2,7 +2,8 @@
  * Conflicts that other servers found: their records came with the entries that are taken in, and sessions here are told.
  *
  * Invariants (CONFLICT, NODE):
- *  1. Of a context one look at its records is under way; what comes meanwhile is looked for together after it.
+ *  1. One look is under way, and none begins before `conflictNewsMs` have gathered what there is to look for: one for each
+ *     change would double what following costs.
  *  2. Without a session here nothing is read.
  *
  * Not here: finding conflicts (state/conflict), those found here (write-path.ts).
@@ -11,9 +12,12 @@ import type { ContextId } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
 import { conflictView } from "../../shared/protocol/conflict-view.ts";
 import { conflictOf, conflictRecordKey } from "../state/conflict/conflict-record.ts";
+import { LIMITS } from "../../shared/limits.ts";
+import type { Clock } from "../clock.ts";
 import type { ChangeLog, LogEntry } from "../storage/change-log.ts";
 
 interface ConflictNewsOptions {
+  readonly clock: Clock;
   readonly storage: Pick<ChangeLog, "listRecords">;
   readonly sync: {
     isFollowed(id: ContextId): boolean;
@@ -35,7 +39,9 @@ const LAST = 9999;
 export class ConflictNews {
   readonly #options: ConflictNewsOptions;
   readonly #due = new Map<ContextId, Span>();
-  readonly #looking = new Set<ContextId>();
+  /** Of the look that is to come or under way. */
+  #cancelLook: (() => void) | undefined;
+  #isStopped = false;
 
   constructor(options: ConflictNewsOptions) {
     this.#options = options;
@@ -47,21 +53,26 @@ export class ConflictNews {
     const [first, last] = [changes[0], changes.at(-1)];
     if (first === undefined || last === undefined || !this.#options.sync.isFollowed(id)) return;
     this.#due.set(id, { afterSeq: this.#due.get(id)?.afterSeq ?? first.seq - 1, toSeq: last.seq });
-    if (!this.#looking.has(id)) void this.#look(id);
+    this.#lookLater();
   }
 
-  async #look(id: ContextId): Promise<void> {
-    this.#looking.add(id);
-    try {
-      for (let span = this.#due.get(id); span !== undefined; span = this.#due.get(id)) {
-        this.#due.delete(id);
-        await this.#announce(id, span);
-      }
-    } catch {
-      // an event that is not told is found in the list of conflicts
-    } finally {
-      this.#looking.delete(id);
-    }
+  stop(): void {
+    this.#isStopped = true;
+    this.#cancelLook?.();
+  }
+
+  #lookLater(): void {
+    if (this.#isStopped) return;
+    this.#cancelLook ??= this.#options.clock.setTimer(LIMITS.conflictNewsMs, () => void this.#look());
+  }
+
+  async #look(): Promise<void> {
+    const due = [...this.#due];
+    this.#due.clear();
+    // an event that is not told is found in the list of conflicts
+    await Promise.allSettled(due.map(([id, span]) => this.#announce(id, span)));
+    this.#cancelLook = undefined;
+    if (this.#due.size > 0) this.#lookLater();
   }
 
   async #announce(id: ContextId, { afterSeq, toSeq }: Span): Promise<void> {

@@ -46,7 +46,7 @@ interface FollowerOptions {
   readonly clock: Clock;
   readonly storage: Pick<
     StorageManager,
-    "isShared" | "nodeSlot" | "summary" | "heads" | "read" | "listRecords" | "onHint" | "onRecovered"
+    "isShared" | "nodeSlot" | "news" | "summary" | "heads" | "read" | "listRecords" | "onHint" | "onRecovered"
   >;
   readonly sync: SyncManager;
   readonly state: StateManager<PendingWrite>;
@@ -109,6 +109,7 @@ export class Follower {
   stop(): void {
     this.#isStopped = true;
     this.#contact.stop();
+    this.#conflicts.stop();
     this.#cancelLook?.();
   }
 
@@ -228,16 +229,16 @@ export class Follower {
 
   async #compare(live: Live): Promise<void> {
     const { storage, drop } = this.#options;
-    const now = await storage.summary(live.id);
-    if (live.isDropped) return;
-    if (now === undefined) return drop(live, contextNotFound());
-    const { meta, head } = now;
-    while (!live.isDropped && live.state.seq < head.seq && meta.firstEpoch === live.meta.firstEpoch) {
-      const entries = await storage.read(live.id, live.state.seq, LIMITS.followEntriesMax);
-      if (entries.length === 0) return drop(live, reloading());
-      if (!this.absorb(live, { meta, entries })) return;
+    for (let isBehind = true; isBehind && !live.isDropped;) {
+      const { seq } = live.state;
+      const news = await storage.news(live.id, seq, LIMITS.followEntriesMax);
+      if (live.isDropped) return;
+      if (news === undefined) return drop(live, contextNotFound());
+      if (!this.absorb(live, news)) return;
+      isBehind = live.state.seq < news.head.seq;
+      // what comes next was dropped from the log meanwhile
+      if (isBehind && live.state.seq === seq) return drop(live, reloading());
     }
-    this.absorb(live, { meta, entries: [] });
   }
 
   #reopened(): void {

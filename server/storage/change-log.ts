@@ -103,6 +103,11 @@ export interface StoredSummary {
   readonly head: ContextHead;
 }
 
+/** How a context is, and what was appended to it. */
+export interface StoredNews extends StoredSummary {
+  readonly entries: readonly LogEntry[];
+}
+
 export interface ListedContext extends StoredSummary {
   /** What it takes on disk, approximately. */
   readonly bytes: number;
@@ -283,6 +288,8 @@ export interface ChangeLog {
   summary(contextId: ContextId): Promise<StoredSummary | undefined>;
   /** Entries with seq > afterSeq in order, at most `limit` of them; those before the base are gone. */
   read(contextId: ContextId, afterSeq: number, limit: number): Promise<readonly LogEntry[]>;
+  /** What `summary` and `read` tell, of one moment. */
+  news(contextId: ContextId, afterSeq: number, limit: number): Promise<StoredNews | undefined>;
   /** Entries with seq < beforeSeq, newest first, at most `limit` of them, as far as the base. */
   readBackwards(contextId: ContextId, beforeSeq: number, limit: number): Promise<readonly LogEntry[]>;
   /**

@@ -35,6 +35,7 @@ import type {
   RecordWrite,
   SideRecord,
   StoredContext,
+  StoredNews,
   StoredSummary,
 } from "./change-log.ts";
 import { sendBackup } from "./backup/backup-stream.ts";
@@ -274,6 +275,10 @@ export class StorageManager {
 
   read(contextId: ContextId, afterSeq: number, limit: number): Promise<readonly LogEntry[]> {
     return this.#guarded(() => this.#log.read(contextId, afterSeq, limit), contextId);
+  }
+
+  news(contextId: ContextId, afterSeq: number, limit: number): Promise<StoredNews | undefined> {
+    return this.#guarded(() => this.#log.news(contextId, afterSeq, limit), contextId);
   }
 
   readBackwards(contextId: ContextId, beforeSeq: number, limit: number): Promise<readonly LogEntry[]> {

@@ -45,7 +45,7 @@ beforeAll(async () => {
   const start = (_: unknown, at: number): Promise<ServerProcess> =>
     ServerProcess.start({ dataDir: join(folder, `node-${at}`), environment: { MCM_STORAGE: storage } });
   nodes.push(...(await Promise.all(Array.from({ length: NODES }, start))));
-  balancer = await Balancer.listen();
+  balancer = await Balancer.start();
   balancer.spread(nodes.map((node) => node.url));
   ({ url } = balancer);
 }, 60_000);

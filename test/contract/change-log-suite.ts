@@ -4,7 +4,7 @@
  * Not here: what only a disk or a network can do wrong (test/integration).
  */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { AppendResult, ChangeLog, LogEntry } from "../../server/storage/change-log.ts";
+import type { AppendResult, ChangeLog, LogEntry, StoredNews } from "../../server/storage/change-log.ts";
 import { MemoryChangeLog } from "../../server/storage/log/memory-change-log.ts";
 import { MemoryStore } from "../../server/storage/store/memory-store.ts";
 import { alice, bob, emptyCheckpoint, entryOf, idOf, metaOf, numberIn } from "../support/log-fixtures.ts";
@@ -142,6 +142,25 @@ export function describeChangeLog(name: string, traits: LogTraits, factory: () =
       expect(await log.forgetIdempotent(2_005)).toBe(0);
       expect(await log.findIdempotent(plan, "b", 0)).toBeUndefined();
       expect(await log.findIdempotent(plan, "a", 0)).toMatchObject({ atMs: 2_005, version: 3 });
+    });
+
+    test("[LOG-28] head and entries after a position are of one moment, whatever is appended meanwhile", async () => {
+      await createPlan();
+      const asked: Promise<StoredNews | undefined>[] = [];
+      const appended: Promise<unknown>[] = [];
+      for (let n = 1; n <= 20; n++) {
+        appended.push(log.append(plan, { lockSeq: 0 }, [entryOf(n)]));
+        asked.push(log.news(plan, 3, 100));
+      }
+      await Promise.all(appended);
+      for (const news of await Promise.all(asked)) {
+        const seqs = news?.entries.map(({ seq }) => seq) ?? [];
+        const end = Math.max(3, news?.head.seq ?? 0);
+        expect(seqs).toEqual(Array.from({ length: end - 3 }, (_, at) => at + 4));
+      }
+      expect((await log.news(plan, 3, 5))?.entries.map(({ seq }) => seq)).toEqual([4, 5, 6, 7, 8]);
+      expect(await log.news(plan, 20, 5)).toMatchObject({ head: { seq: 20 }, meta: { id: plan }, entries: [] });
+      expect(await log.news(idOf("none"), 0, 5)).toBeUndefined();
     });
 
     test("[LOG-6] a read shows everything accepted before it", async () => {

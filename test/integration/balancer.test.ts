@@ -12,7 +12,7 @@ let balancer: Balancer;
 const servers: (Server | TcpServer)[] = [];
 
 beforeEach(async () => {
-  balancer = await Balancer.listen();
+  balancer = await Balancer.start();
 });
 afterEach(async () => {
   await balancer.close();

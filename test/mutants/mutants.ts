@@ -115,7 +115,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "answers before the commit",
     file: STORE,
     text: 'await Promise.all([...writeOps(writer, ops), writer.query("COMMIT")]);',
-    instead: 'await Promise.all(writeOps(writer, ops));\n      void writer.query("COMMIT").catch(() => undefined);',
+    instead: 'await Promise.all(writeOps(writer, ops)); void writer.query("COMMIT").catch(() => undefined);',
     test: replicated("nor is one whose connection somebody ends"),
   },
   {

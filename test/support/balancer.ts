@@ -54,7 +54,7 @@ export class Balancer {
   }
 
   /** At this port; 0 takes a free one. */
-  static async listen(port = 0): Promise<Balancer> {
+  static async start(port = 0): Promise<Balancer> {
     const balancer = new Balancer();
     balancer.#server.listen(port, "127.0.0.1");
     await once(balancer.#server, "listening");

@@ -51,6 +51,8 @@ export const ONE_NODE: Readonly<Record<string, string>> = {
   "client-base": FAKE,
   "client-refusals": FAKE,
   client: FAKE,
+  "cluster-proxy": "it starts nginx before stand-ins of nodes",
+  "cut-off": NODES,
   "damaged-folder": FOLDER,
   "data-pages": FOLDER,
   demo: PROCESS,

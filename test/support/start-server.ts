@@ -35,7 +35,7 @@ export const startServer: typeof startOne = async (config, parts) => {
   // whoever listens at a socket is alone with a folder
   if (engine === undefined || parts?.socket !== undefined) return startOne(config, parts);
   const storage = await databaseOf(config, engine);
-  const balancer = await Balancer.listen(config.port);
+  const balancer = await Balancer.start(config.port);
   const nodes: RunningServer[] = [];
   const close = async (): Promise<void> => {
     balancer.stop();

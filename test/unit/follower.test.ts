@@ -66,11 +66,12 @@ class Rig {
         get nodeSlot() {
           return nodeSlot();
         },
-        summary: () => {
+        news: async (_id: unknown, after: number) => {
           this.asked++;
-          return this.summary();
+          const entries = this.log.filter(({ seq }) => seq > Math.max(after, this.base));
+          const now = await this.summary();
+          return now === undefined ? undefined : { ...now, entries };
         },
-        read: async (_id: unknown, after: number) => this.log.filter(({ seq }) => seq > Math.max(after, this.base)),
         heads: () => this.heads(),
         onHint: (listener: Rig["hint"]) => (this.hint = listener),
         onRecovered: (listener: () => void) => (this.recovered = listener),

@@ -32,11 +32,12 @@ import type {
   RecordWrite,
   SideRecord,
   StoredContext,
+  StoredNews,
   StoredSummary,
 } from "../change-log.ts";
 import type { EngineStats } from "../../../shared/monitoring.ts";
 import type { Peers } from "../peers.ts";
-import type { StoreOp, StoreView } from "../store/store.ts";
+import type { StoreOp, StoreRange, StoreView } from "../store/store.ts";
 import type { LiveContext, Slot } from "./context-slots.ts";
 import { bytesOf, sizeOf, tailOf } from "./head-record.ts";
 import { LogCheckpoints, type CheckpointOptions } from "./log-checkpoints.ts";
@@ -155,6 +156,17 @@ export class KeyValueChangeLog implements ChangeLog {
     const read = (view: StoreView, found: reader.FoundContext): Promise<readonly LogEntry[]> =>
       reader.entriesAfter(view, found, { seq: afterSeq, limit });
     return this.#core.read<readonly LogEntry[]>(contextId, [], read, (number) => reader.runsAfter(number, afterSeq));
+  }
+
+  news(contextId: ContextId, afterSeq: number, limit: number): Promise<StoredNews | undefined> {
+    const read = async (view: StoreView, found: reader.FoundContext): Promise<StoredNews> => {
+      const { meta, stored } = found;
+      const isBehind = afterSeq < stored.head.seq;
+      const entries = isBehind ? await reader.entriesAfter(view, found, { seq: afterSeq, limit }) : [];
+      return { meta, head: stored.head, entries };
+    };
+    const foresee = (number: number): StoreRange => reader.runsAfter(number, afterSeq);
+    return this.#core.read<StoredNews | undefined>(contextId, undefined, read, foresee);
   }
 
   readBackwards(contextId: ContextId, beforeSeq: number, limit: number): Promise<readonly LogEntry[]> {
