@@ -81,7 +81,11 @@ export class AccessGuard implements Service, SessionOpener {
       audit: this.#guardAudit(server.audit),
       webhooks: this.#guardWebhooks(server.webhooks),
       refusals: {
-        list: (caller, id) => this.#door.may(caller, { id, need: "read" }, async () => audit.refusals(id)),
+        list: (caller, id) =>
+          this.#door.may(caller, { id, need: "read" }, async () => {
+            const { meta } = await inner.summary(caller, id);
+            return audit.refusals(id, meta.createdAtMs);
+          }),
       },
       monitor: this.#guardMonitor(server.monitor),
     };

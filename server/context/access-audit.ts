@@ -34,8 +34,8 @@ export class AccessAudit {
   }
 
   /** Newest first. */
-  refusals(contextId: ContextId): readonly Refusal[] {
-    return this.#refusals.list(contextId);
+  refusals(contextId: ContextId, sinceMs: number): readonly Refusal[] {
+    return this.#refusals.list(contextId, sinceMs);
   }
 
   /** A write, or a lock, that was asked for in vain. */

@@ -67,9 +67,9 @@ export class RefusalRing {
     }
   }
 
-  /** Newest first. */
-  list(contextId: ContextId): readonly Refusal[] {
-    return [...(this.#rings.get(contextId) ?? [])].reverse();
+  /** Newest first. `sinceMs`: when the context was made; one of the same id may have been deleted at another node. */
+  list(contextId: ContextId, sinceMs = 0): readonly Refusal[] {
+    return (this.#rings.get(contextId) ?? []).filter(({ atMs }) => atMs >= sinceMs).toReversed();
   }
 
   /** Its refusals are nobody's business any more: another context may get its id. */

@@ -445,9 +445,8 @@ export class StorageManager {
   async #tidy(): Promise<void> {
     this.#cache.purge();
     try {
-      const notBeforeMs = this.#clock.nowMs() - this.#limits.idempotencyTtlMs;
-      const forgetSome = (): Promise<number> =>
-        this.#guarded(() => this.#log.forgetIdempotent(Math.max(0, notBeforeMs)));
+      const notBeforeMs = Math.max(0, this.#clock.nowMs() - this.#limits.idempotencyTtlMs);
+      const forgetSome = (): Promise<number> => this.#guarded(() => this.#log.forgetIdempotent(notBeforeMs));
       while (this.#recovery.available && (await forgetSome()) > 0);
     } catch (error) {
       this.#logger?.warn("Old idempotency records could not be deleted.", { error });
@@ -473,8 +472,6 @@ export class StorageManager {
 }
 
 function reopening(): ServiceError {
-  return new ServiceError(
-    "STORE_UNAVAILABLE",
-    "The log is being reopened after a failed write. Try again in a moment.",
-  );
+  const message = "The log is being reopened after a failed write. Try again in a moment.";
+  return new ServiceError("STORE_UNAVAILABLE", message);
 }

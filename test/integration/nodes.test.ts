@@ -125,6 +125,16 @@ test("[NODE-4] a context that is deleted or recreated at one node ends its sessi
   expect((await fetch(`${b.url}/v1/contexts/plan`)).status).toBe(404);
 });
 
+test("[NODE-4] [REFUSE-2] what was refused in a context that another node deleted is not told of the next one", async () => {
+  await createContext(a, "plan", { n: 0 });
+  expect((await patch(b, "plan", [{ op: "test", path: "/n", value: 1 }])).ok).toBe(false);
+  const told = async () => (await fetch(`${b.url}/v1/contexts/plan/refusals`)).json();
+  expect(await told()).toMatchObject({ refusals: [{ code: "TEST_FAILED" }] });
+  await fetch(`${a.url}/v1/contexts/plan`, { method: "DELETE" });
+  await createContext(a, "plan");
+  expect(await told()).toEqual({ refusals: [] });
+});
+
 test("[NODE-5] a lock whose holder is heard of no more ends in its time, at whichever node its server was", async () => {
   await createContext(a, "plan", { x: 1 });
   await open(b, "bob");

@@ -11,6 +11,7 @@ import { TOKEN_MS, startJwtServer } from "../support/jwt-server.ts";
 import type { JwtServer } from "../support/jwt-server.ts";
 import { PATIENT } from "../support/patience.ts";
 import { Relay } from "../support/relay.ts";
+import { nodeCount } from "../support/start-server.ts";
 import { assemble } from "../support/tokens.ts";
 
 const clients: Client[] = [];
@@ -96,7 +97,8 @@ describe("on the real server", () => {
     expect(asked).toBe(2);
   });
 
-  test("[SDK-51] sessions are told a newer token before theirs ends, and go on without a break", async () => {
+  // to nodes a clock that jumps is an engine that was silent for so long: they end all sessions (NODE-18)
+  test.skipIf(nodeCount() > 1)("[SDK-51] sessions are told a newer token before theirs ends, unbroken", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"], now: server.clock.nowMs() });
     const scopes = ["contexts:read", "contexts:write"] as const;
     // that the second one counts is heard by its rights

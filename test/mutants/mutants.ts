@@ -132,4 +132,16 @@ export const MUTANTS: readonly Mutant[] = [
     instead: "if (isStandby === undefined) throw",
     test: replicated("a standby is refused"),
   },
+  {
+    name: "refused writes of a context that another node deleted",
+    file: "server/context/refusal-ring.ts",
+    text: "filter(({ atMs }) => atMs >= sinceMs)",
+    instead: "filter(({ atMs }) => atMs + sinceMs >= 0)",
+    test: {
+      layer: "unit",
+      file: "test/unit/refusal-ring.test.ts",
+      title: "as it may have been deleted at another node",
+    },
+    isQuick: true,
+  },
 ];

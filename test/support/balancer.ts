@@ -33,6 +33,8 @@ export class Balancer {
   readonly #sessions = new Map<string, number>();
   /** Connections that each port took. */
   readonly #taken = new Map<number, number>();
+  /** Of all servers that it ever led to. */
+  readonly #ports = new Set<number>();
   #count = 0;
 
   private constructor() {
@@ -40,7 +42,11 @@ export class Balancer {
       this.#sockets.add(client);
       client.on("error", () => undefined);
       client.on("close", () => this.#sockets.delete(client));
+      // who goes without a word is led to nobody
+      const leave = (): void => void client.destroy();
+      client.once("end", leave);
       client.once("data", (first: Buffer) => {
+        client.off("end", leave);
         client.pause();
         void this.#join(client, first);
       });
@@ -66,12 +72,18 @@ export class Balancer {
     return [...this.#taken.values()];
   }
 
+  /** Of either side, that are open. */
+  get socketCount(): number {
+    return this.#sockets.size;
+  }
+
   /** From now on connections go to these. */
   spread(urls: readonly string[]): void {
     this.#taken.clear();
     for (const url of urls) {
       const port = Number(new URL(url).port);
       this.#taken.set(port, 0);
+      this.#ports.add(port);
       ports.add(port);
     }
   }
@@ -83,6 +95,7 @@ export class Balancer {
   }
 
   async close(): Promise<void> {
+    for (const port of this.#ports) ports.delete(port);
     for (const socket of this.#sockets) socket.destroy();
     // one that was stopped already says so
     await new Promise<void>((resolve) => void this.#server.close(() => resolve()));
@@ -109,21 +122,21 @@ export class Balancer {
   async #reach(preferred: number | undefined): Promise<{ readonly server: Socket; readonly port: number } | undefined> {
     const all = [...this.#taken.keys()];
     const at = all.length === 0 ? 0 : this.#count++ % all.length;
-    const order = [...(preferred === undefined ? [] : [preferred]), ...all.slice(at), ...all.slice(0, at)];
-    for (const port of order) {
+    const order = [...all.slice(at), ...all.slice(0, at)];
+    if (preferred !== undefined && this.#taken.has(preferred)) order.unshift(preferred);
+    for (const port of new Set(order)) {
       const server = connect({ port, host: "127.0.0.1", allowHalfOpen: true, noDelay: true });
       this.#sockets.add(server);
       server.on("error", () => undefined);
       server.on("close", () => this.#sockets.delete(server));
-      const isThere = await Promise.race([
-        once(server, "connect").then(
-          () => true,
-          () => false,
-        ),
-        once(server, "close").then(() => false),
-      ]);
+      const isThere = await new Promise<boolean>((resolve) => {
+        server.once("connect", () => resolve(true));
+        server.once("close", () => resolve(false));
+      });
       if (!isThere) continue;
-      this.#taken.set(port, (this.#taken.get(port) ?? 0) + 1);
+      // it may have been told to lead elsewhere meanwhile
+      const taken = this.#taken.get(port);
+      if (taken !== undefined) this.#taken.set(port, taken + 1);
       return { server, port };
     }
     return undefined;

@@ -38,6 +38,7 @@ const NODES = "it starts nodes by itself";
 export const ONE_NODE: Readonly<Record<string, string>> = {
   "alert-drills": PROCESS,
   attacks: PROCESS,
+  balancer: NO_SERVER,
   "backup-damage": FOLDER,
   "backup-process": FOLDER,
   "cli-access": FAKE,

@@ -68,4 +68,15 @@ describe("[REFUSE-2] bounded", () => {
     ring.forget(PLAN);
     expect(ring.list(PLAN)).toEqual([]);
   });
+
+  test("none from before the context was made, as it may have been deleted at another node", () => {
+    const clock = new ManualClock();
+    const ring = new RefusalRing(clock);
+    for (const code of ["LOCKED", "FORBIDDEN"] as const) {
+      ring.record(ada, PLAN, refusal(code));
+      clock.advance(1);
+    }
+    expect(ring.list(PLAN, clock.nowMs() - 1).map(({ code }) => code)).toEqual(["FORBIDDEN"]);
+    expect(ring.list(PLAN, clock.nowMs())).toEqual([]);
+  });
 });

@@ -196,6 +196,14 @@ describe("sessions", () => {
   const ping = (session: string) => post({ jsonrpc: "2.0", id: 2, method: "ping" }, { "mcp-session-id": session });
   const isThere = async (session: string): Promise<boolean> => (await ping(session)).status === 200;
 
+  test("whether a connection is kept is not for an answer to say", async () => {
+    const params = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "test", version: "1" } };
+    const response = await post({ jsonrpc: "2.0", id: 1, method: "initialize", params });
+    expect(response.headers.get("content-type")).toBe("text/event-stream");
+    expect(response.headers.get("connection")).toBeNull();
+    await response.text();
+  });
+
   test("[MCP-13] a session is its actor's; to others it is unknown, like one that there is not", async () => {
     const session = await begin();
     expect(await isThere(session)).toBe(true);

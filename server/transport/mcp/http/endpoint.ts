@@ -77,8 +77,12 @@ export class McpEndpoint {
     return this.#listeners.size;
   }
 
-  readonly fetch = (request: Request, sender: Sender): Promise<Response> =>
-    this.#refusing(null, () => this.#answer(request, sender));
+  readonly fetch = async (request: Request, sender: Sender): Promise<Response> => {
+    const response = await this.#refusing(null, () => this.#answer(request, sender));
+    // the SDK's streams say keep-alive, also on a connection that the client, or the HTTP server, wants to end
+    response.headers.delete("connection");
+    return response;
+  };
 
   /** RFC 9728: who issues tokens for this server. Undefined when that is nobody whom clients could ask. */
   readonly metadata = (): Response | undefined => {
