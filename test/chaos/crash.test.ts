@@ -32,7 +32,7 @@ const SEED = Number(process.env["MCM_CRASH_SEED"] ?? Date.now() % 1_000_000);
 const NODE_TRIALS = Number(process.env["MCM_CRASH_NODE_TRIALS"] ?? 3);
 const NODES = 3;
 const TRIALS_PER_CONTEXT = 10;
-const TRIAL_MS_MAX = 5000;
+const TRIAL_MS_MAX = 20_000;
 /** The kill is due when so many things were told or shown, at most. */
 const SEEN_MAX = 600;
 
