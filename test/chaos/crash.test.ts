@@ -27,9 +27,9 @@ import { missingUpdates } from "./crash-sights.ts";
 import type { Participant } from "./crash-stage.ts";
 import { feedReader, restAsker, sdkAsker, sdkEditor, stockEditor } from "./crash-writers.ts";
 
-const TRIALS = Number(process.env["MCM_CRASH_TRIALS"] ?? 20);
+const TRIALS = Number(process.env["MCM_CRASH_TRIALS"] ?? 12);
 const SEED = Number(process.env["MCM_CRASH_SEED"] ?? Date.now() % 1_000_000);
-const NODE_TRIALS = Number(process.env["MCM_CRASH_NODE_TRIALS"] ?? 3);
+const NODE_TRIALS = Number(process.env["MCM_CRASH_NODE_TRIALS"] ?? 2);
 const NODES = 3;
 const TRIALS_PER_CONTEXT = 10;
 const TRIAL_MS_MAX = 20_000;

@@ -44,7 +44,6 @@ export const MUTANTS: readonly Mutant[] = [
     text: "answered: answered.filter((record) => record !== undefined),",
     instead: "answered: [],",
     test: turns("a turn learns which of its requests were answered meanwhile"),
-    isQuick: true,
   },
   {
     name: "client ids of others are not claimed",
@@ -59,7 +58,6 @@ export const MUTANTS: readonly Mutant[] = [
     text: "new LockDesk(fold.locks.list(), monotonicMs, nodeSlot !== undefined)",
     instead: "new LockDesk(fold.locks.list(), monotonicMs, nodeSlot === -1)",
     test: following("a renewal is an entry that all of them read"),
-    isQuick: true,
   },
   {
     name: "locks that end whoever renewed them",
@@ -142,6 +140,5 @@ export const MUTANTS: readonly Mutant[] = [
       file: "test/unit/refusal-ring.test.ts",
       title: "as it may have been deleted at another node",
     },
-    isQuick: true,
   },
 ];

@@ -5,8 +5,8 @@
  * Not here: how it is done (start-server.ts).
  */
 
-/** In every run: who may what, locks, sessions, the SDK, MCP. */
-export const NODE_SUITES = ["access", "mcp-access", "sdk", "sdk-locks"] as const;
+/** In every run: who may what, and locks; rest-nodes has more. */
+export const NODE_SUITES = ["access", "sdk-locks"] as const;
 
 /** By `npm run test:nodes`: they take minutes. */
 export const MORE_NODE_SUITES = [
@@ -15,12 +15,14 @@ export const MORE_NODE_SUITES = [
   "deploy",
   "epochs",
   "export-import",
+  "mcp-access",
   "mcp-conformance",
   "mcp-example",
   "panel-boards",
   "panel-store",
   "panel-timeline",
   "rest-data",
+  "sdk",
   "sdk-docs",
   "sdk-history",
   "sdk-identity",
