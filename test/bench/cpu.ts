@@ -56,10 +56,12 @@ export function cpuMs(pid: number): number {
   return ns > 0 ? ns / NS_PER_MS : tickMs(pid);
 }
 
-/** Of a process and its children; one that ends meanwhile is not counted. */
+/** Of a process and its children, those that ended too. */
 export function familyCpuMs(pid: number): number {
+  const [, , endedUser, endedSystem] = ticksOf(pid);
+  const endedMs = ((endedUser + endedSystem) * 1000) / TICKS_PER_SECOND;
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
-  return children.reduce((sum, child) => sum + cpuIfThere(child), cpuMs(pid));
+  return children.reduce((sum, child) => sum + cpuIfThere(child), cpuMs(pid) + endedMs);
 }
 
 function cpuIfThere(pid: number): number {
@@ -71,10 +73,20 @@ function cpuIfThere(pid: number): number {
 }
 
 function tickMs(pid: number): number {
+  const [user, system] = ticksOf(pid);
+  return ((user + system) * 1000) / TICKS_PER_SECOND;
+}
+
+/** Of the process itself, and of its children that ended. */
+function ticksOf(pid: number): readonly [user: number, system: number, endedUser: number, endedSystem: number] {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  // fields are counted after the name, which may hold spaces: utime and stime are the 12th and 13th from there
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS_PER_SECOND;
+  // fields are counted after the name, which may hold spaces: the times are the 12th to 15th from there
+  const [user = 0, system = 0, endedUser = 0, endedSystem = 0] = stat
+    .slice(stat.lastIndexOf(")") + 2)
+    .split(" ")
+    .slice(11, 15)
+    .map(Number);
+  return [user, system, endedUser, endedSystem];
 }
 
 /** Resident memory in KB, now or at its highest since the process began. */
