@@ -323,11 +323,8 @@ export interface TypeService {
   delete(caller: Caller, name: string): Promise<void>;
 }
 
-/** Something happened to a context, and is durable. */
-export interface ContextEvent {
-  readonly kind: ContextEventKind;
-  readonly id: ContextId;
-}
+/** Something happened to a context, and is durable. `missed`: more may have happened than is told. */
+export type ContextEvent = { readonly kind: ContextEventKind; readonly id: ContextId } | { readonly kind: "missed" };
 
 /** Who follows what happens to contexts. */
 export interface ContextWatcher {

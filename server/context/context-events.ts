@@ -5,8 +5,8 @@
  *  1. A watcher is asked for its right anew at every event: what it may not read any more is not told.
  *  2. Whose token does not hold any more is told nothing more.
  *  3. Events of one context come in the order of its log; a deletion is the last one.
- *  4. That a context was made or deleted is told to the watchers at other servers too, unless the word is lost. All else
- *     they see in its log (onlookers.ts).
+ *  4. That a context was made or deleted is told to the watchers at other servers too. All else they see in its log
+ *     (onlookers.ts). When word of either may be lost, all watchers are told that they may have missed something.
  *
  * Not here: the changes themselves (change-feed.ts), sessions (sync/).
  */
@@ -30,15 +30,18 @@ interface Watch {
 
 export class ContextEvents {
   readonly #readers: Pick<AccessWatch, "watchToken">;
-  readonly #peers: Pick<Peers, "say" | "hear"> | undefined;
+  readonly #peers: Pick<Peers, "say"> | undefined;
   readonly #watches = new Set<Watch>();
 
-  constructor(readers: Pick<AccessWatch, "watchToken">, peers?: Pick<Peers, "say" | "hear">) {
+  constructor(readers: Pick<AccessWatch, "watchToken">, peers?: Pick<Peers, "say" | "hear" | "onGap">) {
     this.#readers = readers;
     this.#peers = peers;
     peers?.hear("contexts", (message) => {
       const heard = understood(message);
       if (heard !== undefined) this.#tell(heard.context, heard.kind);
+    });
+    peers?.onGap(() => {
+      for (const { watcher } of [...this.#watches]) watcher.tell({ kind: "missed" });
     });
   }
 

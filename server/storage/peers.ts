@@ -23,7 +23,7 @@ export interface Peers {
   /** Costs the caller next to nothing, whether or not there are others. */
   say(topic: PeerTopic, message: Json): void;
   hear(topic: PeerTopic, listener: (message: Json) => void): void;
-  /** Called when what was said, or hinted at, may have been missed. */
+  /** Called when what another server said, or hinted at, may have been missed, or was to be said and was not. */
   onGap(listener: () => void): void;
   /** Stands for the lead until the returned function is called, which gives it back; `lost` is not called by that. */
   lead(name: string, leader: Leader): () => Promise<void>;

@@ -24,7 +24,7 @@ let cluster: Nodes;
 let a: TestServer;
 let b: TestServer;
 const CUT_LINES = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-  WHERE application_name = 'mcp-context-manager hints' AND datname = current_database()`;
+  WHERE application_name LIKE 'mcp-context-manager hints %' AND datname = current_database()`;
 const EVERYWHERE = [{ id: "*", role: "writer" }];
 const clients: Client[] = [];
 const stocks: StockClient[] = [];
@@ -231,7 +231,7 @@ async function feedOf(node: TestServer, token: string, path: string, lastEventId
   return { next, stop: () => stop.abort() };
 }
 
-test("[NODE-12] one node delivers webhooks, whoever wrote; when it dies or stops another goes on, and nothing is lost", async () => {
+test("[NODE-12] [EVENT-5] one node delivers webhooks, whoever wrote; when it dies or stops another goes on, and nothing is lost", async () => {
   const receiver = new HookReceiver();
   const url = await receiver.start();
   const storage = await postgres.database();
@@ -257,8 +257,11 @@ test("[NODE-12] one node delivers webhooks, whoever wrote; when it dies or stops
     await write(y, 2);
     await receiver.has("hook-1", version);
     expect(receiver.versionsOf("hook-1")).toEqual(inOrder());
+    const events = await feedOf(y, root, "/v1/events");
     // whoever leads does not know it any more: nor do the others hear of what is written
     await postgres.query(new URL(storage).pathname.slice(1), CUT_LINES);
+    expect(await events.next("changed")).toMatchObject({ event: "missed", data: "{}" });
+    events.stop();
     await write(y, 2);
     await receiver.has("hook-1", version);
     expect([...new Set(receiver.versionsOf("hook-1"))]).toEqual(inOrder());

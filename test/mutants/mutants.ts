@@ -20,6 +20,7 @@ const CORE = "server/storage/postgres/shared-core.ts";
 
 const turns = (title: string) => ({ layer: "contract", file: "test/contract/shared-log.test.ts", title });
 const replicated = (title: string) => ({ layer: "contract", file: "test/contract/replicated-log.test.ts", title });
+const rolls = (title: string) => ({ layer: "unit", file: "test/unit/roll-call.test.ts", title });
 const following = (title: string) => ({ layer: "unit", file: "test/unit/follower.test.ts", title });
 
 export const MUTANTS: readonly Mutant[] = [
@@ -129,6 +130,27 @@ export const MUTANTS: readonly Mutant[] = [
     text: 'if (isStandby !== "false") throw',
     instead: "if (isStandby === undefined) throw",
     test: replicated("a standby is refused"),
+  },
+  {
+    name: "a node that dies without a goodbye is no gap",
+    file: "server/storage/postgres/roll-call.ts",
+    text: "if (lost.length > 0) this.#gap();",
+    instead: "void lost;",
+    test: rolls("a node that is gone without a goodbye"),
+  },
+  {
+    name: "a node whose line was lost does not say so",
+    file: "server/storage/postgres/roll-call.ts",
+    text: "if (this.#line.rejoins > 0) this.untold();",
+    instead: "",
+    test: rolls("a line that was lost is a gap"),
+  },
+  {
+    name: "a goodbye before the last hint",
+    file: "server/storage/postgres/hint-line.ts",
+    text: "line.onLeaving(async () => this.#sending);",
+    instead: "",
+    test: rolls("a node says goodbye when"),
   },
   {
     name: "refused writes of a context that another node deleted",

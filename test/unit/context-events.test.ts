@@ -38,6 +38,17 @@ test("[EVENT-2] who may not read a context is told nothing of it, from the next 
   expect(told).toEqual(["ada changed", "bob changed", "ada access", "ada deleted"]);
 });
 
+test("[EVENT-5] what another server may have told in vain is told to every watcher as missed", () => {
+  let gap = (): void => undefined;
+  const peers = { say: () => undefined, hear: () => undefined, onGap: (listener: () => void) => (gap = listener) };
+  const events = new ContextEvents(new AccessWatch(new ManualClock()), peers);
+  const told: string[] = [];
+  for (const name of ["ada", "bob"])
+    events.watch(caller(name), { tell: ({ kind }) => told.push(`${name} ${kind}`), ended: () => undefined });
+  gap();
+  expect(told).toEqual(["ada missed", "bob missed"]);
+});
+
 test("who stops watching is told nothing more, who watches to the end is told of it", () => {
   const events = new ContextEvents(new AccessWatch(new ManualClock()));
   const told: string[] = [];
@@ -71,6 +82,16 @@ test("[EVENT-3] a slow follower is told each kind once for each context, at its 
     { kind: "changed", id: "a" },
   ]);
   expect(() => pending.take()).toThrow("stopping");
+});
+
+test("[EVENT-5] a slow follower who missed something is told so once, after what is known", () => {
+  const pending = new PendingEvents();
+  for (const it of [{ kind: "missed" }, event("changed", "a"), { kind: "missed" }] as const) pending.tell(it);
+  expect([pending.take(), pending.take(), pending.take()]).toEqual([
+    event("changed", "a"),
+    { kind: "missed" },
+    undefined,
+  ]);
 });
 
 test("[EVENT-3] at pendingEventsMax all is told, one more and the follower missed something", () => {

@@ -14,25 +14,26 @@ import { parseContextId } from "../../../shared/ids.ts";
 import { NO_MONITOR } from "../../monitor-port.ts";
 import type { EngineMonitor } from "../../monitor-port.ts";
 import { NOTICE_BYTES_MAX } from "./notice-line.ts";
-import type { NoticeLine } from "./notice-line.ts";
+import type { Line } from "./notice-line.ts";
 
 const CHANNEL = "mcm_hints";
 
 type Listener = (contextId: ContextId, seq: number) => void;
 
 export class HintLine {
-  readonly #line: NoticeLine;
+  readonly #line: Line;
   readonly #monitor: Pick<EngineMonitor, "hinted">;
   readonly #listeners = new Set<Listener>();
   /** What is to be told: of each context the newest position. */
   readonly #waiting = new Map<ContextId, number>();
-  #isSending = false;
+  #sending: Promise<void> | undefined;
 
-  constructor(line: NoticeLine, monitor: Pick<EngineMonitor, "hinted"> = NO_MONITOR.engine) {
+  constructor(line: Line, monitor: Pick<EngineMonitor, "hinted"> = NO_MONITOR.engine) {
     this.#line = line;
     this.#monitor = monitor;
     line.hear(CHANNEL, (message) => this.#heard(message));
     line.onLost(() => this.#waiting.clear());
+    line.onLeaving(async () => this.#sending);
   }
 
   onHint(listener: Listener): void {
@@ -44,6 +45,11 @@ export class HintLine {
     await this.#line.open();
   }
 
+  /** When all is told. */
+  leave(): Promise<void> {
+    return this.#line.leave();
+  }
+
   close(): void {
     this.#line.close();
   }
@@ -51,11 +57,10 @@ export class HintLine {
   tell(contextId: ContextId, seq: number): void {
     if (!this.#line.isUp) return;
     this.#waiting.set(contextId, seq);
-    if (!this.#isSending) void this.#send();
+    this.#sending ??= this.#send();
   }
 
   async #send(): Promise<void> {
-    this.#isSending = true;
     try {
       while (this.#waiting.size > 0) {
         const message = this.#message();
@@ -65,7 +70,7 @@ export class HintLine {
     } catch {
       // the line was lost, and what waited with it
     } finally {
-      this.#isSending = false;
+      this.#sending = undefined;
     }
   }
 

@@ -11,7 +11,7 @@ import { LIMITS } from "../../../shared/limits.ts";
 import type { Clock } from "../../clock.ts";
 import type { Leader } from "../peers.ts";
 import { lockKeyOf } from "./lock-key.ts";
-import type { NoticeLine } from "./notice-line.ts";
+import type { Line } from "./notice-line.ts";
 
 interface Candidate {
   readonly key: string;
@@ -20,13 +20,13 @@ interface Candidate {
 }
 
 export class Leadership {
-  readonly #line: NoticeLine;
+  readonly #line: Line;
   readonly #clock: Clock;
   readonly #candidates = new Set<Candidate>();
   #round: Promise<void> | undefined;
   #cancelTimer: (() => void) | undefined;
 
-  constructor(line: NoticeLine, clock: Clock) {
+  constructor(line: Line, clock: Clock) {
     this.#line = line;
     this.#clock = clock;
     line.onJoined(() => this.#begin());

@@ -5,12 +5,17 @@
  *  1. A line that was lost is built again until it is closed. Nobody is told what was said meanwhile: `onJoined` says that.
  *  2. A node does not hear what it said itself.
  *  3. A node that stands still loses its line, and the locks with it (`engineLineIdleMs`): others go on.
+ *  4. Its connection bears the node's id from when it listens (node-name.ts).
  *
- * Not here: what is said (hint-line.ts, peer-line.ts), leading (leadership.ts).
+ * Not here: what is said (hint-line.ts, peer-line.ts), leading (leadership.ts), who listens (roll-call.ts).
  */
 import pg from "pg";
 import { LIMITS } from "../../../shared/limits.ts";
 import type { Clock } from "../../clock.ts";
+import { LINE_NAME, listenerName } from "./node-name.ts";
+
+/** What it is to those who use it. */
+export type Line = Pick<NoticeLine, keyof NoticeLine>;
 
 /** PostgreSQL takes 7999 bytes, of which the sender takes some. */
 export const NOTICE_BYTES_MAX = 7900;
@@ -19,15 +24,16 @@ interface NoticeLineOptions {
   /** Where the engine is now. */
   readonly address: () => string;
   readonly clock: Clock;
+  /** Marks this node's own messages, and its connection. */
+  readonly node: string;
 }
 
 export class NoticeLine {
   readonly #options: NoticeLineOptions;
-  /** Marks this node's own messages. */
-  readonly #sender: string;
   readonly #listeners = new Map<string, (message: string, sender: string) => void>();
   readonly #joinedListeners: (() => void)[] = [];
   readonly #lostListeners: (() => void)[] = [];
+  readonly #leavers: (() => Promise<void>)[] = [];
   #client: pg.Client | undefined;
   #isOpen = false;
   #isUp = false;
@@ -36,7 +42,11 @@ export class NoticeLine {
 
   constructor(options: NoticeLineOptions) {
     this.#options = options;
-    this.#sender = options.clock.newId();
+  }
+
+  /** This one, among all that share the database. */
+  get node(): string {
+    return this.#options.node;
   }
 
   get isUp(): boolean {
@@ -63,10 +73,22 @@ export class NoticeLine {
     this.#lostListeners.push(listener);
   }
 
+  /** What is to be said still before it is left; in the order given. */
+  onLeaving(leaver: () => Promise<void>): void {
+    this.#leavers.push(leaver);
+  }
+
   /** Resolves when it listens. */
   async open(): Promise<void> {
     this.#isOpen = true;
     await this.#connect();
+  }
+
+  /** Says what is to be said, and closes. */
+  async leave(): Promise<void> {
+    // of a line that is lost meanwhile there is nothing to wait for
+    for (const leave of this.#leavers) await leave().catch(() => undefined);
+    this.close();
   }
 
   close(): void {
@@ -77,7 +99,7 @@ export class NoticeLine {
 
   /** @throws {Error} when it is not told; the line is lost then */
   async say(channel: string, message: string): Promise<void> {
-    await this.ask("SELECT pg_notify($1, $2)", [channel, `${this.#sender} ${message}`]);
+    await this.ask("SELECT pg_notify($1, $2)", [channel, `${this.node} ${message}`]);
   }
 
   /** A statement on the connection that holds the locks: its first row. @throws {Error}; the line is lost then */
@@ -96,7 +118,7 @@ export class NoticeLine {
   async #connect(): Promise<void> {
     const client = new pg.Client({
       connectionString: this.#options.address(),
-      application_name: "mcp-context-manager hints",
+      application_name: LINE_NAME,
       // hints, words to the others and questions of who leads come as they come
       pipeline: true,
       keepAlive: true,
@@ -108,11 +130,12 @@ export class NoticeLine {
     client.on("notification", ({ channel, payload = "" }) => this.#heard(channel, payload));
     this.#client = client;
     await client.connect();
-    const channels = Array.from(this.#listeners.keys(), (channel) => `LISTEN ${channel}`);
+    const channels = Array.from(this.#listeners.keys(), (channel) => `LISTEN "${channel}"`);
     // what is said need not be on disk
     await client.query(
       `SET synchronous_commit = off; SET idle_session_timeout = ${LIMITS.engineLineIdleMs}; ${channels.join(";")}`,
     );
+    await client.query("SELECT set_config('application_name', $1, false)", [listenerName(this.node)]);
     if (this.#client !== client) return;
     this.#isUp = true;
     this.#joins++;
@@ -122,7 +145,7 @@ export class NoticeLine {
   #heard(channel: string, payload: string): void {
     const at = payload.indexOf(" ");
     const sender = payload.slice(0, at);
-    if (sender !== this.#sender) this.#listeners.get(channel)?.(payload.slice(at + 1), sender);
+    if (sender !== this.node) this.#listeners.get(channel)?.(payload.slice(at + 1), sender);
   }
 
   #lost(client: pg.Client): void {

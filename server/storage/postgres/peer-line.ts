@@ -5,7 +5,7 @@
  *   +presence {"…":          of one that is longer, each piece but the last begins with a plus
  *
  * Invariants (those of the port, peers.ts), and
- *  1. While a notice is under way what is said gathers, up to a bound; beyond it the oldest gives way.
+ *  1. While a notice is under way what is said gathers, up to a bound; beyond it the oldest gives way, and the others are told so.
  *
  * Not here: the connection (notice-line.ts).
  */
@@ -15,22 +15,26 @@ import type { Clock } from "../../clock.ts";
 import type { Leader, Peers, PeerTopic } from "../peers.ts";
 import { Leadership } from "./leadership.ts";
 import { NOTICE_BYTES_MAX } from "./notice-line.ts";
-import type { NoticeLine } from "./notice-line.ts";
+import type { Line } from "./notice-line.ts";
+import { RollCall } from "./roll-call.ts";
 
 const CHANNEL = "mcm_peers";
 const MORE = "+";
 
 export class PeerLine implements Peers {
-  readonly #line: NoticeLine;
+  readonly #line: Line;
   readonly #leadership: Leadership;
+  readonly #roll: RollCall;
   readonly #listeners = new Map<PeerTopic, (message: Json) => void>();
   readonly #waiting: string[] = [];
   #waitingChars = 0;
   /** Beginnings of messages, of each sender. */
   readonly #pieces = new Map<string, string>();
-  #isSending = false;
+  #sending: Promise<void> | undefined;
+  /** Some words gave way. */
+  #isOverfull = false;
 
-  constructor(line: NoticeLine, clock: Clock) {
+  constructor(line: Line, clock: Clock) {
     this.#line = line;
     this.#leadership = new Leadership(line, clock);
     line.hear(CHANNEL, (message, sender) => this.#heard(message, sender));
@@ -39,6 +43,8 @@ export class PeerLine implements Peers {
       this.#waitingChars = 0;
       this.#pieces.clear();
     });
+    line.onLeaving(async () => this.#sending);
+    this.#roll = new RollCall(line, clock);
   }
 
   say(topic: PeerTopic, message: Json): void {
@@ -46,8 +52,8 @@ export class PeerLine implements Peers {
     const text = `${topic} ${asciiOf(JSON.stringify(message))}`;
     this.#waiting.push(text);
     this.#waitingChars += text.length;
-    while (this.#waitingChars > LIMITS.peerQueueCharsMax) this.#waitingChars -= this.#waiting.shift()?.length ?? 0;
-    if (!this.#isSending) void this.#send();
+    for (; this.#waitingChars > LIMITS.peerQueueCharsMax; this.#isOverfull = true) this.#take();
+    if (this.#waiting.length > 0) this.#sending ??= this.#send();
   }
 
   hear(topic: PeerTopic, listener: (message: Json) => void): void {
@@ -55,7 +61,7 @@ export class PeerLine implements Peers {
   }
 
   onGap(listener: () => void): void {
-    this.#line.onJoined(listener);
+    this.#roll.onGap(listener);
   }
 
   lead(name: string, leader: Leader): () => Promise<void> {
@@ -63,14 +69,15 @@ export class PeerLine implements Peers {
   }
 
   async #send(): Promise<void> {
-    this.#isSending = true;
     try {
       while (this.#waiting.length > 0) for (const notice of this.#notices()) await this.#line.say(CHANNEL, notice);
     } catch {
       // the line was lost, and what waited with it
     } finally {
-      this.#isSending = false;
+      this.#sending = undefined;
     }
+    if (this.#isOverfull) this.#roll.untold();
+    this.#isOverfull = false;
   }
 
   /** As many messages as fit into one, or one message in pieces. */

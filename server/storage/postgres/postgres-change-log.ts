@@ -27,9 +27,10 @@ export class PostgresChangeLog extends KeyValueChangeLog {
   readonly #watch: EngineWatch;
 
   constructor({ url, clock = systemClock, ...rest }: PostgresChangeLogOptions) {
-    const store = new PostgresStore({ url, clock, monitor: rest.monitor?.engine });
+    const node = clock.newId();
+    const store = new PostgresStore({ url, clock, node, monitor: rest.monitor?.engine });
     const engine = { address: () => store.address, clock };
-    const line = new NoticeLine(engine);
+    const line = new NoticeLine({ ...engine, node });
     super(new SharedCore({ store, hints: new HintLine(line, rest.monitor?.engine), clock, ...rest }));
     this.peers = new PeerLine(line, clock);
     this.#line = line;

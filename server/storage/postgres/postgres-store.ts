@@ -37,6 +37,7 @@ import {
   isLockRefusal,
   openError,
 } from "./engine-errors.ts";
+import { connectionName } from "./node-name.ts";
 import { migrate } from "./postgres-schema.ts";
 import { ForeseenReads } from "./foreseen-reads.ts";
 import { begin, foundIn, PREPARE, readText, type Foreseen, type Locked } from "./transaction-beginning.ts";
@@ -59,6 +60,8 @@ export interface PostgresStoreOptions {
   /** postgres://user:password@host:port/database, or with several hosts, of which one is the primary. */
   readonly url: string;
   readonly clock: Clock;
+  /** Of the node whose connections these are. */
+  readonly node?: string;
   /** Nobody else may use the database while it is open. */
   readonly isAlone?: boolean;
   readonly monitor?: EngineMonitor | undefined;
@@ -71,6 +74,7 @@ export class PostgresStore implements KeyValueStore {
   readonly location: string;
   readonly #addresses: readonly string[];
   readonly #clock: Clock;
+  readonly #node: string | undefined;
   readonly #isAlone: boolean;
   readonly #monitor: EngineMonitor;
   /** Of the host that was the primary when it was opened. */
@@ -88,7 +92,8 @@ export class PostgresStore implements KeyValueStore {
   /** How often it was opened. */
   #opens = 0;
 
-  constructor({ url, clock, isAlone = false, monitor = NO_MONITOR.engine }: PostgresStoreOptions) {
+  constructor({ url, clock, node, isAlone = false, monitor = NO_MONITOR.engine }: PostgresStoreOptions) {
+    this.#node = node;
     this.#isAlone = isAlone;
     this.#monitor = monitor;
     this.#addresses = addressesOf(url);
@@ -255,7 +260,7 @@ export class PostgresStore implements KeyValueStore {
     const pool = new pg.Pool({
       connectionString: this.#address,
       max,
-      application_name: "mcp-context-manager",
+      application_name: connectionName(this.#node),
       keepAlive: true,
       connectionTimeoutMillis: LIMITS.engineQueryMs,
       query_timeout: LIMITS.engineQueryMs,

@@ -131,7 +131,9 @@ export class SharedCore implements LogCore {
     const commit = this.#commit;
     this.#commit = undefined;
     await commit?.drained();
-    this.#hints.close();
+    // of what failed more may be in the database than the others were told
+    if (commit !== undefined && commit.failure === undefined) await this.#hints.leave();
+    else this.#hints.close();
     await this.#store.close();
   }
 

@@ -54,11 +54,11 @@ export class PendingEvents implements ContextWatcher {
   readonly #events = new Map<string, EventView>();
   #error: ServiceError | undefined;
 
-  tell({ kind, id }: ContextEvent): void {
-    const key = `${kind} ${id}`;
+  tell(event: ContextEvent): void {
+    const key = event.kind === "missed" ? event.kind : `${event.kind} ${event.id}`;
     // at its newest place: what was deleted and made again is told in that order
     this.#events.delete(key);
-    this.#events.set(key, { kind, id });
+    this.#events.set(key, event);
     if (this.#events.size > LIMITS.pendingEventsMax) {
       this.#events.clear();
       this.#events.set("missed", { kind: "missed" });
