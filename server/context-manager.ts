@@ -157,7 +157,7 @@ export class ContextManager implements ContextService, SessionOpener, ContextAcc
     this.readers = new AccessWatch(clock);
     this.#events = new ContextEvents(this.readers, options.peers);
     this.#state = this.#stateOf(options);
-    this.#finder = new ContextFinder({ storage, sync, state: this.#state });
+    this.#finder = new ContextFinder({ ...options, state: this.#state });
     this.#lockClock = new LockClock({ clock, sync, state: this.#state, waiters: this.locks, events: this.#events });
     this.#idle = new IdleUnload(clock, this.#state);
     const told = {

@@ -96,6 +96,8 @@ export interface Page<Item> {
   readonly items: readonly Item[];
   /** More may follow: ask again from here. */
   readonly next?: string;
+  /** So many other servers did not answer in time: what only they know is not here. */
+  readonly silent?: number;
 }
 
 export interface ChangesRequest {
@@ -285,7 +287,10 @@ export interface MonitorService {
   followAlerts(caller: Caller, request: { readonly signal: AbortSignal }): Promise<AsyncIterable<AlertEvent>>;
   /** Open live sessions in order of id. */
   sessions(caller: Caller, request: SessionQuery): Promise<Page<SessionStats>>;
-  /** What it hears and says, without content, until it ends or `signal` aborts. @throws {ServiceError} SESSION_NOT_FOUND, RATE_LIMITED */
+  /**
+   * What it hears and says, without content, until it ends or `signal` aborts.
+   * @throws {ServiceError} SESSION_NOT_FOUND, SESSION_ELSEWHERE, RATE_LIMITED
+   */
   followSession(caller: Caller, id: string, request: { readonly signal: AbortSignal }): Promise<FollowedSession>;
   /** Its client may come again. Tells what it was. @throws {ServiceError} SESSION_NOT_FOUND */
   closeSession(caller: Caller, id: string): Promise<SessionStats>;
@@ -303,7 +308,7 @@ export interface AuditService {
 /** Which writes were refused lately. */
 export interface RefusalService {
   /** Newest first; a bounded number. @throws {ServiceError} CONTEXT_NOT_FOUND, FORBIDDEN */
-  list(caller: Caller, id: ContextId): Promise<readonly Refusal[]>;
+  list(caller: Caller, id: ContextId): Promise<Page<Refusal>>;
 }
 
 export interface TypeService {

@@ -97,13 +97,14 @@ export async function startServer(config: Config, parts: Parts = {}): Promise<Ru
   const logger = new QuietLogger(parts.logger ?? createLogger({ level: config.logLevel }), clock);
   const watch = await monitorOf(config, clock, logger);
   const monitor = watch.port;
-  const { auditLog, outbound, ...managers } = await managersOf(config, { clock, logger, monitor });
+  const { auditLog, outbound, nodes, ...managers } = await managersOf(config, { clock, logger, monitor });
   const { storage, types, history, recreator, documents, sync, audit, webhooks } = managers;
   const contexts = new ContextManager({ clock, logger, monitor: watch, ...managers });
   const tokens = new Revocations({ records: storage, clock, onRevoked: (isMeant) => contexts.readers.revoke(isMeant) });
   const security = new SecurityManager({ verifier: verifierOf(config, clock, logger), tokens });
   const list = (_caller: Caller, query: AuditQuery) => auditLog.list(query);
-  const server = { tokens, audit: { list }, webhooks, monitor: monitoringOf(watch, contexts, clock) };
+  const desk = new SessionDesk(clock, contexts.sessions);
+  const server = { tokens, audit: { list }, webhooks, monitor: new MonitorUseCases(watch, desk, nodes) };
   const service = measured(new AccessGuard(contexts, server, audit), { clock, monitor });
   const { authenticate, verify } = security;
   const gate = gateOf(config, clock, auditLog);
@@ -159,13 +160,10 @@ async function managersOf(config: Config, { clock, logger, monitor }: Tools) {
   const log = openChangeLog(config, clock, monitor);
   const storage = new StorageManager({ log, clock, logger, monitor, retention: policyOf(config) });
   await storage.start();
-  const auditLog = new AuditLog({
-    records: storage,
-    clock,
-    logger,
-    nodes: log.peers && { peers: log.peers, slot: () => log.nodeSlot },
-  });
+  const nodes = log.peers && { peers: log.peers, slot: () => log.nodeSlot };
+  const auditLog = new AuditLog({ records: storage, clock, logger, nodes });
   return {
+    nodes,
     storage,
     peers: log.peers,
     types: new TypeManager({ storage, clock }),
@@ -174,7 +172,7 @@ async function managersOf(config: Config, { clock, logger, monitor }: Tools) {
     documents: new DocumentPool(monitor),
     sync: new SyncManager(clock, monitor, log.peers),
     auditLog,
-    audit: new AccessAudit(auditLog, new RefusalRing(clock)),
+    audit: new AccessAudit(auditLog, new RefusalRing(clock), nodes),
     ...webhooksOf(config, { storage, clock, logger, peers: log.peers }),
   };
 }
@@ -221,10 +219,6 @@ async function monitorOf(config: Config, clock: Clock, logger: Logger): Promise<
 function verifierOf({ auth, publicUrl }: Config, clock: Clock, logger: Logger): TokenVerifier | undefined {
   const onIssuerFailure = (error: unknown): void => logger.error("the identity provider cannot be asked", { error });
   return createVerifier(auth, { clock, onIssuerFailure, resources: [`${publicUrl}/mcp`] });
-}
-
-function monitoringOf(watch: ContextMonitor, { sessions }: ContextManager, clock: Clock): MonitorUseCases {
-  return new MonitorUseCases(watch, new SessionDesk(clock, sessions));
 }
 
 /** What MCP clients are told of who issues tokens. */

@@ -148,6 +148,12 @@ export const ERRORS = {
     retry: "changed",
     meaning: "The body's media type is not one the operation reads.",
   },
+  SESSION_ELSEWHERE: {
+    status: 421,
+    closeCode: 4404,
+    retry: "changed",
+    meaning: "The live session is at another node, and what was asked of it is told there only.",
+  },
   INVALID_CHANGE: {
     status: 422,
     closeCode: 4400,

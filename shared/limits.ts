@@ -388,6 +388,15 @@ export const LIMITS = {
   engineSilentMs: 10_000,
   /** What nodes say to each other and waits to be sent; then the oldest gives way. */
   peerQueueCharsMax: 1024 * 1024,
+  /**
+   * How long a node waits for what others answer, and until its last words are said: many times what it takes, and people wait
+   * for it when one stands still.
+   */
+  peerAnswerMs: 1000,
+  /** Of a question, and of an answer: a page of listLimitMax sessions has some 170,000. */
+  peerAnswerCharsMax: 256 * 1024,
+  /** Questions of a node that wait for answers: as a rule one waits for milliseconds. */
+  peerQuestionsMax: 64,
   /** Entries of another node that are taken in at a time. */
   followEntriesMax: 1000,
 

@@ -63,6 +63,8 @@ export type SessionProtocol = (typeof SESSION_PROTOCOLS)[number];
 
 export interface SessionStats {
   readonly id: string;
+  /** Where there are several servers: the place among them of the one that it is at. */
+  readonly node?: number;
   readonly contextId: ContextId;
   readonly actor: Actor;
   readonly protocol: SessionProtocol;
@@ -109,6 +111,8 @@ export interface ContextStats {
 /** The database behind the log of several servers, as this one sees it. */
 export interface EngineStats {
   readonly isReachable: boolean;
+  /** This server's place among those of the database. */
+  readonly node: number;
   /** It takes writes. False as well while nobody can say. */
   readonly isPrimary: boolean;
   readonly connections: {

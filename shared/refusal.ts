@@ -8,7 +8,7 @@ import type { ErrorCode } from "./errors.ts";
 import type { Actor } from "./ids.ts";
 
 export interface Refusal {
-  /** Grows; starts anew with the server. */
+  /** No other has it. Grows at a server, and starts anew with it. */
   readonly id: number;
   readonly atMs: number;
   readonly actor: Actor;

@@ -10,7 +10,9 @@ import { ServiceError } from "../../shared/errors.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import type { JsonObject } from "../../shared/json.ts";
 import type { Refusal } from "../../shared/refusal.ts";
-import type { Caller } from "../context-service.ts";
+import type { Caller, Page } from "../context-service.ts";
+import { AllRefusals } from "../use-cases/all-refusals.ts";
+import type { AmongNodes } from "../use-cases/all-sessions.ts";
 import type { RefusalRing } from "./refusal-ring.ts";
 
 /** The port that server/security/audit-log.ts fits. */
@@ -27,15 +29,18 @@ interface Deed {
 export class AccessAudit {
   readonly #recorder: AuditRecorder;
   readonly #refusals: RefusalRing;
+  readonly #allRefusals: AllRefusals;
 
-  constructor(recorder: AuditRecorder, refusals: RefusalRing) {
+  /** @param nodes undefined when there are no other servers of the data */
+  constructor(recorder: AuditRecorder, refusals: RefusalRing, nodes?: AmongNodes) {
     this.#recorder = recorder;
     this.#refusals = refusals;
+    this.#allRefusals = new AllRefusals(refusals, nodes);
   }
 
   /** Newest first. */
-  refusals(contextId: ContextId, sinceMs: number): readonly Refusal[] {
-    return this.#refusals.list(contextId, sinceMs);
+  refusals(contextId: ContextId, sinceMs: number): Promise<Page<Refusal>> {
+    return this.#allRefusals.list(contextId, sinceMs);
   }
 
   /** A write, or a lock, that was asked for in vain. */

@@ -10,16 +10,22 @@
  * Not here: finding the contexts (context-finder.ts), who may see them (the caller).
  */
 import type { ContextFigures } from "../../shared/context.ts";
+import { parseContextId } from "../../shared/ids.ts";
 import type { ContextId } from "../../shared/ids.ts";
+import { isJsonObject } from "../../shared/json.ts";
+import type { Json } from "../../shared/json.ts";
 import type { ContextSummary } from "../context-service.ts";
 import { conflictOf } from "../state/conflict/conflict-record.ts";
 import type { LiveContext } from "../state/state-manager.ts";
 import type { ChangeLog, ListedContext, StoredSummary } from "../storage/change-log.ts";
+import type { Peers } from "../storage/peers.ts";
 
 export interface FiguresOptions {
   readonly storage: Pick<ChangeLog, "listRecords" | "isShared">;
   readonly sync: { sessionsOf(id: ContextId): number };
   readonly state: { get(id: ContextId): Pick<LiveContext<never>, "state" | "lockSeq" | "durable"> | undefined };
+  /** Other servers, whose sessions count too. */
+  readonly peers?: Pick<Peers, "ask" | "answer"> | undefined;
 }
 
 /** Conflicts of a context that are looked at: the newest. */
@@ -48,24 +54,43 @@ export class FigureDesk {
 
   constructor(options: FiguresOptions) {
     this.#options = options;
+    options.peers?.answer("session.counts", (ids) => this.#sessionsHere(ids));
   }
 
   /** The contexts with their figures. */
   async of(listed: readonly ListedContext[]): Promise<readonly ContextSummary[]> {
-    const conflicts = await this.#conflicts(listed);
+    const [conflicts, elsewhere] = await Promise.all([this.#conflicts(listed), this.#sessionsElsewhere(listed)]);
     return Promise.all(
       listed.map(async ({ meta, head, bytes: diskBytes }) => {
         const locks = await this.#locksOf({ meta, head });
         const found = conflicts.get(meta.id);
         const figures: ContextFigures = {
           diskBytes,
-          sessions: this.#options.sync.sessionsOf(meta.id),
+          sessions: this.#options.sync.sessionsOf(meta.id) + (elsewhere.get(meta.id) ?? 0),
           ...(locks === undefined ? {} : { locks }),
           ...(found === undefined ? {} : { conflicts: found }),
         };
         return { meta, head, figures };
       }),
     );
+  }
+
+  /** Of these ids, those that have any. */
+  #sessionsHere(ids: Json): Json {
+    const counts = (Array.isArray(ids) ? ids : [])
+      .filter((id) => typeof id === "string")
+      .map((id) => [id, this.#options.sync.sessionsOf(parseContextId(id))] as const);
+    return Object.fromEntries(counts.filter(([, count]) => count > 0));
+  }
+
+  async #sessionsElsewhere(listed: readonly ListedContext[]): Promise<ReadonlyMap<string, number>> {
+    const counts = new Map<string, number>();
+    const ids = listed.map(({ meta }) => meta.id);
+    const told = ids.length === 0 ? undefined : await this.#options.peers?.ask("session.counts", ids);
+    for (const answer of told?.answers ?? [])
+      for (const [id, count] of Object.entries(isJsonObject(answer) ? answer : {}))
+        if (typeof count === "number") counts.set(id, (counts.get(id) ?? 0) + count);
+    return counts;
   }
 
   /** A conflict was settled without an entry in the log: what was seen is old. */

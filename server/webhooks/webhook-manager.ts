@@ -33,6 +33,7 @@ import type { OutboxStore } from "./outbox.ts";
 import { endingKey } from "./webhook-records.ts";
 import type { Letter, StoredWebhook } from "./webhook-records.ts";
 import { WebhookRegistry } from "./webhook-registry.ts";
+import { statusOf, WebhookReports } from "./webhook-reports.ts";
 
 export interface WebhookManagerOptions {
   /** StorageManager fits. */
@@ -42,7 +43,7 @@ export interface WebhookManagerOptions {
   readonly post: Post;
   readonly policy: TargetPolicy;
   /** Other servers of the same data. */
-  readonly peers?: Pick<Peers, "lead" | "onGap"> | undefined;
+  readonly peers?: Pick<Peers, "lead" | "onGap" | "ask" | "answer"> | undefined;
   readonly limits?: Limits;
 }
 
@@ -67,6 +68,7 @@ export class WebhookManager implements WebhookService {
   readonly #outbox: Outbox;
   readonly #sender: DeliverySender;
   readonly #lead: OutboxLead;
+  readonly #reports: WebhookReports;
   readonly #hooks = new Map<string, Hook>();
   readonly #matches = new Map<ContextId, readonly DeliveryLine[]>();
   readonly #woken = new Set<ContextId>();
@@ -93,6 +95,7 @@ export class WebhookManager implements WebhookService {
       lines: () => this.#lines(),
       onMissed: () => this.recovered(),
     });
+    this.#reports = new WebhookReports({ hooks: this.#hooks, lead: this.#lead, outbox: this.#outbox, peers, limits });
   }
 
   /** Goes on where the last run ended. @throws {ServiceError} DATA_DAMAGED, STORE_UNAVAILABLE */
@@ -159,26 +162,12 @@ export class WebhookManager implements WebhookService {
 
   async list(_caller: Caller): Promise<readonly WebhookStatus[]> {
     await this.#recount();
-    return [...this.#hooks].map(([id, hook]) => statusOf(id, hook));
+    return this.#reports.list();
   }
 
   async get(_caller: Caller, id: string): Promise<WebhookReport> {
     await this.#recount();
-    const hook = this.#find(id);
-    const behind = hook.line.behind(this.#limits.webhookToldMax);
-    const positions = await Promise.all(
-      behind.map(async (it) => ({ ...it, ...(await this.#outbox.position(id, it.contextId)) })),
-    );
-    const oldestDeadLetters: Letter[] = [];
-    for await (const letter of this.#outbox.letters(id)) {
-      oldestDeadLetters.push(letter);
-      if (oldestDeadLetters.length === this.#limits.webhookToldMax) break;
-    }
-    return {
-      ...statusOf(id, hook),
-      positions,
-      oldestDeadLetters: oldestDeadLetters.map((letter) => ({ ...letter, fromVersion: letter.afterVersion + 1 })),
-    };
+    return this.#reports.get(id, this.#find(id));
   }
 
   add({ identity }: Caller, { url, secret, contexts, paths }: NewWebhook): Promise<WebhookStatus> {
@@ -456,12 +445,6 @@ export class WebhookManager implements WebhookService {
 
 function isOf({ contexts }: StoredWebhook, id: ContextId): boolean {
   return contexts.some((pattern) => matchesGlob(pattern, id));
-}
-
-function statusOf(id: string, { stored, line }: Hook): WebhookStatus {
-  const { url, contexts, paths, keyId, createdAtMs, createdBy } = stored;
-  const words = { id, url, contexts, keyId, createdAtMs, createdBy };
-  return { ...words, ...(paths === undefined ? {} : { paths }), ...line.status() };
 }
 
 function notFound(): ServiceError {

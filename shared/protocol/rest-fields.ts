@@ -18,6 +18,12 @@ export const jsonObject = z
   .custom<JsonObject>(isJsonObject, "must be a JSON object")
   .meta({ override: { type: "object", additionalProperties: true } });
 export const pointer = z.string().max(LIMITS.pathCharsMax).describe('JSON Pointer into the data, "" for all of it');
+/** Beside what several nodes know together. */
+export const silentNodes = z
+  .int()
+  .min(1)
+  .exactOptional()
+  .describe("So many other nodes did not answer in time: what only they know is missing");
 export const version = z.int().min(0);
 export const isoTime = z.iso.datetime().meta({ override: { type: "string", format: "date-time" } });
 export const message = z.string().max(LIMITS.messageCharsMax).describe("Why; shown in the history");

@@ -6,7 +6,7 @@
 import { z } from "zod";
 import { LIMITS } from "../limits.ts";
 import { ALERT_LEVELS, HEALTH_STATUSES, SESSION_PROTOCOLS } from "../monitoring.ts";
-import { isoTime, pageLimit } from "./rest-fields.ts";
+import { isoTime, pageLimit, silentNodes } from "./rest-fields.ts";
 
 const count = z.int().min(0);
 const amount = z.number().min(0);
@@ -53,6 +53,7 @@ export const sessionsQuerySchema = z.strictObject({
 
 export const sessionSchema = z.object({
   id: z.string(),
+  node: count.exactOptional().describe("Of several nodes the one that it is at"),
   contextId: z.string(),
   actor: z.string(),
   protocol: z.enum(SESSION_PROTOCOLS),
@@ -65,13 +66,18 @@ export const sessionSchema = z.object({
   bytesOut: count,
 });
 
-export const sessionListSchema = z.object({ sessions: z.array(sessionSchema), next: z.string().exactOptional() });
+export const sessionListSchema = z.object({
+  sessions: z.array(sessionSchema),
+  next: z.string().exactOptional(),
+  silentNodes,
+});
 
 const latencySchema = z.object({ count, p50Ms: amount, p95Ms: amount, p99Ms: amount });
 
 const engineSchema = z.object({
   isReachable: z.boolean(),
   isPrimary: z.boolean(),
+  node: count.describe("Which of the nodes answers"),
   connections: z.object({ open: count, inUse: count, waiting: count.describe("Requests that wait for one") }),
   reconnects: count,
   standbys: z

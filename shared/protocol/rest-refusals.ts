@@ -5,10 +5,10 @@
  */
 import { z } from "zod";
 import { CHANGE_ORIGINS } from "../change.ts";
-import { isoTime } from "./rest-fields.ts";
+import { isoTime, silentNodes } from "./rest-fields.ts";
 
 const refusalSchema = z.object({
-  id: z.int().min(1).describe("Grows; starts anew with the server"),
+  id: z.int().min(1).describe("No other has it. Grows at a node, and starts anew with it"),
   at: isoTime,
   actor: z.string(),
   origin: z.enum(CHANGE_ORIGINS).describe("Through which door"),
@@ -18,7 +18,7 @@ const refusalSchema = z.object({
   by: z.string().exactOptional().describe("Who was in the way: holds the lock, or wrote before"),
 });
 
-export const refusalListSchema = z.object({ refusals: z.array(refusalSchema) });
+export const refusalListSchema = z.object({ refusals: z.array(refusalSchema), silentNodes });
 
 export type RefusalView = z.infer<typeof refusalSchema>;
 export type RefusalList = z.infer<typeof refusalListSchema>;

@@ -3,9 +3,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vi
 import pg from "pg";
 import type { ChangeLog, News } from "../../server/storage/change-log.ts";
 import { lockKeyOf } from "../../server/storage/postgres/lock-key.ts";
+import { NAMES_QUERY, nodesIn } from "../../server/storage/postgres/node-name.ts";
 import { PostgresChangeLog } from "../../server/storage/postgres/postgres-change-log.ts";
 import type { ContextId } from "../../shared/ids.ts";
 import { emptyCheckpoint, entryOf, idOf, metaOf, numberIn } from "../support/log-fixtures.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 import { PostgresServer } from "../support/postgres-server.ts";
 
 const plan = idOf("plan");
@@ -135,7 +137,7 @@ test("[LOG-27] turns at many contexts, with keyed requests, others' entries and 
   await Promise.all(appending);
   const statements = asked.mock.calls
     .map(([query]) => JSON.stringify(query))
-    .filter((text) => !text.includes("notify"));
+    .filter((text) => !text.includes("notify") && !text.includes("pg_stat_activity"));
   asked.mockRestore();
   expect(statements).toEqual([
     expect.stringContaining("BEGIN"),
@@ -164,6 +166,40 @@ test("[LOG-23] the other one hears of an append, and can compare heads in any ca
   await one.append(plan, { seq: 0 }, [entryOf(1), entryOf(2)]);
   expect(await heard).toEqual([plan, 2]);
   expect(await two.heads([plan, idOf("other")])).toEqual(new Map([[plan, 2]]));
+});
+
+test("[NODE-44] [EVENT-5] a node answers what others ask while it is there; killed, it is a gap to them, and stopped, none", async () => {
+  const gaps: string[] = [];
+  one.peers?.onGap(() => gaps.push("one"));
+  // it does not come again by itself
+  const third = new PostgresChangeLog({ url, clock: new ManualClock() });
+  await third.open();
+  two.peers?.answer("sessions", (question) => ["two", question]);
+  third.peers.answer("sessions", (question) => ["third", question, "\u00fc".repeat(5000)]);
+  const told = await one.peers?.ask("sessions", { limit: 1 });
+  expect(told?.silent).toBe(0);
+  expect(told?.answers).toEqual(
+    expect.arrayContaining([
+      ["two", { limit: 1 }],
+      ["third", { limit: 1 }, "\u00fc".repeat(5000)],
+    ]),
+  );
+  const ends =
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '%00000000-0000-4000-8000-%'";
+  const name = new URL(url).pathname.slice(1);
+  await postgres.query(name, ends);
+  const connected = async () => {
+    const [row] = await postgres.query(name, NAMES_QUERY);
+    return nodesIn(String(row?.["names"])).connected.size;
+  };
+  await expect.poll(connected).toBe(2);
+  expect(await one.peers?.ask("sessions", 2)).toEqual({ answers: [["two", 2]], silent: 0 });
+  expect(gaps).toHaveLength(1);
+  await two.close();
+  await expect.poll(connected).toBe(1);
+  expect(await one.peers?.ask("sessions", 3)).toEqual({ answers: [], silent: 0 });
+  expect(gaps).toHaveLength(1);
+  await third.close();
 });
 
 test("[LOG-24] each has a place of its own, and keeps it when it opens again; the data has one id", async () => {

@@ -5,6 +5,8 @@ import type { Client } from "../../client/index.ts";
 import { readEvents } from "../../client/event-stream.ts";
 import type { ServerEvent } from "../../client/event-stream.ts";
 import { SCOPES } from "../../shared/permission.ts";
+import { sessionListSchema } from "../../shared/protocol/rest-monitoring.ts";
+import { refusalListSchema } from "../../shared/protocol/rest-refusals.ts";
 import { webhookSchema } from "../../shared/protocol/rest-webhooks.ts";
 import { HookReceiver } from "../support/hook-receiver.ts";
 import { startNode, startNodes } from "../support/nodes.ts";
@@ -231,7 +233,46 @@ async function feedOf(node: TestServer, token: string, path: string, lastEventId
   return { next, stop: () => stop.abort() };
 }
 
-test("[NODE-12] [EVENT-5] one node delivers webhooks, whoever wrote; when it dies or stops another goes on, and nothing is lost", async () => {
+test("[NODE-45] [NODE-46] [NODE-47] sessions, refused writes and figures are told at whichever node, and sessions closed there", async () => {
+  const root = await admin();
+  await send(a, root, "POST /v1/contexts", { id: "seen", data: { n: 0 } });
+  for (const [node, name] of [
+    [a, "ada"],
+    [b, "bob"],
+  ] as const) {
+    const token = await tokenOf(name, { contexts: [{ id: "seen", role: "reader" }] });
+    const client = await connect(node.url, { token });
+    clients.push(client);
+    await client.open("seen");
+    const change = { changes: [{ op: "replace", path: "/n", value: 1 }] };
+    expect((await send(node, token, "PATCH /v1/contexts/seen", change)).status).toBe(403);
+  }
+  for (const node of [a, b]) {
+    const sessionsSeen = async () =>
+      sessionListSchema.parse(await (await send(node, root, "GET /v1/sessions?context=seen")).json()).sessions;
+    await expect.poll(async () => (await sessionsSeen()).map(({ actor }) => actor).sort()).toEqual(["ada", "bob"]);
+    expect(new Set((await sessionsSeen()).map((session) => session.node))).toEqual(new Set([0, 1]));
+    const refused = async () =>
+      refusalListSchema.parse(await (await send(node, root, "GET /v1/contexts/seen/refusals")).json()).refusals;
+    await expect.poll(async () => (await refused()).map(({ actor }) => actor)).toEqual(["bob", "ada"]);
+    const listed = async () => (await send(node, root, "GET /v1/contexts?include=figures&query=seen")).json();
+    await expect.poll(listed).toMatchObject({ contexts: [{ id: "seen", figures: { sessions: 2 } }] });
+  }
+  const { sessions } = sessionListSchema.parse(await (await send(a, root, "GET /v1/sessions?context=seen")).json());
+  const bob = sessions.find(({ actor }) => actor === "bob");
+  const followed = await send(a, root, `GET /v1/sessions/${bob?.id}/traffic`);
+  expect([followed.status, await followed.json()]).toMatchObject([
+    421,
+    { code: "SESSION_ELSEWHERE", details: { node: bob?.node } },
+  ]);
+  expect((await send(a, root, `DELETE /v1/sessions/${bob?.id}`)).status).toBe(204);
+  // its client comes again, as another session
+  const atItsNode = await send(b, root, "GET /v1/sessions?context=seen");
+  expect(sessionListSchema.parse(await atItsNode.json()).sessions.map(({ id }) => id)).not.toContain(bob?.id);
+  expect((await send(a, root, `DELETE /v1/sessions/${bob?.id}`)).status).toBe(404);
+});
+
+test("[NODE-12] [NODE-48] [EVENT-5] one node delivers webhooks, whoever wrote; when it dies or stops another goes on, and nothing is lost", async () => {
   const receiver = new HookReceiver();
   const url = await receiver.start();
   const storage = await postgres.database();
@@ -257,6 +298,10 @@ test("[NODE-12] [EVENT-5] one node delivers webhooks, whoever wrote; when it die
     await write(y, 2);
     await receiver.has("hook-1", version);
     expect(receiver.versionsOf("hook-1")).toEqual(inOrder());
+    // that something was delivered knows who delivers
+    const report = async (node: TestServer) => (await send(node, root, `GET /v1/webhooks/${id}`)).json();
+    for (const node of [x, y])
+      await expect.poll(() => report(node)).toMatchObject({ behind: 0, lastDeliveryAt: expect.any(String) });
     const events = await feedOf(y, root, "/v1/events");
     // whoever leads does not know it any more: nor do the others hear of what is written
     await postgres.query(new URL(storage).pathname.slice(1), CUT_LINES);

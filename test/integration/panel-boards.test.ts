@@ -8,10 +8,6 @@ import { startJwtServer } from "../support/jwt-server.ts";
 import { finallyDo, opened, panelOn, sdk, until } from "../support/panel-desk.ts";
 import { startTestServer } from "../support/running-server.ts";
 import type { TestServer } from "../support/running-server.ts";
-import { nodeCount } from "../support/start-server.ts";
-
-/** Refused writes are those of the node that answers (docs/postgres.md). */
-const areNodes = nodeCount() > 1;
 
 let server: TestServer;
 beforeAll(async () => {
@@ -87,7 +83,7 @@ test("[PANEL-18] a conflict shows both sides, and is settled by either, or by wh
   expect(panel.notices.list.value.at(-1)).toMatchObject({ kind: "failed", code: "CONFLICT_NOT_FOUND" });
 });
 
-test.skipIf(areNodes)("[PANEL-19] [REFUSE-1] refused writes show who, where and why, by whichever door", async () => {
+test("[PANEL-19] [REFUSE-1] refused writes show who, where and why, by whichever door", async () => {
   const client = await sdk(server.url, "ada");
   await client.types.put("strict", { type: "object", properties: { n: { type: "number" } } });
   const ada = await client.open("refusals", { create: { type: "strict", data: { n: 1 } } });
@@ -122,7 +118,7 @@ test.skipIf(areNodes)("[PANEL-19] [REFUSE-1] refused writes show who, where and 
   expect(await anew.json()).toEqual({ refusals: [] });
 });
 
-test.skipIf(areNodes)("[REFUSE-1] who may not read a context is told of none of its refusals", async () => {
+test("[REFUSE-1] who may not read a context is told of none of its refusals", async () => {
   const jwt = await startJwtServer();
   finallyDo(() => jwt.close());
   const as = async (name: string, path: string, init: RequestInit = {}): Promise<Response> => {

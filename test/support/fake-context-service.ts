@@ -73,7 +73,7 @@ export class FakeContextService implements Service {
     audit: { list: async () => ({ items: [] }) },
     webhooks: this.webhooks,
     monitor: this.monitoring,
-    refusals: { list: async () => [] },
+    refusals: { list: async () => ({ items: [] }) },
   };
   readonly data = fakeData;
   failure: Error | undefined;

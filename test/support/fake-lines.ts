@@ -5,7 +5,24 @@
  */
 import { connectionName, listenerName, NAMES_QUERY } from "../../server/storage/postgres/node-name.ts";
 import type { NoticeLine } from "../../server/storage/postgres/notice-line.ts";
+import { PeerLine } from "../../server/storage/postgres/peer-line.ts";
+import type { Clock } from "../../server/clock.ts";
+import type { Peers } from "../../server/storage/peers.ts";
 import { turns } from "./event-loop.ts";
+
+/** So many nodes that have joined. */
+export async function joinedPeers(count: number, clock: Clock): Promise<readonly JoinedPeers[]> {
+  const engine = new FakeEngine();
+  const lines = Array.from({ length: count }, () => engine.newLine());
+  const joined = lines.map((line) => ({ line, peers: new PeerLine(line, clock) }));
+  for (const line of lines) await line.open();
+  return joined;
+}
+
+export interface JoinedPeers {
+  readonly line: FakeLine;
+  readonly peers: Peers;
+}
 
 export class FakeEngine {
   readonly #lines = new Set<FakeLine>();

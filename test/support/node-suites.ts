@@ -90,7 +90,7 @@ export const ONE_NODE: Readonly<Record<string, string>> = {
   "rest-service": "its suites run on nodes in rest-nodes",
   rest: FAKE,
   restored: FOLDER,
-  "session-traffic": "lists of sessions are those of the node that answers",
+  "session-traffic": "traffic is told by the node where the session is",
   stopping: FOLDER,
   trace: "it starts the built program",
   verify: FOLDER,

@@ -64,6 +64,7 @@ export function sampleAt(atMs: number, { counters, process: own, disk, sources }
 export function engineLog(engine: Partial<EngineStats> = {}): { readonly log: Sources["log"] } {
   const well: EngineStats = {
     isReachable: true,
+    node: 0,
     isPrimary: true,
     connections: { open: 3, inUse: 1, waiting: 0 },
     reconnects: 0,

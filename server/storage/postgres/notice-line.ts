@@ -84,10 +84,14 @@ export class NoticeLine {
     await this.#connect();
   }
 
-  /** Says what is to be said, and closes. */
+  /** Says what is to be said, for `peerAnswerMs` at most, and closes. */
   async leave(): Promise<void> {
-    // of a line that is lost meanwhile there is nothing to wait for
-    for (const leave of this.#leavers) await leave().catch(() => undefined);
+    let cancel = (): void => undefined;
+    const isLate = new Promise<void>((resolve) => {
+      cancel = this.#options.clock.setTimer(LIMITS.peerAnswerMs, resolve);
+    });
+    await Promise.race([this.#sayLast(), isLate]);
+    cancel();
     this.close();
   }
 
@@ -113,6 +117,11 @@ export class NoticeLine {
       this.#lost(client);
       throw error;
     }
+  }
+
+  async #sayLast(): Promise<void> {
+    // a line that is lost meanwhile says no more
+    for (const leave of this.#leavers) await leave().catch(() => undefined);
   }
 
   async #connect(): Promise<void> {

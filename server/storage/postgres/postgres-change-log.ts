@@ -40,7 +40,7 @@ export class PostgresChangeLog extends KeyValueChangeLog {
 
   override get engine(): EngineStats {
     const reconnects = this.#store.reopens + this.#line.rejoins;
-    return { ...this.#watch.found, connections: this.#store.connections, reconnects };
+    return { ...this.#watch.found, node: this.nodeSlot, connections: this.#store.connections, reconnects };
   }
 
   override async close(): Promise<void> {

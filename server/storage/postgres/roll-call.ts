@@ -57,6 +57,11 @@ export class RollCall {
     return others;
   }
 
+  /** How many of them there were when the engine said so last. */
+  get lastCount(): number {
+    return this.#known.size;
+  }
+
   /** Something was to be said and is not. */
   untold(): void {
     // a line that is lost says so itself

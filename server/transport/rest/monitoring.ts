@@ -50,12 +50,16 @@ async function alerts({ service, clock, onFeedError }: RestParts, call: Call): P
 
 async function sessions({ service }: RestParts, { request, caller }: Call): Promise<Response> {
   const { context, limit = LIMITS.listLimitDefault, cursor } = parseQuery(sessionsQuerySchema, request.url);
-  const { items, next } = await service.server.monitor.sessions(caller, {
+  const { items, next, silent } = await service.server.monitor.sessions(caller, {
     limit,
     ...(context === undefined ? {} : { contextId: parseContextId(context) }),
     ...(cursor === undefined ? {} : { after: cursor }),
   });
-  const list: SessionList = { sessions: items.map(sessionView), ...(next === undefined ? {} : { next }) };
+  const list: SessionList = {
+    sessions: items.map(sessionView),
+    ...(next === undefined ? {} : { next }),
+    ...(silent === undefined ? {} : { silentNodes: silent }),
+  };
   return json(list);
 }
 

@@ -4,7 +4,7 @@
  * Not here: who may ask (access-guard.ts), what is kept (server/context/refusal-ring.ts).
  */
 import { isoTime } from "../../../shared/iso-time.ts";
-import type { RefusalView } from "../../../shared/protocol/rest-refusals.ts";
+import type { RefusalList, RefusalView } from "../../../shared/protocol/rest-refusals.ts";
 import { noQuerySchema } from "../../../shared/protocol/rest.ts";
 import type { Refusal } from "../../../shared/refusal.ts";
 import { contextIdOf, json } from "./call.ts";
@@ -15,8 +15,12 @@ export const refusalHandlers = { list } satisfies Record<string, RestHandler>;
 
 async function list({ service }: RestParts, call: Call): Promise<Response> {
   parseQuery(noQuerySchema, call.request.url);
-  const refusals = await service.server.refusals.list(call.caller, contextIdOf(call));
-  return json({ refusals: refusals.map(viewOf) });
+  const { items, silent } = await service.server.refusals.list(call.caller, contextIdOf(call));
+  const list: RefusalList = {
+    refusals: items.map(viewOf),
+    ...(silent === undefined ? {} : { silentNodes: silent }),
+  };
+  return json(list);
 }
 
 function viewOf({ atMs, paths, ...rest }: Refusal): RefusalView {
