@@ -8,7 +8,7 @@ import { startJwtServer } from "../support/jwt-server.ts";
 import { startTestServer } from "../support/running-server.ts";
 import { nodeCount } from "../support/start-server.ts";
 
-/** Sessions, in the figures of a list too, are those of the node that answers (docs/postgres.md). */
+/** The traffic of a session is told by the node where it is (docs/postgres.md). */
 const areNodes = nodeCount() > 1;
 
 const lineAt = (it: OpenContext, path: string) => it.tree?.lines.value.find((line) => line.path === path);

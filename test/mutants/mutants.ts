@@ -146,6 +146,13 @@ export const MUTANTS: readonly Mutant[] = [
     test: rolls("a line that was lost is a gap"),
   },
   {
+    name: "the first answer for all",
+    file: "server/storage/postgres/questions.ts",
+    text: "if (open.left.size === 0) open.end();",
+    instead: "open.end();",
+    test: { layer: "unit", file: "test/unit/questions.test.ts", title: "all others answer" },
+  },
+  {
     name: "a goodbye before the last hint",
     file: "server/storage/postgres/hint-line.ts",
     text: "line.onLeaving(async () => this.#sending);",

@@ -92,7 +92,7 @@ interface RowProps {
 }
 
 function Row({ session, index, count, onClose }: RowProps) {
-  const { id, actor, contextId, protocol, queueBytes, lagMs, framesIn, bytesIn, framesOut, bytesOut, openedAt } =
+  const { id, node, actor, contextId, protocol, queueBytes, lagMs, framesIn, bytesIn, framesOut, bytesOut, openedAt } =
     session;
   return (
     <div class="table-row" role="listitem" aria-posinset={index + 1} aria-setsize={count}>
@@ -102,7 +102,7 @@ function Row({ session, index, count, onClose }: RowProps) {
       <span class="mono">
         <a href={hrefOf({ view: "context", id: contextId, tab: "document" })}>{contextId}</a>
       </span>
-      <span>
+      <span title={node === undefined ? undefined : `At node ${node}`}>
         <Pill tone={protocol === "mcm.v1" ? "info" : undefined}>{protocol}</Pill>
       </span>
       <span class="number" title="Handed over and not taken by the receiver yet">
