@@ -388,6 +388,8 @@ export const LIMITS = {
   engineSilentMs: 10_000,
   /** What nodes say to each other and waits to be sent; then the oldest gives way. */
   peerQueueCharsMax: 1024 * 1024,
+  /** Appends of up to so much go along with the word of them: a notice of the engine holds three such, and all nodes get it. */
+  hintRunBytesMax: 1500,
   /** Entries of another node that are taken in at a time. */
   followEntriesMax: 1000,
 
