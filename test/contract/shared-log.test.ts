@@ -4,6 +4,7 @@ import pg from "pg";
 import type { ChangeLog, Hint, News } from "../../server/storage/change-log.ts";
 import { lockKeyOf } from "../../server/storage/postgres/lock-key.ts";
 import { PostgresChangeLog } from "../../server/storage/postgres/postgres-change-log.ts";
+import type { ContextId } from "../../shared/ids.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { emptyCheckpoint, entryOf, idOf, metaOf, numberIn } from "../support/log-fixtures.ts";
 import { PostgresServer } from "../support/postgres-server.ts";
