@@ -9,7 +9,8 @@
  *  4. A context with locks comes into memory when a lock is taken or renewed elsewhere: its holder finds it here, too.
  *  5. Of a context that was recreated or deleted elsewhere, this server forgets what it holds, and ends its sessions.
  *  6. So it does with all, when its place among the servers is another one than before: that has other Yjs client ids.
- *  7. When the log does not answer for long, what is here is shown to nobody (log-contact.ts).
+ *  7. Entries that came with a hint are taken in where they are the next ones; all else is read.
+ *  8. When the log does not answer for long, what is here is shown to nobody (log-contact.ts).
  *
  * Not here: contexts that are not in memory (onlookers.ts), this server's own writes (write-path.ts), how hints travel (server/storage/postgres).
  */
@@ -26,7 +27,7 @@ import type { EngineMonitor } from "../monitor-port.ts";
 import type { Logger } from "../monitor/logger.ts";
 import { contextNotFound } from "../state/context-not-found.ts";
 import type { LiveContext, StateManager } from "../state/state-manager.ts";
-import type { LogEntry, News } from "../storage/change-log.ts";
+import type { Brought, Hint, LogEntry } from "../storage/change-log.ts";
 import type { Peers } from "../storage/peers.ts";
 import type { StorageManager } from "../storage/storage-manager.ts";
 import type { SyncManager } from "../sync/sync-manager.ts";
@@ -88,7 +89,7 @@ export class Follower {
         options.events.close(error);
       },
     });
-    options.storage.onHint((id, seq) => this.#hinted(id, seq));
+    options.storage.onHint((hint) => this.#hinted(hint));
     options.storage.onRecovered(() => this.#reopened());
     options.peers?.hear("locks", (message) => this.#locked(message));
   }
@@ -162,7 +163,7 @@ export class Follower {
   }
 
   /** False when the context is not what it was: it is dropped then. */
-  absorb(live: Live, { meta, entries }: Pick<News, "meta" | "entries">): boolean {
+  absorb(live: Live, { meta, entries }: Brought): boolean {
     const { sync, state, clock, monitor, drop } = this.#options;
     if (live.isDropped) return false;
     if (meta.firstEpoch !== live.meta.firstEpoch) {
@@ -250,11 +251,20 @@ export class Follower {
     for (const live of [...state.live()]) drop(live, reloading());
   }
 
-  #hinted(id: ContextId, seq: number): void {
-    const live = this.#options.state.get(id);
-    this.#lostHints.heard(id, seq);
-    if (live === undefined) this.#onlookers.hinted(id, seq);
-    else if (seq > live.state.seq) this.#freshenSoon(live);
+  #hinted(hint: Hint): void {
+    const { contextId, seq } = hint;
+    const live = this.#options.state.get(contextId);
+    this.#lostHints.heard(contextId, seq);
+    if (live === undefined) this.#onlookers.hinted(contextId, seq);
+    else if (seq > live.state.seq && !this.#absorbBrought(live, hint)) this.#freshenSoon(live);
+  }
+
+  /** False when the log must be asked: they are not the next ones, or perhaps of another context. */
+  #absorbBrought(live: Live, hint: Hint): boolean {
+    const brought = hint.brought();
+    if (brought === undefined || brought.meta.firstEpoch !== live.meta.firstEpoch) return false;
+    const next = brought.entries.find(({ seq }) => seq > live.state.seq);
+    return next?.seq === live.state.seq + 1 && this.absorb(live, brought);
   }
 
   #locked(message: Json): void {

@@ -103,6 +103,21 @@ export interface StoredSummary {
   readonly head: ContextHead;
 }
 
+/** Word that another process appended to a context, or deleted it. Some are missing or late. */
+export interface Hint {
+  readonly contextId: ContextId;
+  /** The newest entry by then; behind every other when the context was deleted. */
+  readonly seq: number;
+  /** The entries it tells of, when they came with it: as a rule when they are few and small. They are durable. */
+  brought(): Brought | undefined;
+}
+
+/** Entries without those before them, of the context that began with `firstEpoch`. */
+export interface Brought {
+  readonly meta: Pick<ContextMeta, "firstEpoch">;
+  readonly entries: readonly LogEntry[];
+}
+
 /** How a context is, and what was appended to it. */
 export interface StoredNews extends StoredSummary {
   readonly entries: readonly LogEntry[];
@@ -282,8 +297,7 @@ export interface ChangeLog {
   load(contextId: ContextId): Promise<StoredContext | undefined>;
   /** The newest entry of each of these contexts; of those that are not there, nothing. */
   heads(contextIds: readonly ContextId[]): Promise<ReadonlyMap<ContextId, number>>;
-  /** Called when another process may have appended to a context. Some calls may be missing or late. */
-  onHint(listener: (contextId: ContextId, seq: number) => void): void;
+  onHint(listener: (hint: Hint) => void): void;
   /** Meta and head, without the document. */
   summary(contextId: ContextId): Promise<StoredSummary | undefined>;
   /** Entries with seq > afterSeq in order, at most `limit` of them; those before the base are gone. */

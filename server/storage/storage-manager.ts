@@ -27,6 +27,7 @@ import type {
   ContextTurn,
   FirstCheckpoint,
   Guard,
+  Hint,
   IdempotencyRecord,
   ListedContext,
   LogEntry,
@@ -152,7 +153,7 @@ export class StorageManager {
     return this.#log.isShared;
   }
 
-  onHint(listener: (contextId: ContextId, seq: number) => void): void {
+  onHint(listener: (hint: Hint) => void): void {
     this.#log.onHint(listener);
   }
 

@@ -1,11 +1,12 @@
 /** Two logs over one database, as two nodes have them: turns, news, hints, places, and an engine that dies. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import pg from "pg";
-import type { ChangeLog, News } from "../../server/storage/change-log.ts";
+import type { ChangeLog, Hint, News } from "../../server/storage/change-log.ts";
 import { lockKeyOf } from "../../server/storage/postgres/lock-key.ts";
 import { NAMES_QUERY, nodesIn } from "../../server/storage/postgres/node-name.ts";
 import { PostgresChangeLog } from "../../server/storage/postgres/postgres-change-log.ts";
 import type { ContextId } from "../../shared/ids.ts";
+import { LIMITS } from "../../shared/limits.ts";
 import { emptyCheckpoint, entryOf, idOf, metaOf, numberIn } from "../support/log-fixtures.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { PostgresServer } from "../support/postgres-server.ts";
@@ -161,11 +162,31 @@ test("[LOG-22] a wait for locks that the engine cancels begins anew: nothing has
   expect(await waiting).toMatchObject({ kind: "appended" });
 });
 
-test("[LOG-23] the other one hears of an append, and can compare heads in any case", async () => {
-  const heard = new Promise<[ContextId, number]>((resolve) => two.onHint((id, seq) => seq > 0 && resolve([id, seq])));
+test("[LOG-23] [LOG-29] the other one hears of an append, what it was if it is small, and can compare heads in any case", async () => {
+  const heard: Hint[] = [];
+  two.onHint((hint) => hint.seq > 0 && heard.push(hint));
   await one.append(plan, { seq: 0 }, [entryOf(1), entryOf(2)]);
-  expect(await heard).toEqual([plan, 2]);
-  expect(await two.heads([plan, idOf("other")])).toEqual(new Map([[plan, 2]]));
+  await vi.waitFor(() => expect(heard).toHaveLength(1));
+  await one.append(plan, { seq: 2 }, [{ ...entryOf(3), update: new Uint8Array(LIMITS.hintRunBytesMax) }]);
+  await vi.waitFor(() => expect(heard).toHaveLength(2));
+  await one.remove(plan);
+  await vi.waitFor(() => expect(heard).toHaveLength(3));
+  expect(heard.map(({ contextId, seq }) => [contextId, seq])).toEqual([
+    [plan, 2],
+    [plan, 3],
+    [plan, Number.MAX_SAFE_INTEGER],
+  ]);
+  expect(heard.map((hint) => hint.brought()?.entries.map(({ seq }) => seq))).toEqual([[1, 2], undefined, undefined]);
+  expect(await two.heads([plan, idOf("other")])).toEqual(new Map());
+});
+
+test("[LOG-29] what came with a hint is what the log has", async () => {
+  await one.remove(plan);
+  const { meta } = await one.create(metaOf("plan"), emptyCheckpoint());
+  const heard = new Promise<Hint>((resolve) => two.onHint((hint) => hint.brought() !== undefined && resolve(hint)));
+  await one.append(plan, { seq: 0 }, [entryOf(1), { ...entryOf(2), message: "why" }]);
+  const { firstEpoch } = meta;
+  expect((await heard).brought()).toEqual({ meta: { firstEpoch }, entries: await two.read(plan, 0, 10) });
 });
 
 test("[NODE-44] [EVENT-5] a node answers what others ask while it is there; killed, it is a gap to them, and stopped, none", async () => {

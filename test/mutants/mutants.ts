@@ -76,6 +76,20 @@ export const MUTANTS: readonly Mutant[] = [
     isQuick: true,
   },
   {
+    name: "entries of a hint that leave a gap",
+    file: "server/context/follower.ts",
+    text: "return next?.seq === live.state.seq + 1 && this.absorb(live, brought);",
+    instead: "return next !== undefined && this.absorb(live, brought);",
+    test: following("entries that come with a hint"),
+  },
+  {
+    name: "entries of a hint about another context of that id",
+    file: "server/context/follower.ts",
+    text: "if (brought === undefined || brought.meta.firstEpoch !== live.meta.firstEpoch) return false;",
+    instead: "if (brought === undefined) return false;",
+    test: following("nor are entries of another context"),
+  },
+  {
     name: "contexts that keep the client ids of a place that was lost",
     file: "server/context/follower.ts",
     text: "for (const live of [...state.live()]) drop(live, reloading());",

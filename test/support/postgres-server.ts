@@ -38,6 +38,9 @@ import { z } from "zod";
 /** User and group "nobody" of every Linux. */
 const NOBODY = 65_534;
 const READY = /database system is ready to accept (?:read-only )?connections/;
+/** It ends at once then: each start waits for the others a little. */
+const OTHERS_END = /pre-existing shared memory block/;
+const STARTS_MAX = 200;
 /** What of its folder is of the running server alone, or comes over the line. */
 const NOT_COPIED = /\/data\/(?:postmaster\.|pg_wal\/\w{24}$)/;
 const SPEED = { fsync: "off", full_page_writes: "off", synchronous_commit: "off" } as const;
@@ -101,8 +104,17 @@ export class PostgresServer {
     await this.query("postgres", "SELECT pg_promote(true, 60)");
   }
 
-  /** Starts it again on its data. */
+  /** Starts it again on its data. Processes of a server that was killed may take a while to notice. */
   async restart(): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      const problem = await this.#begun();
+      if (problem === undefined) return;
+      if (tries === STARTS_MAX || !OTHERS_END.test(problem)) throw new Error(`PostgreSQL did not start:\n${problem}`);
+    }
+  }
+
+  /** Resolves when it is ready, or with what it said when it ended. */
+  async #begun(): Promise<string | undefined> {
     const { isDurable = false, settings = {} } = this.#options;
     const all = {
       listen_addresses: "",
@@ -121,10 +133,10 @@ export class PostgresServer {
       said.push(line);
       if (READY.test(line)) {
         child.stderr.resume();
-        return;
+        return undefined;
       }
     }
-    throw new Error(`PostgreSQL did not start:\n${said.join("\n")}`);
+    return said.join("\n");
   }
 
   /** Of the process that all others of the server are children of. */

@@ -8,7 +8,7 @@ import type { ContextId } from "../../shared/ids.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { EngineCounts } from "../../server/monitor/metrics/engine-counts.ts";
 import { RecordingLogger } from "../support/recording-logger.ts";
-import type { LogEntry, StoredSummary } from "../../server/storage/change-log.ts";
+import type { Hint, LogEntry, StoredSummary } from "../../server/storage/change-log.ts";
 import { SyncManager } from "../../server/sync/sync-manager.ts";
 import { admittedOf, at, stateFrom, storedContext, withTail } from "../support/stored-state.ts";
 import { ManualClock } from "../support/manual-clock.ts";
@@ -46,7 +46,7 @@ class Rig {
   /** What the log says of all heads. */
   heads: () => Promise<ReadonlyMap<ContextId, number>> = async () =>
     new Map([[this.live.id, this.log.at(-1)?.seq ?? 0]]);
-  hint: (id: ContextId, seq: number) => void = () => undefined;
+  hint: (hint: Hint) => void = () => undefined;
   recovered: () => void = () => undefined;
   nodeSlot = 3;
   readonly ended: string[] = [];
@@ -92,6 +92,11 @@ class Rig {
       readers: { changed: () => undefined },
       drop,
     } as unknown as ConstructorParameters<typeof Follower>[0]);
+  }
+
+  /** Word of an append comes, and the entries with it. */
+  tell(seq: number, entries?: readonly LogEntry[], meta = CONTEXT.meta): void {
+    this.hint({ contextId: this.live.id, seq, brought: () => entries && { meta, entries } });
   }
 
   /** A second passes, and what looks is answered. */
@@ -158,6 +163,31 @@ test("[NODE-1] a hint that was lost: what others appended is found by comparing 
   rig.clock.advance(LIMITS.headsEveryMs);
   await expect.poll(() => rig.live.state.seq).toBe(2);
   rig.follower.stop();
+});
+
+test("[NODE-3] entries that come with a hint are taken in unread where they are the next ones", async () => {
+  const rig = new Rig();
+  rig.log = raised(5);
+  rig.tell(2, rig.log.slice(0, 2));
+  // late, and of which one is known
+  rig.tell(2, rig.log.slice(0, 2));
+  rig.tell(3, rig.log.slice(1, 3));
+  await turns();
+  expect([rig.live.state.seq, rig.told, rig.asked]).toEqual([3, ["changed", "changed"], 0]);
+  // the fourth is missing
+  rig.tell(5, rig.log.slice(4));
+  expect([rig.live.state.seq, rig.asked]).toEqual([3, 1]);
+  await turns();
+  expect([rig.live.state.seq, rig.asked, rig.dropped]).toEqual([5, 1, []]);
+});
+
+test("[NODE-4] nor are entries of another context under the same id, that came late or early: the log says what it is", async () => {
+  const rig = new Rig();
+  rig.log = raised(1);
+  rig.tell(1, rig.log, { ...CONTEXT.meta, firstEpoch: 2 });
+  expect([rig.live.state.seq, rig.asked]).toEqual([0, 1]);
+  await turns();
+  expect([rig.live.state.seq, rig.dropped]).toEqual([1, []]);
 });
 
 describe("[NODE-5] where others count the time of a lock too", () => {
@@ -241,7 +271,6 @@ test.each<[string, Rig["heads"]]>([
 
 test("[MON-11] a hint is lost when a look found its news and nobody told, before or after", async () => {
   const rig = new Rig();
-  const { id } = rig.live;
   const { hints } = rig.counts;
   rig.follower.start();
   // told before the look, while it is still being read
@@ -249,7 +278,7 @@ test("[MON-11] a hint is lost when a look found its news and nobody told, before
   const { summary } = rig;
   rig.log = raised(1);
   rig.summary = () => new Promise((resolve) => (read = () => resolve(summary())));
-  rig.hint(id, 1);
+  rig.tell(1);
   await rig.seconds(2);
   rig.summary = summary;
   read();
@@ -258,7 +287,7 @@ test("[MON-11] a hint is lost when a look found its news and nobody told, before
   // told after the look
   rig.log = raised(2);
   await rig.second();
-  rig.hint(id, 2);
+  rig.tell(2);
   await rig.seconds(2);
   expect([rig.live.state.seq, hints.lost]).toEqual([2, 0]);
   // never told

@@ -119,7 +119,7 @@ test.each(["hints", "words"])("[EVENT-5] a node says goodbye when all %s that wa
   const peers = new PeerLine(line, clock);
   await line.open();
   for (const id of ["a", "b", "c"]) {
-    if (what === "hints") hints.tell(parseContextId(id), 1);
+    if (what === "hints") hints.tell({ contextId: parseContextId(id), seq: 1 });
     else peers.say("records", id);
   }
   await hints.leave();

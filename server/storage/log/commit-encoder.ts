@@ -6,7 +6,7 @@
 import type { ContextHead } from "../../../shared/context.ts";
 import type { ContextId } from "../../../shared/ids.ts";
 import type { Checkpoint, CheckpointInfo, LogEntry } from "../change-log.ts";
-import type { StoreOp } from "../store/store.ts";
+import type { StoreItem, StoreOp } from "../store/store.ts";
 import type { LiveContext } from "./context-slots.ts";
 import { encodeRun } from "./entry-codec.ts";
 import * as heads from "./head-record.ts";
@@ -50,6 +50,7 @@ export class CommitEncoder {
   readonly #ops: StoreOp[] = [];
   readonly #runs = new Map<LiveContext, LogEntry[]>();
   readonly #touched = new Set<LiveContext>();
+  readonly #written = new Map<LiveContext, StoreItem>();
 
   encode(works: readonly LogWork[]): readonly StoreOp[] {
     for (const work of works) this.#add(work);
@@ -57,6 +58,11 @@ export class CommitEncoder {
     for (const live of this.#touched)
       if (!live.isErased) this.#ops.push(putOp(keys.headKey(live.number), (key) => encodeHead(key, live.stored)));
     return this.#ops;
+  }
+
+  /** The run that this batch adds to the context. */
+  runOf(live: LiveContext): StoreItem | undefined {
+    return this.#written.get(live);
   }
 
   #add(work: LogWork): void {
@@ -94,6 +100,7 @@ export class CommitEncoder {
     const key = keys.runKey(live.number, first.seq);
     const value = encodeRun(key, first.version - (first.kind === "change" ? 1 : 0), entries);
     this.#ops.push({ type: "put", key, value });
+    this.#written.set(live, [key, value]);
     live.stored = heads.withRun(live.stored, value.length);
   }
 

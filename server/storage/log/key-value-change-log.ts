@@ -23,6 +23,7 @@ import type {
   ContextTurn,
   FirstCheckpoint,
   Guard,
+  Hint,
   IdempotencyRecord,
   ListedContext,
   LogDump,
@@ -84,7 +85,7 @@ export class KeyValueChangeLog implements ChangeLog {
     return this.#core.nodeSlot;
   }
 
-  onHint(listener: (contextId: ContextId, seq: number) => void): void {
+  onHint(listener: (hint: Hint) => void): void {
     this.#core.onHint(listener);
   }
 

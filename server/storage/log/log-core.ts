@@ -10,7 +10,7 @@
  * Not here: what is decided and read (key-value-change-log.ts, log-checkpoints.ts, side-records.ts).
  */
 import type { ContextId } from "../../../shared/ids.ts";
-import type { ContextTurn } from "../change-log.ts";
+import type { ContextTurn, Hint } from "../change-log.ts";
 import type { StoreOp, StoreRange, StoreView } from "../store/store.ts";
 import type { LogWork } from "./commit-encoder.ts";
 import type { Slot } from "./context-slots.ts";
@@ -43,6 +43,6 @@ export interface LogCore {
     use: (view: StoreView, found: FoundContext) => T | Promise<T>,
     foresee?: (number: number) => StoreRange,
   ): Promise<T>;
-  onHint(listener: (contextId: ContextId, seq: number) => void): void;
+  onHint(listener: (hint: Hint) => void): void;
   view<T>(use: (view: StoreView) => Promise<T>): Promise<T>;
 }

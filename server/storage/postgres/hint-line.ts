@@ -4,31 +4,36 @@
  * Invariants:
  *  1. It is lossy: whoever needs all compares heads once a while. Nothing here fails a write.
  *  2. While a message is under way the next ones gather (the first goes at once): a busy node sends few.
- *  3. Not within the transactions that append: that would make all commits of the database wait for each other
+ *  3. A word brings what was appended along when that is small. Of a context that is told of again before it was sent, the
+ *     position is enough: what gathered is read at once.
+ *  4. Not within the transactions that append: that would make all commits of the database wait for each other
  *     (docs/decisions/0014).
  *
  * Not here: what is done with a hint (server/context/follower.ts), the connection (notice-line.ts).
  */
 import type { ContextId } from "../../../shared/ids.ts";
-import { parseContextId } from "../../../shared/ids.ts";
+import { LIMITS } from "../../../shared/limits.ts";
 import { NO_MONITOR } from "../../monitor-port.ts";
 import type { EngineMonitor } from "../../monitor-port.ts";
+import type { Hint } from "../change-log.ts";
+import { hintOf, wordOf, type Told } from "./hint-word.ts";
 import { NOTICE_BYTES_MAX } from "./notice-line.ts";
 import type { Line } from "./notice-line.ts";
 
 const CHANNEL = "mcm_hints";
 
-type Listener = (contextId: ContextId, seq: number) => void;
+type HintsLine = Pick<Line, "isUp" | "hear" | "onLost" | "onLeaving" | "open" | "leave" | "close" | "say">;
+type Listener = (hint: Hint) => void;
 
 export class HintLine {
-  readonly #line: Line;
+  readonly #line: HintsLine;
   readonly #monitor: Pick<EngineMonitor, "hinted">;
   readonly #listeners = new Set<Listener>();
   /** What is to be told: of each context the newest position. */
-  readonly #waiting = new Map<ContextId, number>();
+  readonly #waiting = new Map<ContextId, Told>();
   #sending: Promise<void> | undefined;
 
-  constructor(line: Line, monitor: Pick<EngineMonitor, "hinted"> = NO_MONITOR.engine) {
+  constructor(line: HintsLine, monitor: Pick<EngineMonitor, "hinted"> = NO_MONITOR.engine) {
     this.#line = line;
     this.#monitor = monitor;
     line.hear(CHANNEL, (message) => this.#heard(message));
@@ -54,9 +59,10 @@ export class HintLine {
     this.#line.close();
   }
 
-  tell(contextId: ContextId, seq: number): void {
+  tell({ contextId, seq, run }: Told): void {
     if (!this.#line.isUp) return;
-    this.#waiting.set(contextId, seq);
+    const isAlone = !this.#waiting.has(contextId) && (run?.item[1].length ?? 0) <= LIMITS.hintRunBytesMax;
+    this.#waiting.set(contextId, { contextId, seq, ...(isAlone && run !== undefined ? { run } : {}) });
     this.#sending ??= this.#send();
   }
 
@@ -76,8 +82,8 @@ export class HintLine {
 
   #message(): string {
     let message = "";
-    for (const [id, seq] of this.#waiting) {
-      const word = `${message === "" ? "" : " "}${id}:${seq}`;
+    for (const [id, told] of this.#waiting) {
+      const word = `${message === "" ? "" : " "}${wordOf(told)}`;
       if (message.length + word.length > NOTICE_BYTES_MAX) break;
       message += word;
       this.#waiting.delete(id);
@@ -89,9 +95,8 @@ export class HintLine {
     const words = message.split(" ");
     this.#monitor.hinted("heard", words.length);
     for (const word of words) {
-      const at = word.lastIndexOf(":");
-      const id = parseContextId(word.slice(0, at));
-      for (const listener of this.#listeners) listener(id, Number(word.slice(at + 1)));
+      const hint = hintOf(word);
+      for (const listener of this.#listeners) listener(hint);
     }
   }
 }

@@ -21,9 +21,9 @@ import { LIMITS, type Limits } from "../../../shared/limits.ts";
 import type { Clock } from "../../clock.ts";
 import type { Monitor } from "../../monitor-port.ts";
 import { contextNotFound } from "../../state/context-not-found.ts";
-import type { ContextTurn, News } from "../change-log.ts";
+import type { ContextTurn, Hint, News } from "../change-log.ts";
 import { CommitEncoder, type LogWork } from "../log/commit-encoder.ts";
-import type { Slot } from "../log/context-slots.ts";
+import type { LiveContext, Slot } from "../log/context-slots.ts";
 import { GroupCommit, type CommitSize } from "../log/group-commit.ts";
 import type { LogCore } from "../log/log-core.ts";
 import { closed, overloaded, unavailable } from "../log/log-errors.ts";
@@ -33,6 +33,7 @@ import * as reader from "../log/log-reader.ts";
 import { purge } from "../log/deletion.ts";
 import type { StoreOp, StoreRange, StoreView } from "../store/store.ts";
 import type { HintLine } from "./hint-line.ts";
+import type { Told } from "./hint-word.ts";
 import { lockKeyOf } from "./lock-key.ts";
 import { NUMBER_BLOCK } from "./postgres-schema.ts";
 import { EngineLost } from "./engine-errors.ts";
@@ -172,7 +173,7 @@ export class SharedCore implements LogCore {
     return outcome;
   }
 
-  onHint(listener: (contextId: ContextId, seq: number) => void): void {
+  onHint(listener: (hint: Hint) => void): void {
     this.#hints.onHint(listener);
   }
 
@@ -246,6 +247,7 @@ export class SharedCore implements LogCore {
     const settled = done.catch(() => undefined);
     const slots = new Map<ContextId, Slot>();
     const before = new Map<ContextId, ContextHead | undefined>();
+    const encoder = new CommitEncoder();
     try {
       let contended = 0;
       const times = await this.#store.locked(foreseen, async (view) => {
@@ -257,12 +259,14 @@ export class SharedCore implements LogCore {
           if (live !== undefined) news.set(id, await newsOf(view, live, own));
           if ((news.get(id)?.entries.length ?? 0) > 0) contended++;
         }
-        return this.#decideAll(waiting, { slots, news, works: [], done });
+        const works: LogWork[] = [];
+        this.#decideAll(waiting, { slots, news, works, done });
+        return encoder.encode(works);
       });
       settle?.resolve();
       this.#monitor?.engine.turned({ contexts: ids.size, contended, ...times });
-      for (const [id, { live }] of slots)
-        if (live?.head !== before.get(id)) this.#hints.tell(id, live?.head.seq ?? GONE);
+      for (const { id, live } of slots.values())
+        if (live?.head !== before.get(id)) this.#hints.tell(toldOf(id, live, encoder));
     } catch (error) {
       settle?.reject(unavailable(error));
       throw error;
@@ -270,7 +274,7 @@ export class SharedCore implements LogCore {
   }
 
   /** Without waiting in between: nothing that was read may be out of date. */
-  #decideAll(waiting: readonly Waiting[], batch: Batch): readonly StoreOp[] {
+  #decideAll(waiting: readonly Waiting[], batch: Batch): void {
     const { slots, news, works } = batch;
     this.#batch = batch;
     try {
@@ -291,7 +295,6 @@ export class SharedCore implements LogCore {
       if (live === undefined) this.#numbers.delete(id);
       else this.#numbers.set(id, live.number);
     }
-    return new CommitEncoder().encode(works);
   }
 
   #keysOf(id: ContextId): readonly Uint8Array[] {
@@ -342,6 +345,13 @@ export class SharedCore implements LogCore {
       write: (waiting) => this.#write(waiting),
     });
   }
+}
+
+function toldOf(contextId: ContextId, live: LiveContext | undefined, encoder: CommitEncoder): Told {
+  if (live === undefined) return { contextId, seq: GONE };
+  const item = encoder.runOf(live);
+  const run = item === undefined ? {} : { run: { firstEpoch: live.meta.firstEpoch, item } };
+  return { contextId, seq: live.head.seq, ...run };
 }
 
 function turnsOf(waiting: readonly Waiting[]): ReadonlyMap<ContextId, readonly ContextTurn[]> {
