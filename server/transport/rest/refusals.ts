@@ -16,11 +16,11 @@ export const refusalHandlers = { list } satisfies Record<string, RestHandler>;
 async function list({ service }: RestParts, call: Call): Promise<Response> {
   parseQuery(noQuerySchema, call.request.url);
   const { items, silent } = await service.server.refusals.list(call.caller, contextIdOf(call));
-  const list: RefusalList = {
+  const view: RefusalList = {
     refusals: items.map(viewOf),
     ...(silent === undefined ? {} : { silentNodes: silent }),
   };
-  return json(list);
+  return json(view);
 }
 
 function viewOf({ atMs, paths, ...rest }: Refusal): RefusalView {
