@@ -110,7 +110,7 @@ export class AllSessions {
     if (found !== undefined) return found;
     const { sessions, silent } = await this.#ask("session", { id });
     const [session] = sessions;
-    throw session === undefined ? notFound(silent) : isElsewhere(session);
+    throw session === undefined ? notFound(silent) : atAnother(session);
   }
 
   async #ask(about: PeerQuestion, question: Json) {
@@ -166,7 +166,7 @@ function notFound(silent: number): ServiceError {
   );
 }
 
-function isElsewhere({ node = 0 }: SessionStats): ServiceError {
+function atAnother({ node = 0 }: SessionStats): ServiceError {
   return new ServiceError(
     "SESSION_ELSEWHERE",
     `The session is at node ${node}, and its traffic is told there only: ask that node by its own address. GET /v1/stats says which node answers (log.engine.node).`,
