@@ -3,10 +3,11 @@
  *
  * Invariants (PANEL):
  *  1. The server is asked when a pointer rests on a value, one question at a time: the value pointed at last.
- *  2. An answer counts until a change touches its path.
+ *  2. An answer counts until a change touches its path. A server that cannot answer now is asked again.
  */
 import { signal } from "@preact/signals-core";
 import type { BlameLine } from "../../../shared/history.ts";
+import { toServiceError } from "../../../shared/errors.ts";
 import { overlaps, parsePath } from "../../../shared/path.ts";
 import type { Machine, Stop } from "./machine.ts";
 
@@ -62,6 +63,7 @@ export class LastWriters {
   stop(): void {
     this.#cancel();
     this.#wanted = undefined;
+    this.#pointed = undefined;
   }
 
   #askIn(ms: number, path: string): void {
@@ -79,9 +81,10 @@ export class LastWriters {
       while (this.#wanted !== undefined) {
         const path = this.#wanted;
         this.#wanted = undefined;
-        // what is gone meanwhile has no writer
-        const lines = await this.#historian.blame(path).catch(() => []);
-        this.known.value = new Map([...[...this.known.peek()].slice(-KNOWN_MAX), [path, newestOf(lines)]]);
+        const writer = await this.#historian.blame(path).then(newestOf, unlessLater);
+        if (writer !== undefined)
+          this.known.value = new Map([...[...this.known.peek()].slice(-KNOWN_MAX), [path, writer]]);
+        else if (path === this.#pointed) this.#askIn(AGAIN_MS, path);
       }
     } finally {
       this.#isAsking = false;
@@ -93,4 +96,9 @@ function newestOf(lines: readonly BlameLine[]): LastWriter {
   let newest: BlameLine | undefined;
   for (const line of lines) if ((line.version ?? -1) > (newest?.version ?? -1)) newest = line;
   return newest?.version === undefined ? "none" : newest;
+}
+
+/** What is gone meanwhile has no writer; undefined when it may be known later. */
+function unlessLater(error: unknown): LastWriter | undefined {
+  return toServiceError(error).retry === "later" ? undefined : "none";
 }

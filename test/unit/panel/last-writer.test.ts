@@ -1,6 +1,7 @@
 /** Who wrote last what a pointer rests on. */
 import { expect, test } from "vitest";
 import { LastWriters } from "../../../client/panel/store/last-writer.ts";
+import { ServiceError } from "../../../shared/errors.ts";
 import type { BlameLine } from "../../../shared/history.ts";
 import { parseActor } from "../../../shared/ids.ts";
 import { PanelMachine } from "../../support/panel-machine.ts";
@@ -50,5 +51,19 @@ test("[PANEL-8] what is older than the history has no writer that is known", asy
   const { clock, it } = writers([{ path: "/a" }]);
   it.pointAt("/a");
   await clock.pass(200);
+  expect(it.known.value.get("/a")).toBe("none");
+});
+
+test("[PANEL-8] a server that cannot say it now is asked again, and what is gone has no writer", async () => {
+  const errors = [
+    new ServiceError("STORE_UNAVAILABLE", "The log is being reopened."),
+    new ServiceError("PATH_NOT_FOUND", "There is no /a."),
+  ];
+  const clock = new PanelMachine("http://panel.test");
+  const it = new LastWriters({ blame: () => Promise.reject(errors.shift() ?? new Error("asked too often")) }, clock);
+  it.pointAt("/a");
+  await clock.pass(200);
+  expect(it.known.value.has("/a")).toBe(false);
+  await clock.pass(800);
   expect(it.known.value.get("/a")).toBe("none");
 });
