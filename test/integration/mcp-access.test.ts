@@ -6,7 +6,7 @@
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { parseConfig } from "../../server/config.ts";
-import { startServer } from "../support/start-server.ts";
+import { nodeCount, startServer } from "../support/start-server.ts";
 import { stopwatch } from "../support/event-loop.ts";
 import { IssuerProcess } from "../support/issuer-process.ts";
 import { LIST, overHttp } from "../support/mcp-clients.ts";
@@ -61,6 +61,18 @@ const change = (id: string, value: unknown) =>
 
 const talk = async (generation: (typeof BOTH)[number], sub = "bob", claims = {}): Promise<McpTalk> =>
   overHttp(generation, { url: server.url, token: await server.token(sub, claims) });
+
+/** That contexts were made and shared before may be told at another node only now. */
+const isOld = (uri: string | undefined): boolean => nodeCount() > 1 && uri === LIST;
+
+async function toldOf(who: McpTalk): Promise<string | undefined> {
+  for (;;) {
+    const [uri] = await who.told(1);
+    if (!isOld(uri)) return uri;
+  }
+}
+
+const untoldOf = (who: McpTalk): readonly string[] => who.untold.filter((uri) => !isOld(uri));
 
 describe("[MCP-14] without a valid token", () => {
   const challengeOf = (response: Response) => response.headers.get("www-authenticate");
@@ -221,23 +233,23 @@ describe.each(BOTH)("[MCP-15] %s", (generation) => {
     expect(await bob.follow(HIDDEN, SHARED)).toEqual([SHARED]);
     for (let n = 0; n < 20; n++) await change("hidden", n);
     await change("shared", "after them");
-    expect(await bob.told(1)).toEqual([SHARED]);
-    expect(bob.untold).toEqual([]);
+    expect(await toldOf(bob)).toBe(SHARED);
+    expect(untoldOf(bob)).toEqual([]);
   });
 
   test("access that is taken away silences the stream, and access that is given is told", async () => {
     expect(await bob.follow(SHARED)).toEqual([SHARED]);
     await change("shared", 1);
-    expect(await bob.told(1)).toEqual([SHARED]);
+    expect(await toldOf(bob)).toBe(SHARED);
     await share("shared", "bob", "none");
     for (let n = 2; n < 20; n++) await change("shared", n);
     await share("hidden", "bob", "reader");
     expect(await bob.told(1)).toEqual([LIST]);
-    expect(bob.untold).toEqual([]);
+    expect(untoldOf(bob)).toEqual([]);
     await share("shared", "bob", "reader");
     expect(await bob.told(1)).toEqual([LIST]);
     await change("shared", 20);
-    expect(await bob.told(1)).toEqual([SHARED]);
+    expect(await toldOf(bob)).toBe(SHARED);
   });
 
   test("a token that is revoked ends it within a second, and is good for nothing more", async () => {
@@ -251,8 +263,8 @@ describe.each(BOTH)("[MCP-15] %s", (generation) => {
     expect(sinceRevoked.ms()).toBeLessThan(SILENT_MS_MAX);
     await change("shared", "rob must not hear of it");
     // at the same moment rob would be told
-    expect(await carol.told(1)).toEqual([SHARED]);
-    expect(rob.untold).toEqual([]);
+    expect(await toldOf(carol)).toBe(SHARED);
+    expect(untoldOf(rob)).toEqual([]);
     await expect(rob.call("context_read", { id: "shared" })).rejects.toThrow("was revoked");
     await carol.close();
   });
