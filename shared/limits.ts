@@ -365,7 +365,7 @@ export const LIMITS = {
   idleHeadsMax: 20_000,
   /** First and longest pause between attempts to reopen a store that failed. */
   reopenDelayMsMin: 100,
-  reopenDelayMsMax: 5000,
+  reopenDelayMsMax: 2000,
 
   // --- PostgreSQL -----------------------------------------------------------------------------------------------
   /** Connections for reading; there is one for writing. A page of a listing or a load holds one for milliseconds. */

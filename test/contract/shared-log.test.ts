@@ -1,7 +1,9 @@
 /** Two logs over one database, as two nodes have them: turns, news, hints, places, and an engine that dies. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import pg from "pg";
+import { systemClock } from "../../server/clock.ts";
 import type { ChangeLog, Hint, News } from "../../server/storage/change-log.ts";
+import * as keys from "../../server/storage/log/log-keys.ts";
 import { lockKeyOf } from "../../server/storage/postgres/lock-key.ts";
 import { NAMES_QUERY, nodesIn } from "../../server/storage/postgres/node-name.ts";
 import { PostgresChangeLog } from "../../server/storage/postgres/postgres-change-log.ts";
@@ -250,6 +252,29 @@ test("[LOG-24] after the engine died, who finds its place taken by another proce
   await third.close();
 });
 
+test("[LOG-24] an opening that comes to nothing does not cost the place", async () => {
+  const { nodeSlot } = two;
+  await two.close();
+  const other = new pg.Client({ connectionString: url });
+  await other.connect();
+  // as a lost connection of its own, whose commit waits for a standby
+  await other.query(`SELECT pg_advisory_lock(${lockKeyOf(`node ${nodeSlot}`)})`);
+  await other.query("BEGIN; SELECT 1 FROM mcm.record FOR UPDATE");
+  const outcome = two.open().then(
+    () => "opened",
+    () => "refused",
+  );
+  await expect
+    .poll(async () => {
+      await other.query("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'");
+      return Promise.race([outcome, Promise.resolve("waiting")]);
+    })
+    .toBe("refused");
+  await other.end();
+  await two.open();
+  expect(two.nodeSlot).toBe(nodeSlot);
+});
+
 test("[LOG-25] who stands still with a context holds up its writers, and them only, until the engine ends it", async () => {
   await one.create(metaOf("other"), emptyCheckpoint());
   const still = new pg.Client({ connectionString: url, idle_in_transaction_session_timeout: 500 });
@@ -277,3 +302,99 @@ test("[LOG-26] an engine that dies is a failed log; opened again, all that it ac
   expect((await one.load(plan))?.tail.map(({ update }) => numberIn(update))[0]).toBe(1);
   expect(one.hasFailed).toBe(false);
 });
+
+test("[LOG-26] a process whose writing connection ends is a failed log though it only reads", async () => {
+  const places = [one.nodeSlot, two.nodeSlot];
+  await postgres.query(
+    databaseOf(url),
+    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()",
+  );
+  for (const log of [one, two]) {
+    await expect.poll(() => codeOf(log.heads([plan]))).toBe("STORE_UNAVAILABLE");
+    expect(log.hasFailed).toBe(true);
+    await log.close();
+    await log.open();
+  }
+  expect([one.nodeSlot, two.nodeSlot]).toEqual(places);
+});
+
+test("[LOG-26] a read that is cut off after the log was opened again says nothing of that", async () => {
+  const hurried = {
+    ...systemClock,
+    setTimer: (delayMs: number, task: () => void) => systemClock.setTimer(delayMs / 100, task),
+  };
+  const log = new PostgresChangeLog({ url, clock: hurried });
+  await log.open();
+  const held = await heldRead(log);
+  await postgres.query(
+    "postgres",
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${databaseOf(url)}'`,
+  );
+  await log.close();
+  await log.open();
+  held.goOn();
+  await expect(held.done).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+  expect(log.hasFailed).toBe(false);
+  await log.close();
+});
+
+test("[LOG-26] who waits too long for others that read is refused, and the log is sound", async () => {
+  const held = await Promise.all(Array.from({ length: LIMITS.engineReadersMax }, () => heldRead(one)));
+  vi.useFakeTimers({ toFake: ["setTimeout"] });
+  const refused = codeOf(one.heads([plan]));
+  await expect.poll(() => one.engine?.connections.waiting).toBe(1);
+  vi.advanceTimersByTime(LIMITS.engineQueryMs);
+  vi.useRealTimers();
+  expect(await refused).toBe("STORE_UNAVAILABLE");
+  for (const read of held) read.goOn();
+  await Promise.all(held.map(({ done }) => done));
+  expect(one.hasFailed).toBe(false);
+  expect(await one.heads([plan])).toEqual(new Map([[plan, 0]]));
+});
+
+test("[LOG-33] nobody who opens the log waits for what is being deleted", async () => {
+  const [range] = keys.ownedBy(7);
+  const [key, mark] = [range?.gte, keys.purgeKey(7)].map(
+    (bytes) => `'\\x${Buffer.from(bytes ?? []).toString("hex")}'::bytea`,
+  );
+  await postgres.query(databaseOf(url), `INSERT INTO mcm.record VALUES (${key}, ''), (${mark}, '')`);
+  const left = (): Promise<readonly unknown[]> =>
+    postgres.query(databaseOf(url), `SELECT 1 FROM mcm.record WHERE key IN (${key}, ${mark})`);
+  const deleting = new pg.Client({ connectionString: url });
+  await deleting.connect();
+  await deleting.query(`BEGIN; SELECT 1 FROM mcm.record WHERE key = ${key} FOR UPDATE`);
+  await two.close();
+  await two.open();
+  expect(await left()).toHaveLength(2);
+  await deleting.end();
+  await expect
+    .poll(async () => {
+      // it may have waited for too long
+      if (two.hasFailed) await two.close().then(() => two.open());
+      return left();
+    })
+    .toEqual([]);
+});
+
+/** A read that has begun, and goes on when it is told to. */
+function heldRead(log: ChangeLog): Promise<{ readonly goOn: () => void; readonly done: Promise<void> }> {
+  return new Promise((resolve) => {
+    const done: Promise<void> = log.dump({
+      begin: () => new Promise((goOn) => resolve({ goOn, done })),
+      page: async () => undefined,
+    });
+    done.catch(() => undefined);
+  });
+}
+
+function databaseOf(address: string): string {
+  return new URL(address).pathname.slice(1);
+}
+
+/** Of the refusal; undefined when there is none. */
+function codeOf(asked: Promise<unknown>): Promise<unknown> {
+  return asked.then(
+    () => undefined,
+    ({ code }: { readonly code: unknown }) => code,
+  );
+}

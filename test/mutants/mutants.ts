@@ -146,6 +146,27 @@ export const MUTANTS: readonly Mutant[] = [
     test: replicated("a standby is refused"),
   },
   {
+    name: "an opening that came to nothing has the place",
+    file: STORE,
+    text: "      this.#slot = slot;\n",
+    instead: "      this.#slot = this.#home = slot;\n",
+    test: turns("an opening that comes to nothing does not cost the place"),
+  },
+  {
+    name: "old reads condemn a log that was opened again",
+    file: CORE,
+    text: "error instanceof EngineLost && this.#commit === commit",
+    instead: "error instanceof EngineLost && commit !== undefined",
+    test: turns("a read that is cut off after the log was opened again"),
+  },
+  {
+    name: "reads that wait for others condemn the log",
+    file: STORE,
+    text: "throw areAllAtWork ? busyError() : error;",
+    instead: "throw areAllAtWork ? error : busyError();",
+    test: turns("who waits too long for others that read"),
+  },
+  {
     name: "a node that dies without a goodbye is no gap",
     file: "server/storage/postgres/roll-call.ts",
     text: "if (lost.length > 0) this.#gap();",

@@ -221,7 +221,7 @@ test("[STORE-9] a failed write: nothing is acknowledged, the affected are named 
     clock.advance(100);
     await turns(3);
   }
-  expect(opens).toEqual([100, 300, 700, 1500, 3100, 6300, 11_300]);
+  expect(opens).toEqual([100, 300, 700, 1500, 3100, 5100, 7100, 9100, 11_100]);
   expect(storage.status().lastError).toBe("IO error: planted in open");
   store.plan = never;
   clock.advance(LIMITS.reopenDelayMsMax);

@@ -68,6 +68,11 @@ export function inUseError(location: string): ServiceError {
   return new ServiceError("DATA_DIR_LOCKED", `A server uses the ${location}. Stop all of its servers first.`);
 }
 
+export function busyError(): ServiceError {
+  const message = "All connections that read the database have been busy for too long. Try again in a moment.";
+  return new ServiceError("STORE_UNAVAILABLE", message);
+}
+
 export function closedError(): ServiceError {
   return new ServiceError("STORE_UNAVAILABLE", "The database is not open. Try again in a moment.");
 }

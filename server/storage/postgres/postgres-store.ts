@@ -28,6 +28,7 @@ import type { KeyValueStore, StoreOp, StoreView } from "../store/store.ts";
 import { lockKeyOf } from "./lock-key.ts";
 import {
   askEngine,
+  busyError,
   closedError,
   EngineFault,
   EngineLost,
@@ -82,12 +83,16 @@ export class PostgresStore implements KeyValueStore {
   #writers: Pool | undefined;
   #readers: Pool | undefined;
   #writer: PoolClient | undefined;
+  /** Its connection is gone, and the place with it. */
+  #hasLostWriter = false;
   /** When the engine that `open` saw was started. */
   #startedAt: string | undefined;
   /** The last commit did not wait for the standbys. */
   #isUnsafe = false;
   /** Its place among the processes that write the database. */
   #slot: number | undefined;
+  /** The one in which it wrote: that of an opening which came to nothing is not worth coming back to. */
+  #home: number | undefined;
 
   /** How often it was opened. */
   #opens = 0;
@@ -146,6 +151,10 @@ export class PostgresStore implements KeyValueStore {
     this.#readers = this.#newPool(LIMITS.engineReadersMax, { onConnect });
     const writer = await this.#writers.connect();
     this.#writer = writer;
+    this.#hasLostWriter = false;
+    writer.once("end", () => {
+      if (this.#writer === writer) this.#hasLostWriter = true;
+    });
     writer.on("notice", ({ message = "" }) => {
       if (message.includes("synchronous replication")) this.#isUnsafe = true;
     });
@@ -192,6 +201,7 @@ export class PostgresStore implements KeyValueStore {
       await Promise.all([...writeOps(writer, ops), writer.query("COMMIT")]);
       passed();
       if (this.#isUnsafe) throw new EngineFault("unreplicated", UNREPLICATED);
+      this.#home = this.#slot;
     } catch (error) {
       if (!(error instanceof ServiceError)) this.#monitor.failed(failureKindOf(error));
       // whatever it was, the connection's state is not known
@@ -219,11 +229,15 @@ export class PostgresStore implements KeyValueStore {
     );
   }
 
-  /** What is foreseen comes with the beginning. @throws {EngineLost} and what `use` throws */
+  /**
+   * What is foreseen comes with the beginning. Without a place nothing is read either: so who only reads notices, too.
+   * @throws {EngineLost} and what `use` throws
+   */
   async view<T>(use: (view: StoreView) => Promise<T>, foreseen: Foreseen = NOTHING): Promise<T> {
     const readers = this.#readers;
     if (readers === undefined) throw closedError();
     try {
+      if (this.#hasLostWriter) throw new EngineLost("the connection that writes has ended");
       return await this.#viewWith(readers, use, foreseen);
     } catch (error) {
       if (error instanceof EngineLost) this.#monitor.failed(failureKindOf(error));
@@ -232,7 +246,7 @@ export class PostgresStore implements KeyValueStore {
   }
 
   async #viewWith<T>(readers: Pool, use: (view: StoreView) => Promise<T>, foreseen: Foreseen): Promise<T> {
-    const client = await askEngine(() => readers.connect());
+    const client = await readerOf(readers);
     let isSound = false;
     try {
       const text = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${START}; ${readText(foreseen)}`;
@@ -284,7 +298,10 @@ export class PostgresStore implements KeyValueStore {
    * @throws {ServiceError} DATA_DIR_LOCKED
    */
   async #takeSlot(writer: ClientBase): Promise<void> {
-    if (this.#slot !== undefined && (await hasRegained(writer, this.#slot))) return;
+    if (this.#home !== undefined && (await hasRegained(writer, this.#home))) {
+      this.#slot = this.#home;
+      return;
+    }
     for (let slot = 0; slot < NODE_SLOTS; slot++) {
       const text = `SELECT pg_try_advisory_lock(${slotKey(slot)}) AS "isOurs"`;
       const { rows } = await writer.query<{ isOurs: boolean }>(text);
@@ -305,6 +322,19 @@ export class PostgresStore implements KeyValueStore {
 
   #afterMs(delayMs: number): Promise<void> {
     return new Promise((resolve) => void this.#clock.setTimer(delayMs, resolve));
+  }
+}
+
+/**
+ * @throws {ServiceError} when all were at work for so long: that tells nothing of the engine, and to give them up would make
+ * what waits only longer; {EngineLost}
+ */
+async function readerOf(readers: Pool): Promise<PoolClient> {
+  const areAllAtWork = readers.idleCount === 0 && readers.totalCount === LIMITS.engineReadersMax;
+  try {
+    return await askEngine(() => readers.connect());
+  } catch (error) {
+    throw areAllAtWork ? busyError() : error;
   }
 }
 

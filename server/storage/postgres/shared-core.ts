@@ -119,7 +119,7 @@ export class SharedCore implements LogCore {
       this.#numbersLeft = 0;
       this.#hasLostView = false;
       this.#commit = this.#newCommit();
-      for (const number of layout.unfinishedPurges) await purge(this, number);
+      void this.#purgeAll(layout.unfinishedPurges);
     } catch (error) {
       this.#commit = undefined;
       this.#hints.close();
@@ -222,11 +222,12 @@ export class SharedCore implements LogCore {
   }
 
   async view<T>(use: (view: StoreView) => Promise<T>, foreseen?: Foreseen): Promise<T> {
-    this.#requireCommit();
+    const commit = this.#requireCommit();
     try {
       return await this.#store.view(use, foreseen);
     } catch (error) {
-      if (error instanceof EngineLost) this.#hasLostView = true;
+      // one that was begun before the log was opened again says nothing of it
+      if (error instanceof EngineLost && this.#commit === commit) this.#hasLostView = true;
       throw unavailable(error);
     }
   }
@@ -309,6 +310,15 @@ export class SharedCore implements LogCore {
     if (number === undefined) return [];
     const answers = Array.from(requestsOf(turns), (name) => reader.newestIdempotentIn(number, name));
     return [keys.runsBetween(number, knownSeqOf(turns) + 1, Infinity), ...answers];
+  }
+
+  /** Beside the traffic: what another process is deleting just now is among them, and nobody may wait for that. */
+  async #purgeAll(numbers: readonly number[]): Promise<void> {
+    try {
+      for (const number of numbers) await purge(this, number);
+    } catch {
+      // the next opening makes up for it
+    }
   }
 
   /** What is left of the block before is given up. */
