@@ -49,12 +49,13 @@ export class ReplicatedEngine {
   }
 
   /** Makes a standby; resolves when the primary counts on it. */
-  async attachStandby(): Promise<void> {
+  async attachStandby(passed: (step: string) => void = () => undefined): Promise<void> {
     this.#link = await FaultyProxy.start(this.#primary.folder);
-    this.#standby = await this.#primary.standby(STANDBY, this.#link.port);
+    this.#standby = await this.#primary.standby(STANDBY, this.#link.port, passed);
     const counts = this.#isSynchronous ? "= 'quorum'" : "IS NOT NULL";
     const text = `SELECT 1 FROM pg_stat_replication WHERE state = 'streaming' AND sync_state ${counts}`;
     while ((await this.#primary.query("postgres", text)).length === 0) await glance();
+    passed("counts");
   }
 
   /** kill -9 of the primary, whose data is gone with it; the standby takes over. */
