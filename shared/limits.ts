@@ -397,8 +397,8 @@ export const LIMITS = {
   peerAnswerCharsMax: 256 * 1024,
   /** Questions of a node that wait for answers: as a rule one waits for milliseconds. */
   peerQuestionsMax: 64,
-  /** Appends of up to so much go along with the word of them: a notice of the engine holds three such, and all nodes get it. */
-  hintRunBytesMax: 1500,
+  /** Appends of up to so much in all go along with the words of them: that is one notice of the engine, which all nodes get. */
+  hintRunBytesMax: 4000,
   /** Entries of another node that are taken in at a time. */
   followEntriesMax: 1000,
 

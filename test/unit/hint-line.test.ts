@@ -83,18 +83,44 @@ test("[LOG-29] a word brings its append along; of a context told of again before
   expect(line.heard[0]?.brought()).toEqual({ meta: { firstEpoch: 3 }, entries: told });
 });
 
-test("[LOG-29] an append of hintRunBytesMax goes along, a larger one does not; many go in several messages", async () => {
+test("[LOG-29] appends of hintRunBytesMax in all go along with their message, more do not", async () => {
   const line = new Line();
   const withUpdate = (bytes: number): LogEntry => ({ ...entryAt(1), update: new Uint8Array(bytes) });
   const rest = runOf(withUpdate(1000)).item[1].length - 1000;
-  line.hints.tell({ contextId: plan, seq: 1, run: runOf(entryAt(1)) });
-  for (let n = 0; n < 6; n++)
-    line.hints.tell({ contextId: idOf(`c${n}`), seq: 1, run: runOf(withUpdate(LIMITS.hintRunBytesMax - rest)) });
-  line.hints.tell({ contextId: idOf("d"), seq: 1, run: runOf(withUpdate(LIMITS.hintRunBytesMax - rest + 1)) });
-  for (let n = 0; n < 3; n++) await line.pass();
+  const tell = (id: string, bytes: number): void =>
+    line.hints.tell({ contextId: idOf(id), seq: 1, run: runOf(withUpdate(bytes - rest)) });
+  const half = LIMITS.hintRunBytesMax / 2;
+  tell("whole", LIMITS.hintRunBytesMax);
+  for (const id of ["a", "b"]) tell(id, half);
+  await line.pass();
+  // while what they are two of is under way
+  for (const [id, bytes] of [
+    ["c", half],
+    ["d", half + 1],
+  ] as const)
+    tell(id, bytes);
+  await line.pass();
+  tell("more", LIMITS.hintRunBytesMax + 1);
+  await line.pass();
+  await line.pass();
+  expect(line.heard.map((hint) => [hint.contextId, seqsIn(hint)])).toEqual([
+    ["whole", [1]],
+    ["a", [1]],
+    ["b", [1]],
+    ["c", undefined],
+    ["d", undefined],
+    ["more", undefined],
+  ]);
   expect(line.said.every(({ length }) => length <= NOTICE_BYTES_MAX)).toBe(true);
-  expect([line.said.length, line.heard.length]).toEqual([3, 8]);
-  expect(line.heard.map(seqsIn)).toEqual([...Array.from({ length: 7 }, () => [1]), undefined]);
+});
+
+test("[LOG-23] words of more contexts than one message holds come in several", async () => {
+  const line = new Line();
+  const ids = Array.from({ length: 200 }, (_, n) => idOf(`${n}`.padStart(100, "c")));
+  for (const contextId of ids) line.hints.tell({ contextId, seq: 1, run: runOf(entryAt(1)) });
+  for (let n = 0; n < 10 && line.heard.length < ids.length; n++) await line.pass();
+  expect(line.said.every(({ length }) => length <= NOTICE_BYTES_MAX)).toBe(true);
+  expect(line.heard.map(({ contextId }) => contextId)).toEqual(ids);
 });
 
 test("[LOG-23] what waited when the line was lost is not told after it", async () => {

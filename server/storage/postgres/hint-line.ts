@@ -4,8 +4,8 @@
  * Invariants:
  *  1. It is lossy: whoever needs all compares heads once a while. Nothing here fails a write.
  *  2. While a message is under way the next ones gather (the first goes at once): a busy node sends few.
- *  3. A word brings what was appended along when that is small. Of a context that is told of again before it was sent, the
- *     position is enough: what gathered is read at once.
+ *  3. A message brings what was appended along when that is little in all. Where much gathers, in one context or in many, it
+ *     is read at once as well: then the positions are enough, and a busy node says no more than that.
  *  4. Not within the transactions that append: that would make all commits of the database wait for each other
  *     (docs/decisions/0014).
  *
@@ -82,7 +82,9 @@ export class HintLine {
 
   #message(): string {
     let message = "";
-    for (const [id, told] of this.#waiting) {
+    const isLittle = runBytesOf(this.#waiting.values()) <= LIMITS.hintRunBytesMax;
+    for (const [id, { contextId, seq, run }] of this.#waiting) {
+      const told = isLittle && run !== undefined ? { contextId, seq, run } : { contextId, seq };
       const word = `${message === "" ? "" : " "}${wordOf(told)}`;
       if (message.length + word.length > NOTICE_BYTES_MAX) break;
       message += word;
@@ -99,4 +101,10 @@ export class HintLine {
       for (const listener of this.#listeners) listener(hint);
     }
   }
+}
+
+function runBytesOf(told: Iterable<Told>): number {
+  let bytes = 0;
+  for (const { run } of told) bytes += run?.item[1].length ?? 0;
+  return bytes;
 }
