@@ -4,8 +4,8 @@
  * Not here: the connection itself (test/contract/shared-log.test.ts has a real one).
  */
 import { connectionName, listenerName, NAMES_QUERY } from "../../server/storage/postgres/node-name.ts";
-import type { NoticeLine } from "../../server/storage/postgres/notice-line.ts";
-import { PeerLine } from "../../server/storage/postgres/peer-line.ts";
+import type { NoticeLine } from "../../server/storage/postgres/lines/notice-line.ts";
+import { PeerLine } from "../../server/storage/postgres/lines/peer-line.ts";
 import type { Clock } from "../../server/clock.ts";
 import type { Peers } from "../../server/storage/peers.ts";
 import { turns } from "./event-loop.ts";

@@ -1,7 +1,7 @@
 /** What a node asks of all others, and what it is told in a bounded time. */
 import { expect, test } from "vitest";
 import type { Peers } from "../../server/storage/peers.ts";
-import { PeerLine } from "../../server/storage/postgres/peer-line.ts";
+import { PeerLine } from "../../server/storage/postgres/lines/peer-line.ts";
 import type { Json } from "../../shared/json.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { turns } from "../support/event-loop.ts";

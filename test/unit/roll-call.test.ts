@@ -1,8 +1,8 @@
 /** Which nodes there are, and when what one was to say may be lost. */
 import { expect, test } from "vitest";
-import { HintLine } from "../../server/storage/postgres/hint-line.ts";
-import { PeerLine } from "../../server/storage/postgres/peer-line.ts";
-import { RollCall } from "../../server/storage/postgres/roll-call.ts";
+import { HintLine } from "../../server/storage/postgres/lines/hint-line.ts";
+import { PeerLine } from "../../server/storage/postgres/lines/peer-line.ts";
+import { RollCall } from "../../server/storage/postgres/lines/roll-call.ts";
 import { parseContextId } from "../../shared/ids.ts";
 import { LIMITS } from "../../shared/limits.ts";
 import { turns } from "../support/event-loop.ts";

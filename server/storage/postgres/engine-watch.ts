@@ -6,7 +6,7 @@
  *     and where nobody asks nothing is done.
  *  2. Each look has a connection of its own: it tells how things are also while all others hang or are being built again.
  *
- * Not here: connections that work (postgres-store.ts, notice-line.ts), what is made of it (server/monitor).
+ * Not here: connections that work (postgres-store.ts, lines/notice-line.ts), what is made of it (server/monitor).
  */
 import pg from "pg";
 import { LIMITS } from "../../../shared/limits.ts";

@@ -6,7 +6,7 @@
  *
  * As `application_name`, of which the engine keeps 63 bytes.
  *
- * Not here: what follows from it (roll-call.ts).
+ * Not here: what follows from it (lines/roll-call.ts).
  */
 const PRODUCT = "mcp-context-manager";
 /** Of a line that does not listen yet. */

@@ -6,9 +6,9 @@ import type { Monitor } from "../../monitor-port.ts";
 import { KeyValueChangeLog } from "../log/key-value-change-log.ts";
 import type { Peers } from "../peers.ts";
 import { EngineWatch } from "./engine-watch.ts";
-import { HintLine } from "./hint-line.ts";
-import { NoticeLine } from "./notice-line.ts";
-import { PeerLine } from "./peer-line.ts";
+import { HintLine } from "./lines/hint-line.ts";
+import { NoticeLine } from "./lines/notice-line.ts";
+import { PeerLine } from "./lines/peer-line.ts";
 import { PostgresStore } from "./postgres-store.ts";
 import { SharedCore } from "./shared-core.ts";
 

@@ -11,11 +11,11 @@
  *
  * Not here: what is done with a hint (server/context/follower.ts), the connection (notice-line.ts).
  */
-import type { ContextId } from "../../../shared/ids.ts";
-import { LIMITS } from "../../../shared/limits.ts";
-import { NO_MONITOR } from "../../monitor-port.ts";
-import type { EngineMonitor } from "../../monitor-port.ts";
-import type { Hint } from "../change-log.ts";
+import type { ContextId } from "../../../../shared/ids.ts";
+import { LIMITS } from "../../../../shared/limits.ts";
+import { NO_MONITOR } from "../../../monitor-port.ts";
+import type { EngineMonitor } from "../../../monitor-port.ts";
+import type { Hint } from "../../change-log.ts";
 import { hintOf, wordOf, type Told } from "./hint-word.ts";
 import { NOTICE_BYTES_MAX } from "./notice-line.ts";
 import type { Line } from "./notice-line.ts";

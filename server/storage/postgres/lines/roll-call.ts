@@ -9,9 +9,9 @@
  *
  * Not here: what is done about lost words (whoever asked for `onGap`), the connection (notice-line.ts).
  */
-import { LIMITS } from "../../../shared/limits.ts";
-import type { Clock } from "../../clock.ts";
-import { NAMES_QUERY, nodesIn } from "./node-name.ts";
+import { LIMITS } from "../../../../shared/limits.ts";
+import type { Clock } from "../../../clock.ts";
+import { NAMES_QUERY, nodesIn } from "../node-name.ts";
 import type { Line } from "./notice-line.ts";
 
 const CHANNEL = "mcm_roll";

@@ -10,9 +10,9 @@
  * Not here: what is said (hint-line.ts, peer-line.ts), leading (leadership.ts), who listens (roll-call.ts).
  */
 import pg from "pg";
-import { LIMITS } from "../../../shared/limits.ts";
-import type { Clock } from "../../clock.ts";
-import { LINE_NAME, listenerName } from "./node-name.ts";
+import { LIMITS } from "../../../../shared/limits.ts";
+import type { Clock } from "../../../clock.ts";
+import { LINE_NAME, listenerName } from "../node-name.ts";
 
 /** What it is to those who use it. */
 export type Line = Pick<NoticeLine, keyof NoticeLine>;

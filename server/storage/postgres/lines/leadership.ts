@@ -7,10 +7,10 @@
  *
  * Not here: the connection (notice-line.ts).
  */
-import { LIMITS } from "../../../shared/limits.ts";
-import type { Clock } from "../../clock.ts";
-import type { Leader } from "../peers.ts";
-import { lockKeyOf } from "./lock-key.ts";
+import { LIMITS } from "../../../../shared/limits.ts";
+import type { Clock } from "../../../clock.ts";
+import type { Leader } from "../../peers.ts";
+import { lockKeyOf } from "../lock-key.ts";
 import type { Line } from "./notice-line.ts";
 
 interface Candidate {

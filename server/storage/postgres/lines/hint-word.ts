@@ -9,10 +9,10 @@
  *
  * Not here: which runs are sent (hint-line.ts).
  */
-import { parseContextId, type ContextId } from "../../../shared/ids.ts";
-import type { Brought, Hint } from "../change-log.ts";
-import { decodeRun } from "../log/entry-codec.ts";
-import type { StoreItem } from "../store/store.ts";
+import { parseContextId, type ContextId } from "../../../../shared/ids.ts";
+import type { Brought, Hint } from "../../change-log.ts";
+import { decodeRun } from "../../log/entry-codec.ts";
+import type { StoreItem } from "../../store/store.ts";
 
 /** Word of an append. */
 export interface Told {

@@ -9,10 +9,10 @@
  *
  * Not here: the connection (notice-line.ts), who hears it (roll-call.ts), what answers (questions.ts).
  */
-import type { Json } from "../../../shared/json.ts";
-import { LIMITS } from "../../../shared/limits.ts";
-import type { Clock } from "../../clock.ts";
-import type { Leader, PeerAnswers, PeerQuestion, Peers, PeerTopic } from "../peers.ts";
+import type { Json } from "../../../../shared/json.ts";
+import { LIMITS } from "../../../../shared/limits.ts";
+import type { Clock } from "../../../clock.ts";
+import type { Leader, PeerAnswers, PeerQuestion, Peers, PeerTopic } from "../../peers.ts";
 import { asciiJson } from "./ascii-json.ts";
 import { Leadership } from "./leadership.ts";
 import { NOTICE_BYTES_MAX } from "./notice-line.ts";

@@ -10,11 +10,11 @@
  *
  * Not here: what is asked (the topics of peers.ts), how it is told (peer-line.ts), who listens (roll-call.ts).
  */
-import { isJsonObject } from "../../../shared/json.ts";
-import type { Json } from "../../../shared/json.ts";
-import { LIMITS } from "../../../shared/limits.ts";
-import type { Clock } from "../../clock.ts";
-import type { PeerAnswers, PeerQuestion } from "../peers.ts";
+import { isJsonObject } from "../../../../shared/json.ts";
+import type { Json } from "../../../../shared/json.ts";
+import { LIMITS } from "../../../../shared/limits.ts";
+import type { Clock } from "../../../clock.ts";
+import type { PeerAnswers, PeerQuestion } from "../../peers.ts";
 import { asciiJson } from "./ascii-json.ts";
 
 type Answerer = (question: Json) => Json | Promise<Json>;
