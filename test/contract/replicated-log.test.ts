@@ -89,13 +89,22 @@ test("[LOG-30] whatever the database is set to, a commit waits for the standby",
 });
 
 test("[LOG-30] an engine that was started anew shows what no standby has: it is not believed before one has all", async () => {
+  const line = await FaultyProxy.start(engine.primary.folder);
+  const unaware = new PostgresChangeLog({ url: line.address(database) });
+  await unaware.open();
+  // so that what waits is the append itself, not the taking of numbers before it
+  await two.writeRecords(undefined, [{ collection: "stamps", key: "k", value: {} }]);
   const { length } = await rows();
   await appendWaiting();
   expect(await rows()).toHaveLength(length);
+  // of its connection that writes it does not hear that it ended
+  line.hush("advisory_lock");
   await engine.primary.kill();
   await engine.primary.restart();
   expect((await rows()).length).toBeGreaterThan(length);
-  await expect(numbersIn(one)).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+  for (const log of [one, unaware]) await expect(numbersIn(log)).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+  await line.close();
+  await unaware.close();
   await one.close();
   await expect(one.open()).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
   await expect(numbersIn(one)).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });

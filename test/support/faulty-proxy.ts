@@ -5,6 +5,7 @@
  *   stall     what either side says is lost; what was connected then is reset when it is healed
  *   cut       all connections end, and new ones are refused until it is healed
  *   noreply   the next request of a kind arrives, its answer does not: instead, the connection is reset
+ *   hush      connections of a kind hear nothing any more, not even that the other side ended, until they are reset
  *   late      the connection with the next request of a kind is reset, and the request arrives after that
  *
  * 1. The target may change: what is connected stays where it is, what comes later goes there (as a failover does it).
@@ -83,6 +84,15 @@ export class FaultyProxy {
   heal(): void {
     if (this.#mode === "stalled") this.reset();
     this.#mode = "sound";
+  }
+
+  /** Those that began with these words. */
+  hush(opening: string): void {
+    for (const connection of this.#connections) {
+      if (!connection.opening.includes(opening)) continue;
+      connection.isTrapped = true;
+      connection.target.removeAllListeners("close");
+    }
   }
 
   /** Resolves when it has happened. */
