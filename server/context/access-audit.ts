@@ -12,7 +12,7 @@ import type { JsonObject } from "../../shared/json.ts";
 import type { Refusal } from "../../shared/refusal.ts";
 import type { Caller, Page } from "../context-service.ts";
 import { AllRefusals } from "../use-cases/all-refusals.ts";
-import type { AmongNodes } from "../use-cases/all-sessions.ts";
+import type { AmongNodes } from "../use-cases/among-nodes.ts";
 import type { RefusalRing } from "./refusal-ring.ts";
 
 /** The port that server/security/audit-log.ts fits. */

@@ -17,7 +17,8 @@ import { LIMITS } from "../../shared/limits.ts";
 import type { Refusal } from "../../shared/refusal.ts";
 import type { Page } from "../context-service.ts";
 import { NODE_SLOTS } from "../state/author-id.ts";
-import type { AmongNodes } from "./all-sessions.ts";
+import { askOthers } from "./among-nodes.ts";
+import type { AmongNodes } from "./among-nodes.ts";
 
 /** Of this server; context/refusal-ring.ts fits. */
 interface RefusalsHere {
@@ -58,10 +59,8 @@ export class AllRefusals {
   async list(contextId: ContextId, sinceMs: number): Promise<Page<Refusal>> {
     const ours = this.#ours(contextId, sinceMs);
     if (this.#nodes === undefined) return { items: ours };
-    const told = await this.#nodes.peers.ask("refusals", { contextId, sinceMs });
-    const understood = told.answers.map((answer) => answerSchema.safeParse(answer));
-    const silent = told.silent + understood.filter(({ success }) => !success).length;
-    const all = [...ours, ...understood.flatMap(({ data }) => data ?? [])].toSorted((a, b) => b.atMs - a.atMs);
+    const { items, silent } = await askOthers(this.#nodes, "refusals", { contextId, sinceMs }, answerSchema);
+    const all = [...ours, ...items].toSorted((a, b) => b.atMs - a.atMs);
     return { items: all.slice(0, LIMITS.refusalsMax), ...(silent === 0 ? {} : { silent }) };
   }
 

@@ -15,14 +15,9 @@ import { SESSION_PROTOCOLS } from "../../shared/monitoring.ts";
 import type { SessionQuery, SessionStats } from "../../shared/monitoring.ts";
 import type { FollowedSession } from "../../shared/traffic.ts";
 import type { Page } from "../context-service.ts";
-import type { PeerQuestion, Peers } from "../storage/peers.ts";
-
-/** This server among others of the same data. */
-export interface AmongNodes {
-  readonly peers: Pick<Peers, "ask" | "answer">;
-  /** Its place. */
-  readonly slot: () => number;
-}
+import type { PeerQuestion } from "../storage/peers.ts";
+import { askOthers } from "./among-nodes.ts";
+import type { AmongNodes, FromOthers } from "./among-nodes.ts";
 
 /** Of this server; context/session-desk.ts fits. */
 export interface SessionsHere {
@@ -46,6 +41,7 @@ const statsSchema = z.object({
   framesOut: count,
   bytesOut: count,
 });
+const answerSchema = z.array(statsSchema);
 const idSchema = z.object({ id: z.string() });
 const querySchema = z.object({
   contextId: z.string().transform(parseContextId).exactOptional(),
@@ -82,7 +78,7 @@ export class AllSessions {
   async page(query: SessionQuery): Promise<Page<SessionStats>> {
     const { limit } = query;
     const elsewhere = await this.#ask("sessions", { ...query });
-    const sessions = [...this.#firstHere(query), ...elsewhere.sessions].toSorted(byId);
+    const sessions = [...this.#firstHere(query), ...elsewhere.items].toSorted(byId);
     const items = sessions.slice(0, limit);
     const last = items.at(-1);
     return {
@@ -97,8 +93,8 @@ export class AllSessions {
     const { here } = this.#options;
     const found = unlessMissing(() => here.close(id));
     if (found !== undefined) return found;
-    const { sessions, silent } = await this.#ask("session.close", { id });
-    const [closed] = sessions;
+    const { items, silent } = await this.#ask("session.close", { id });
+    const [closed] = items;
     if (closed === undefined) throw notFound(silent);
     return closed;
   }
@@ -108,18 +104,13 @@ export class AllSessions {
     const { here } = this.#options;
     const found = unlessMissing(() => here.follow(id, signal));
     if (found !== undefined) return found;
-    const { sessions, silent } = await this.#ask("session", { id });
-    const [session] = sessions;
+    const { items, silent } = await this.#ask("session", { id });
+    const [session] = items;
     throw session === undefined ? notFound(silent) : atAnother(session);
   }
 
-  async #ask(about: PeerQuestion, question: Json) {
-    const told = await this.#options.nodes?.peers.ask(about, question);
-    const understood = (told?.answers ?? []).map((answer) => z.array(statsSchema).safeParse(answer));
-    return {
-      sessions: understood.flatMap(({ data }) => data ?? []),
-      silent: (told?.silent ?? 0) + understood.filter(({ success }) => !success).length,
-    };
+  #ask(about: PeerQuestion, question: Json): Promise<FromOthers<SessionStats>> {
+    return askOthers(this.#options.nodes, about, question, answerSchema);
   }
 
   /** One more than the limit: there is another page. */

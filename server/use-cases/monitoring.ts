@@ -8,7 +8,8 @@ import type { FollowedSession } from "../../shared/traffic.ts";
 import type { Alerts, Caller, Metrics, MonitorService, Page } from "../context-service.ts";
 import type { ContextMonitor } from "../monitor/context-monitor.ts";
 import { AllSessions } from "./all-sessions.ts";
-import type { AmongNodes, SessionsHere } from "./all-sessions.ts";
+import type { SessionsHere } from "./all-sessions.ts";
+import type { AmongNodes } from "./among-nodes.ts";
 
 export class MonitorUseCases implements MonitorService {
   readonly #monitor: ContextMonitor;
